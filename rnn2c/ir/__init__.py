@@ -1,0 +1,1 @@
+"""The two intermediate representations: Model (what is computed) and Program (how, in integers)."""

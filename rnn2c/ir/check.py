@@ -1,0 +1,102 @@
+"""Validity of a Model: names, shapes and rates.  Checked before and after every pass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Model, Rate
+
+GATES = {graph.Lstm: 4, graph.Gru: 3, graph.Rnn: 1}
+
+
+def check_model(model: Model) -> None:
+    """Raise Rnn2cError that names the layer and the attribute unless the model is valid."""
+    defined = {i.name for i in model.inputs}
+    if len(defined) != len(model.inputs):
+        raise Rnn2cError(f"model '{model.name}': two inputs have the same name")
+    for i in model.inputs:
+        if i.size < 1:
+            raise Rnn2cError(f"input '{i.name}': size {i.size}, expected at least 1")
+    for layer in model.layers:
+        for name in layer.inputs:
+            if name and name not in defined:
+                raise Rnn2cError(f"layer '{layer.name}' reads '{name}', which nothing before it defines")
+        for name in layer.outputs:
+            if name in defined:
+                raise Rnn2cError(f"layer '{layer.name}' defines '{name}' a second time")
+            defined.add(name)
+    if not model.outputs:
+        raise Rnn2cError(f"model '{model.name}' has no output")
+    for output in model.outputs:
+        if output.value not in defined:
+            raise Rnn2cError(f"output '{output.name}' shows '{output.value}', which nothing defines")
+    infer_sizes(model)
+    infer_rates(model)
+    for layer in model.layers:
+        _check_finite(layer)
+
+
+def infer_sizes(model: Model) -> dict[str, int]:
+    """Vector length of every value; raises Rnn2cError on a mismatch, with both shapes."""
+    sizes = {i.name: i.size for i in model.inputs}
+    for layer in model.layers:
+        sizes.update(zip(layer.outputs, _output_sizes(layer, sizes), strict=True))
+    return sizes
+
+
+def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
+    got = sizes[layer.inputs[0]]
+    match layer:
+        case graph.Recurrent():
+            rows = GATES[type(layer)] * layer.units
+            _expect(layer, "w_ih", layer.w_ih.shape, (rows, got))
+            _expect(layer, "w_hh", layer.w_hh.shape, (rows, layer.units))
+            _expect(layer, "b_ih", layer.b_ih.shape, (rows,))
+            _expect(layer, "b_hh", layer.b_hh.shape, (rows,))
+            for name in layer.inputs[1:]:
+                if name:
+                    _expect(layer, f"initial state '{name}'", (sizes[name],), (layer.units,))
+            return (layer.units,) * len(layer.outputs)
+        case graph.Linear(weight=weight, bias=bias):
+            _expect(layer, "weight", weight.shape, (weight.shape[0], got))
+            _expect(layer, "bias", bias.shape, (weight.shape[0],))
+            return (weight.shape[0],)
+        case graph.ArgMax():
+            return (1,)
+    return (got,)
+
+
+def _expect(
+    layer: graph.Layer, what: str, got: tuple[int, ...], wanted: tuple[int, ...]
+) -> None:
+    if got != wanted or 0 in wanted:
+        raise Rnn2cError(
+            f"layer '{layer.name}': {what} has shape {list(got)}, expected {list(wanted)}"
+        )
+
+
+def infer_rates(model: Model) -> dict[str, Rate]:
+    """Rate of every value; raises Rnn2cError where a layer gets the wrong one."""
+    rates: dict[str, Rate] = {i.name: i.rate for i in model.inputs}
+    for layer in model.layers:
+        rate = rates[layer.inputs[0]]
+        if isinstance(layer, (graph.Recurrent, graph.LastStep)) and rate != "step":
+            raise Rnn2cError(
+                f"layer '{layer.name}' needs one vector per step, '{layer.inputs[0]}' has one per sequence"
+            )
+        if isinstance(layer, graph.LastStep):
+            rate = "sequence"
+        rates.update(dict.fromkeys(layer.outputs, rate))
+    return rates
+
+
+def _check_finite(layer: graph.Layer) -> None:
+    for name, value in vars(layer).items():
+        data = value.data if isinstance(value, graph.Tensor) else value
+        if isinstance(data, np.ndarray) and not np.all(np.isfinite(data)):
+            index = [int(k) for k in np.argwhere(~np.isfinite(data))[0]]
+            raise Rnn2cError(
+                f"layer '{layer.name}': {name}{index} is {data[tuple(index)]}; weights must be finite"
+            )

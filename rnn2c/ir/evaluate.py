@@ -1,0 +1,147 @@
+"""Float evaluation of a Model: the meaning of every layer, in numpy, one time step at a time.
+
+Calibration observes the same run: `observe(name, array)` is called with every value and with the
+inner signals a quantizer needs (`LAYER.pre`: gate pre-activations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.ir import graph
+from rnn2c.ir.graph import FloatArray, Model
+
+Observer = Callable[[str, FloatArray], None]
+
+
+def sigmoid(x: FloatArray) -> FloatArray:
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
+
+
+def relu(x: FloatArray) -> FloatArray:
+    return np.maximum(x, 0.0)
+
+
+FUNCTIONS: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "": lambda x: x,
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "tanh": lambda x: np.asarray(np.tanh(x)),
+}
+
+
+def evaluate(
+    model: Model, inputs: Mapping[str, NDArray[np.floating]], observe: Observer | None = None
+) -> dict[str, FloatArray]:
+    """Run a whole sequence.
+
+    inputs: [T, n] for per-step inputs (a batch [N, T, n] works too), [n] for per-sequence ones;
+    an absent per-sequence input is zero.  Returns the same by output name.
+    Raises Rnn2cError for a missing or misshapen input.
+    """
+    values = _checked_inputs(model, inputs)
+    note = observe or (lambda name, array: None)
+    for name, array in values.items():
+        note(name, array)
+    for layer in model.layers:
+        results = _run_layer(layer, [values.get(name) for name in layer.inputs], note)
+        for name, array in zip(layer.outputs, results, strict=True):
+            values[name] = array
+            note(name, array)
+    return {output.name: values[output.value] for output in model.outputs}
+
+
+def _checked_inputs(
+    model: Model, inputs: Mapping[str, NDArray[np.floating]]
+) -> dict[str, FloatArray]:
+    values: dict[str, FloatArray] = {}
+    known = {i.name for i in model.inputs}
+    for name in inputs:
+        if name not in known:
+            raise Rnn2cError(f"input '{name}': the model has {', '.join(sorted(known))}")
+    for i in model.inputs:
+        if i.name not in inputs:
+            if i.rate == "sequence":
+                continue
+            raise Rnn2cError(f"input '{i.name}' is missing: give an array [T, {i.size}]")
+        array = np.asarray(inputs[i.name], np.float64)
+        rank = (2, 3) if i.rate == "step" else (1, 2)
+        if array.ndim not in rank or array.shape[-1] != i.size:
+            wanted = f"[T, {i.size}]" if i.rate == "step" else f"[{i.size}]"
+            raise Rnn2cError(f"input '{i.name}' has shape {list(array.shape)}, expected {wanted}")
+        values[i.name] = array
+    return values
+
+
+def _run_layer(
+    layer: graph.Layer, args: list[FloatArray | None], note: Observer
+) -> tuple[FloatArray, ...]:
+    x = args[0]
+    assert x is not None
+    match layer:
+        case graph.Lstm() | graph.Gru() | graph.Rnn():
+            return _recurrent(layer, x, args[1:], note)
+        case graph.Linear(weight=weight, bias=bias, activation=activation):
+            pre = x @ weight.real().T + bias
+            note(f"{layer.name}.pre", pre)
+            return (FUNCTIONS[activation](pre),)
+        case graph.Activation(function=function):
+            return (FUNCTIONS[function](x),)
+        case graph.Softmax():
+            e = np.exp(x - x.max(axis=-1, keepdims=True))
+            return (e / e.sum(axis=-1, keepdims=True),)
+        case graph.ArgMax():
+            return (x.argmax(axis=-1)[..., None].astype(np.float64),)
+        case graph.LastStep():
+            return (x[..., -1, :],)
+    raise Rnn2cError(f"layer '{layer.name}': no float evaluation of {type(layer).__name__}")
+
+
+def _recurrent(
+    layer: graph.Recurrent, x: FloatArray, state: list[FloatArray | None], note: Observer
+) -> tuple[FloatArray, ...]:
+    w_hh = layer.w_hh.real().T
+    from_x = x @ layer.w_ih.real().T + layer.b_ih
+    shape = (*x.shape[:-2], layer.units)
+    h, c = (np.zeros(shape) if s is None else np.broadcast_to(s, shape) for s in (*state, None)[:2])
+    hs, cs, pres = [], [], []
+    for t in range(x.shape[-2]):
+        a = from_x[..., t, :]
+        match layer:
+            case graph.Lstm():
+                pre = a + h @ w_hh + layer.b_hh
+                i, f, g, o = np.split(pre, 4, axis=-1)
+                c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+                h = sigmoid(o) * np.tanh(c)
+                cs.append(c)
+            case graph.Gru():
+                h, pre = _gru_step(layer, a, h, w_hh)
+            case graph.Rnn():
+                pre = a + h @ w_hh + layer.b_hh
+                h = FUNCTIONS[layer.activation](pre)
+        hs.append(h)
+        pres.append(pre)
+    note(f"{layer.name}.pre", np.stack(pres, axis=-2))
+    outputs = np.stack(hs, axis=-2)
+    return (outputs, np.stack(cs, axis=-2)) if cs else (outputs,)
+
+
+def _gru_step(
+    layer: graph.Gru, a: FloatArray, h: FloatArray, w_hh: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return h' and the pre-activations r, z, n_x, n_h side by side."""
+    n = layer.units
+    rz = a[..., : 2 * n] + h @ w_hh[:, : 2 * n] + layer.b_hh[: 2 * n]
+    r, z = np.split(sigmoid(rz), 2, axis=-1)
+    n_x = a[..., 2 * n :]
+    if layer.reset_after:
+        n_h = h @ w_hh[:, 2 * n :] + layer.b_hh[2 * n :]
+        new = np.tanh(n_x + r * n_h)
+    else:
+        n_h = (r * h) @ w_hh[:, 2 * n :] + layer.b_hh[2 * n :]
+        new = np.tanh(n_x + n_h)
+    return new + z * (h - new), np.concatenate([rz, n_x, n_h], axis=-1)

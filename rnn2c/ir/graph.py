@@ -1,0 +1,236 @@
+"""Model: the float graph of a network, later the same graph with integer weights and formats.
+
+    Model   = inputs, layers (in topological order), outputs, numerics (None until quantized)
+    Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | ArgMax | LastStep
+
+A layer reads values by name and defines the values in `Layer.outputs`.  Every value is a vector
+with a rate: `step` (one vector per time step) or `sequence` (one vector per sequence).  There is
+no batch dimension.  Gate rows are ordered i, f, g, o (LSTM) and r, z, n (GRU); front ends permute
+on copies.  Layers and models are frozen: a pass returns new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rate = Literal["step", "sequence"]
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+UNARY_FUNCTIONS = ("relu", "sigmoid", "tanh")
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A weight matrix [rows, columns]: reals, or integers with one scale per row.
+
+    `data` holds float64 reals when `scale` is None, else int64 integers in [-2**(bits-1) + 1,
+    2**(bits-1) - 1] and the real matrix is `data * scale[:, None]`.
+    """
+
+    data: NDArray[np.float64] | NDArray[np.int64]
+    scale: FloatArray | None = None
+    bits: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows, columns = self.data.shape
+        return rows, columns
+
+    def real(self) -> FloatArray:
+        """The matrix as float64 reals, whatever it is stored as."""
+        data = np.asarray(self.data, np.float64)
+        return data if self.scale is None else data * self.scale[:, None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One node: `inputs` are value names; the empty string means an absent optional input."""
+
+    name: str
+    inputs: tuple[str, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the values this layer defines; the first carries the layer's own name."""
+        return (self.name,)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recurrent(Layer):
+    """Base of the cells.  inputs = (x, h0), for an LSTM (x, h0, c0); h0, c0 are per sequence.
+
+    w_ih [gates * units, input size], w_hh [gates * units, units], b_ih and b_hh [gates * units].
+    The value `name` is the hidden state h after each step.
+    """
+
+    w_ih: Tensor
+    w_hh: Tensor
+    b_ih: FloatArray
+    b_hh: FloatArray
+
+    @property
+    def units(self) -> int:
+        return self.w_hh.shape[1]
+
+    @property
+    def input_size(self) -> int:
+        return self.w_ih.shape[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lstm(Recurrent):
+    """Gates i, f, g, o; also defines the value `name.c`, the cell state after each step.
+
+    c' = sigmoid(f) c + sigmoid(i) tanh(g);  h' = sigmoid(o) tanh(c')  (torch.nn.LSTM)
+    """
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.name, f"{self.name}.c")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gru(Recurrent):
+    """Gates r, z, n;  h' = n + z (h - n).
+
+    reset_after (torch.nn.GRU, ONNX linear_before_reset=1): n = tanh(W x + b_ih + r (U h + b_hh));
+    reset before the product: n = tanh(W x + b_ih + U (r h) + b_hh).
+    """
+
+    reset_after: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rnn(Recurrent):
+    """h' = activation(W x + b_ih + U h + b_hh), activation "tanh" or "relu"  (torch.nn.RNN)."""
+
+    activation: Literal["tanh", "relu"] = "tanh"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Linear(Layer):
+    """y = activation(weight x + bias); weight [out, in], bias [out]; activation "" is none."""
+
+    weight: Tensor
+    bias: FloatArray
+    activation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Activation(Layer):
+    """An elementwise function out of UNARY_FUNCTIONS."""
+
+    function: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Softmax(Layer):
+    """Softmax over the vector."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ArgMax(Layer):
+    """Index of the largest element (the first one on ties), a vector of one element."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LastStep(Layer):
+    """The value of the last time step; turns rate `step` into rate `sequence`."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """A model input: a vector of `size` per step, or once per sequence (an initial state)."""
+
+    name: str
+    size: int
+    rate: Rate = "step"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A model output called `name` that shows the value `value`."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a quantized value is stored: real = scale * (q - zero_point), q in [lo, hi]."""
+
+    scale: float
+    bits: int
+    zero_point: int = 0
+    lo: int = 0
+    hi: int = 0
+
+    def __post_init__(self) -> None:
+        if self.lo == self.hi == 0:
+            object.__setattr__(self, "lo", -(2 ** (self.bits - 1)))
+            object.__setattr__(self, "hi", 2 ** (self.bits - 1) - 1)
+
+    def quantize(self, real: NDArray[np.floating]) -> IntArray:
+        """Round to the nearest step, ties away from even as numpy does, and saturate."""
+        q = np.round(np.asarray(real, np.float64) / self.scale) + self.zero_point
+        return np.clip(q, self.lo, self.hi).astype(np.int64)
+
+    def dequantize(self, q: NDArray[np.integer]) -> FloatArray:
+        return (np.asarray(q, np.float64) - self.zero_point) * self.scale
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """Everything the quantizer decided; it fixes every bit the program computes.
+
+    profile: `accurate` or `compact`; accumulate: `joint` or `split`; formats: one per value;
+    pre_bits: fraction bits of the gate pre-activations of a layer.
+    """
+
+    profile: Literal["accurate", "compact"]
+    accumulate: Literal["joint", "split"]
+    formats: Mapping[str, Format]
+    pre_bits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network.  `run` evaluates it in float; see ir/evaluate.py for shapes."""
+
+    name: str
+    inputs: tuple[Input, ...]
+    layers: tuple[Layer, ...]
+    outputs: tuple[Output, ...]
+    numerics: Numerics | None = None
+    cross_check: str = "not cross-checked"
+
+    def layer(self, name: str) -> Layer:
+        """The layer that defines the value `name`."""
+        return next(layer for layer in self.layers if name in layer.outputs)
+
+    def sizes(self) -> dict[str, int]:
+        """Vector length of every value."""
+        from rnn2c.ir.check import infer_sizes
+
+        return infer_sizes(self)
+
+    def rates(self) -> dict[str, Rate]:
+        """Rate of every value."""
+        from rnn2c.ir.check import infer_rates
+
+        return infer_rates(self)
+
+    def run(self, inputs: Mapping[str, NDArray[np.floating]]) -> dict[str, FloatArray]:
+        """Evaluate in float64: [T, n] per step, [n] per sequence, by the model's own names."""
+        from rnn2c.ir.evaluate import evaluate
+
+        return evaluate(self, inputs)
+
+    def with_layers(self, layers: tuple[Layer, ...]) -> Model:
+        return replace(self, layers=layers)

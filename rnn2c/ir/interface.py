@@ -1,0 +1,46 @@
+"""Interface: what the emitted C shows to its caller; shared by the emitter and by `validate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnn2c.ir.graph import Rate
+
+BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
+
+
+@dataclass(frozen=True)
+class Port:
+    """One typed argument `ctype name[size]` of step (rate `step`), init or finish (`sequence`)."""
+
+    name: str
+    ctype: str
+    size: int
+    rate: Rate = "step"
+
+    @property
+    def bytes(self) -> int:
+        return BYTES[self.ctype] * self.size
+
+
+@dataclass(frozen=True)
+class Interface:
+    """Names and types of one emitted model.
+
+    `saved` are the state buffers in the order of the save image: four bytes of model id, then
+    each buffer's elements, all little-endian.  `stages` are the titles of the stages of `step`.
+    """
+
+    name: str
+    model_id: int
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    saved: tuple[Port, ...]
+    stages: tuple[str, ...]
+
+    def at(self, rate: Rate, ports: tuple[Port, ...]) -> tuple[Port, ...]:
+        return tuple(p for p in ports if p.rate == rate)
+
+    @property
+    def save_bytes(self) -> int:
+        return 4 + sum(p.bytes for p in self.saved)

@@ -107,7 +107,7 @@ def _recurrent(
     w_hh = layer.w_hh.real().T
     from_x = x @ layer.w_ih.real().T + layer.b_ih
     shape = (*x.shape[:-2], layer.units)
-    h, c = (np.zeros(shape) if s is None else np.broadcast_to(s, shape) for s in (*state, None)[:2])
+    h, c = (np.zeros(shape) if s is None else np.broadcast_to(s, shape) for s in (*state, None, None)[:2])
     hs, cs, pres = [], [], []
     for t in range(x.shape[-2]):
         a = from_x[..., t, :]

@@ -1,0 +1,60 @@
+# Every goal installs what it needs the first time and is quick from then on.
+
+# The Python that .venv is made with, and how many tests run at the same time.
+PYTHON ?= python3
+JOBS ?= 2
+
+PY := .venv/bin/python
+# The stamps carry the folder, since an environment does not survive being moved or copied.
+HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
+CORE := .venv/core-$(HERE)
+DEV := .venv/dev-$(HERE)
+SEGLEARN := seglearn-1.2.5
+DATA := .data/$(SEGLEARN)/installed
+PYTEST := $(PY) -m pytest -n $(JOBS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-full lint setup toolchains clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r goal text; do \
+		printf 'make %-11s %s\n' "$$goal" "$$text"; done
+
+demo: $(CORE) ## compile a trained network and run the C on the test data (no PyTorch needed)
+	$(PY) firmware_examples/activity/demo.py
+
+test: toolchains $(DEV) $(DATA) lint ## check the code and run the tests, emulators included
+	$(PYTEST)
+
+test-full: toolchains $(DEV) $(DATA) lint ## the same with the heavy matrix of models and targets
+	$(PYTEST) -m "full or not full"
+
+lint: $(DEV) ## ruff and mypy
+	$(PY) -m ruff check --quiet .
+	$(PY) -m ruff format --check --quiet .
+	$(PY) -m mypy
+
+setup: $(DEV) ## make .venv with PyTorch and the development tools
+
+toolchains: ## install the cross compilers and emulators (Debian packages) that are missing
+	.ci/toolchains
+
+clean: ## remove everything that make has made, .venv and .data included
+	rm -rf .venv .data build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(CORE): pyproject.toml .ci/constraints.txt .ci/venv
+	PYTHON=$(PYTHON) .ci/venv core
+	@touch $@
+
+$(DEV): $(CORE)
+	PYTHON=$(PYTHON) .ci/venv all
+	@touch $@
+
+# Recordings for the tests; the package is data to them and never imported.
+$(DATA): | $(CORE)
+	rm -rf $(@D)
+	$(PY) -m pip --disable-pip-version-check install -qq --no-deps --no-compile \
+		--target $(@D) $(subst -,==,$(SEGLEARN))
+	@touch $@

@@ -1,0 +1,263 @@
+"""The integer semantics of rnn2c: every scalar operation, defined once.
+
+This source is read four ways: run as it stands on numpy int64 arrays (`interp.py`), parsed into
+typed trees (`arith_tree.py`) and from there translated to C (`emit/arith_c.py`) and run on
+intervals (`ranges.py`).  A function is a straight line of single assignments and one return.
+
+The annotation of a statement is the width at which the whole statement is computed: its operands
+are converted to it first, and `ranges.py` proves that no intermediate result leaves it.  So a
+16-bit and a 32-bit `int` agree.  Allowed: + - * >> << & ^, integer literals, names, table look-up,
+minimum, maximum, and calls of other primitives.  A left shift has a literal 1 on its left.
+
+Notation: Qm.n is a signed number with n fraction bits; gates of profile `accurate` are Q0.15 in
+[0, 32767], of profile `compact` unsigned Q0.8 in [0, 255].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+# Widths in C; int64 in numpy.  A table is passed whole: words (i32), shorts (i16), bytes (u8).
+i8 = i16 = i32 = i64 = u8 = u16 = u32 = words = shorts = octets = Any
+minimum: Callable[..., Any] = np.minimum
+maximum: Callable[..., Any] = np.maximum
+
+
+def clamp(x: i32, lo: i32, hi: i32) -> i32:
+    """x limited to [lo, hi]."""
+    raised: i32 = maximum(x, lo)
+    return minimum(raised, hi)
+
+
+def sat8(x: i32) -> i8:
+    """x saturated to 8 bits."""
+    raised: i32 = maximum(x, -128)
+    return minimum(raised, 127)
+
+
+def sat16(x: i32) -> i16:
+    """x saturated to 16 bits."""
+    raised: i32 = maximum(x, -32768)
+    return minimum(raised, 32767)
+
+
+def round_shift(x: i32, shift: u8) -> i32:
+    """x / 2^shift, ties towards +infinity; 1 <= shift <= 30."""
+    return (x + (1 << (shift - 1))) >> shift
+
+
+def same(x: i32) -> i32:
+    """x itself: a copy."""
+    return x
+
+
+def add(a: i32, b: i32) -> i32:
+    """a + b, exact."""
+    return a + b
+
+
+def requantize(acc: i32, multiplier: u16, shift: u8) -> i32:
+    """acc * multiplier / 2^shift, ties towards +infinity; |acc| < 2^23, 17 <= shift <= 24.
+
+    The product has up to 39 bits; in two halves it needs no more than 32.
+    """
+    high: i32 = acc >> 8
+    low: i32 = acc & 255
+    carry: i32 = (low * multiplier + (1 << (shift - 1))) >> 8
+    return (high * multiplier + carry) >> (shift - 8)
+
+
+def requantize_wide(acc: i32, multiplier: u16, shift: u8) -> i32:
+    """acc * multiplier / 2^shift, ties towards +infinity; 1 <= shift <= 46."""
+    product: i64 = acc * multiplier + (1 << (shift - 1))
+    scaled: i64 = product >> shift
+    return scaled
+
+
+def narrow(acc: i64, shift: u8) -> i32:
+    """acc / 2^shift, rounded down, of a 64-bit sum."""
+    scaled: i64 = acc >> shift
+    return scaled
+
+
+def lut(table: words, x: i16) -> i16:
+    """Interpolated look-up; a word holds a 16-bit base (high) and the slope to the next (low)."""
+    word: i32 = table[(x >> 8) + 128]
+    slope: i32 = ((word & 65535) ^ 32768) - 32768
+    mixed: i32 = slope * (x & 255) + (word >> 8)
+    return mixed >> 8
+
+
+def mul_round(a: i16, b: i16, shift: u8) -> i32:
+    """a * b / 2^shift, ties towards +infinity; |a * b| + 2^(shift - 1) < 2^31."""
+    return (a * b + (1 << (shift - 1))) >> shift
+
+
+def gated_sum(f: i16, c: i16, i: i16, g: i16, shift: u8) -> i16:
+    """f * c + i * g for gates f, i and g in Q0.15; c has 15 - shift fraction bits; saturates."""
+    kept: i32 = f * c
+    added: i32 = (i * g) >> shift
+    total: i32 = (kept + added + 16384) >> 15
+    return sat16(total)
+
+
+def blend(n: i16, h: i16, z: i16) -> i16:
+    """n + z * (h - n) for a gate z in Q0.15: a value between n and h."""
+    away: i32 = h - n
+    moved: i32 = (z * away + 16384) >> 15
+    blended: i32 = n + moved
+    return blended
+
+
+def shift_sat16(acc: i32, shift: u8) -> i16:
+    """acc / 2^shift, rounded down, saturated to 16 bits (the rounding constant is in the bias)."""
+    return sat16(acc >> shift)
+
+
+def shift16(acc: i16, shift: u8) -> i16:
+    """acc / 2^shift, rounded down, of a sum proven to fit 16 bits."""
+    return acc >> shift
+
+
+def grow_sat16(acc: i32, shift: u8) -> i16:
+    """acc * 2^shift saturated to 16 bits; 1 <= shift <= 14."""
+    limit: i32 = 32768 >> shift
+    raised: i32 = maximum(acc, -limit)
+    limited: i32 = minimum(raised, limit - 1)
+    return limited * (1 << shift)
+
+
+def lut_u8(table: octets, x: i16) -> u8:
+    """Direct look-up by the high byte of x; entry 0 is x in [0, 255], entry 128 is -32768."""
+    return table[(x >> 8) & 255]
+
+
+def lut_slope(base: shorts, slope: octets, x: i16) -> i16:
+    """Interpolated look-up by the high byte of x: base + slope * low byte / 256."""
+    low: u16 = slope[(x >> 8) & 255] * (x & 255)
+    rise: i16 = low >> 8
+    return base[(x >> 8) & 255] + rise
+
+
+def mul_u8(gate: u8, x: i16) -> i16:
+    """gate * x / 256 to the nearest, in 16-bit parts: |result| <= |x|."""
+    low: u16 = (x & 255) * gate + 128
+    carry: i16 = low >> 8
+    return (x >> 8) * gate + carry
+
+
+def add_sat16(a: i16, b: i16) -> i16:
+    """a + b saturated to 16 bits, without leaving 16 bits on the way."""
+    least: i16 = -32768 - minimum(a, 0)
+    most: i16 = 32767 - maximum(a, 0)
+    raised: i16 = maximum(b, least)
+    limited: i16 = minimum(raised, most)
+    return a + limited
+
+
+def blend_u8(n: i16, h: i16, z: u8) -> i16:
+    """n + z * (h - n) for a gate z in Q0.8: a value between n and h; |h - n| < 2^15."""
+    away: i16 = h - n
+    moved: i16 = mul_u8(z, away)
+    return n + moved
+
+
+def times(x: i16, factor: i16) -> i16:
+    """x * factor, exact."""
+    return x * factor
+
+
+def round_sat8(x: i16, shift: u8) -> i8:
+    """x / 2^shift, ties towards +infinity, saturated to 8 bits; |x| < 2^15 - 2^(shift - 1)."""
+    scaled: i16 = (x + (1 << (shift - 1))) >> shift
+    raised: i16 = maximum(scaled, -128)
+    return minimum(raised, 127)
+
+
+def affine(raw: i16, multiplier: i16, offset: i32, shift: u8) -> i32:
+    """(raw * multiplier + offset) / 2^shift, rounded down; offset carries the rounding constant."""
+    return (raw * multiplier + offset) >> shift
+
+
+def exp2_down(table: words, x: i32) -> i32:
+    """2^-(x / 1024) in Q0.15, x limited to 0 .. 16383; table holds 2^-(k / 256) as in `lut`."""
+    positive: i32 = maximum(x, 0)
+    limited: i32 = minimum(positive, 16383)
+    word: i32 = table[(limited >> 2) & 255]
+    slope: i32 = ((word & 65535) ^ 32768) - 32768
+    mixed: i32 = (slope * ((limited & 3) * 64) + (word >> 8)) >> 8
+    mantissa: i32 = clamp(mixed, 0, 32767)
+    return mantissa >> (limited >> 10)
+
+
+def largest(a: i32, b: i32) -> i32:
+    """The larger of two."""
+    return maximum(a, b)
+
+
+def subtract(a: i32, b: i32) -> i32:
+    """a - b, exact."""
+    return a - b
+
+
+def excess_bit(total: i32) -> u8:
+    """1 if total >= 2^15, else 0; total < 2^31."""
+    return minimum(total >> 15, 1)
+
+
+def shift_down(x: i32, shift: u8) -> i32:
+    """x / 2^shift, rounded down."""
+    return x >> shift
+
+
+def reciprocal(x: i32, guesses: shorts) -> i32:
+    """About 2^29 / x for x in [2^14, 2^15): one Newton step from a table of 64 first guesses."""
+    guess: i32 = guesses[(x >> 8) - 64]
+    error: i32 = ((1 << 29) - x * guess) >> 14
+    refined: i32 = guess + ((guess * error) >> 15)
+    return clamp(refined, 16384, 32768)
+
+
+def share(part: i32, inverse: i32, shift: u8) -> i16:
+    """part * inverse / 2^shift as Q0.15: one probability of a softmax."""
+    scaled: i32 = (part * inverse) >> shift
+    return minimum(scaled, 32767)
+
+
+PRIMITIVES: tuple[Callable[..., Any], ...] = (
+    clamp,
+    sat8,
+    sat16,
+    round_shift,
+    same,
+    add,
+    requantize,
+    requantize_wide,
+    narrow,
+    lut,
+    mul_round,
+    gated_sum,
+    blend,
+    shift_sat16,
+    shift16,
+    grow_sat16,
+    lut_u8,
+    lut_slope,
+    mul_u8,
+    add_sat16,
+    blend_u8,
+    times,
+    round_sat8,
+    affine,
+    exp2_down,
+    largest,
+    subtract,
+    excess_bit,
+    shift_down,
+    reciprocal,
+    share,
+)
+"""Every primitive, callees before callers."""

@@ -1,0 +1,224 @@
+"""The primitives of `arith.py` as typed trees, for those who translate or bound them.
+
+A Function is parameters with types and a list of statements; the type of a statement is the width
+at which its whole expression is computed.  An expression in `arith.py` that has no tree here is an
+error at import time of the tree, so nothing outside the documented subset can slip in.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from rnn2c import arith
+
+LIMITS: dict[str, tuple[int, int]] = {
+    "i8": (-(2**7), 2**7 - 1),
+    "u8": (0, 2**8 - 1),
+    "i16": (-(2**15), 2**15 - 1),
+    "u16": (0, 2**16 - 1),
+    "i32": (-(2**31), 2**31 - 1),
+    "u32": (0, 2**32 - 1),
+    "i64": (-(2**63), 2**63 - 1),
+}
+TABLES = {"words": "i32", "shorts": "i16", "octets": "u8"}
+OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.RShift: ">>",
+    ast.LShift: "<<",
+    ast.BitAnd: "&",
+    ast.BitXor: "^",
+}
+
+
+@dataclass(frozen=True)
+class Literal:
+    value: int
+
+
+@dataclass(frozen=True)
+class Name:
+    name: str
+
+
+@dataclass(frozen=True)
+class Negate:
+    operand: Expr
+
+
+@dataclass(frozen=True)
+class Binary:
+    operator: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """minimum or maximum of two expressions."""
+
+    which: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True)
+class Look:
+    """table[index]"""
+
+    table: str
+    index: Expr
+
+
+@dataclass(frozen=True)
+class Invoke:
+    """A call of another primitive."""
+
+    function: str
+    arguments: tuple[Expr, ...]
+
+
+Expr = Literal | Name | Negate | Binary | Extreme | Look | Invoke
+
+
+@dataclass(frozen=True)
+class Statement:
+    """`target: type = expression`; target "" is the return."""
+
+    target: str
+    type: str
+    expression: Expr
+
+
+@dataclass(frozen=True)
+class Function:
+    name: str
+    doc: str
+    parameters: tuple[tuple[str, str], ...]
+    returns: str
+    statements: tuple[Statement, ...]
+
+    def types(self) -> dict[str, str]:
+        """Type of every parameter and local."""
+        return {**dict(self.parameters), **{s.target: s.type for s in self.statements if s.target}}
+
+    def callees(self) -> set[str]:
+        """Names of the primitives this one calls."""
+        found: set[str] = set()
+        for statement in self.statements:
+            _collect_calls(statement.expression, found)
+        return found
+
+
+def _collect_calls(expression: Expr, found: set[str]) -> None:
+    match expression:
+        case Invoke(function, arguments):
+            found.add(function)
+            for argument in arguments:
+                _collect_calls(argument, found)
+        case Binary(_, left, right) | Extreme(_, left, right):
+            _collect_calls(left, found)
+            _collect_calls(right, found)
+        case Negate(operand) | Look(_, operand):
+            _collect_calls(operand, found)
+
+
+@cache
+def tree(name: str) -> Function:
+    """The typed tree of the primitive `name`; TypeError outside the documented subset."""
+    return parse(getattr(arith, name))
+
+
+def parse(function: Callable[..., Any]) -> Function:
+    """Parse one function of the documented subset."""
+    node = ast.parse(inspect.getsource(function)).body[0]
+    assert isinstance(node, ast.FunctionDef)
+    returns = _type(node.returns)
+    body = node.body[1:] if ast.get_docstring(node) else node.body
+    return Function(
+        name=node.name,
+        doc=inspect.getdoc(function) or "",
+        parameters=tuple((a.arg, _type(a.annotation)) for a in node.args.args),
+        returns=returns,
+        statements=tuple(_statement(n, returns) for n in body),
+    )
+
+
+def _type(node: ast.expr | None) -> str:
+    if isinstance(node, ast.Name) and (node.id in LIMITS or node.id in TABLES):
+        return node.id
+    raise TypeError(f"arith.py: unknown width {ast.dump(node) if node else 'missing'}")
+
+
+def _statement(node: ast.stmt, returns: str) -> Statement:
+    match node:
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
+            return Statement(name, _type(annotation), _expression(value))
+        case ast.Return(value=ast.expr() as value):
+            return Statement("", returns, _expression(value))
+    raise TypeError(f"arith.py: no translation of the statement {ast.dump(node)}")
+
+
+def _expression(node: ast.expr) -> Expr:
+    match node:
+        case ast.Constant(value=int(value)):
+            return Literal(value)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(value))):
+            return Literal(-value)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return Negate(_expression(operand))
+        case ast.Name(id=name):
+            return Name(name)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+            if isinstance(op, ast.LShift) and not (
+                isinstance(left, ast.Constant) and left.value == 1
+            ):
+                raise TypeError("arith.py: a left shift needs the literal 1 on its left")
+            return Binary(OPERATORS[type(op)], _expression(left), _expression(right))
+        case ast.Subscript(value=ast.Name(id=table), slice=index):
+            return Look(table, _expression(index))
+        case ast.Call(func=ast.Name(id="minimum" | "maximum" as which), args=[left, right]):
+            return Extreme(which, _expression(left), _expression(right))
+        case ast.Call(func=ast.Name(id=function), args=arguments):
+            return Invoke(function, tuple(_expression(a) for a in arguments))
+    raise TypeError(f"arith.py: no translation of the expression {ast.dump(node)}")
+
+
+RANK = ("i8", "u8", "i16", "u16", "i32", "u32", "i64")
+
+
+def operand_width(expression: Expr, width: str, types: Mapping[str, str]) -> str:
+    """The width at which the operands of a node are computed when the statement has `width`.
+
+    A mask or a shift down of a name, and an extreme, cannot grow: their operands keep their own
+    width and only the result is converted.
+    """
+    match expression:
+        case Binary("&" | ">>", Name(name), _):
+            return types[name]
+        case Extreme():
+            return max((width, *(types[n] for n in names_in(expression))), key=RANK.index)
+    return width
+
+
+def index_width(index: Expr, types: Mapping[str, str]) -> str:
+    """Width of a table index: 16 bits if nothing in it is wider."""
+    return max(("i16", *(types[n] for n in names_in(index))), key=RANK.index)
+
+
+def names_in(expression: Expr) -> set[str]:
+    """Names of parameters and locals an expression reads, tables left out."""
+    match expression:
+        case Name(name):
+            return {name}
+        case Binary(_, left, right) | Extreme(_, left, right):
+            return names_in(left) | names_in(right)
+        case Negate(operand):
+            return names_in(operand)
+    return set()

@@ -1,0 +1,154 @@
+"""Calibration and test data: sequences by input name, read from an `.npz` file without pickles.
+
+One array per model input, `[N, T, n]` (per step) or `[N, n]` (per sequence); or the ragged form
+`NAME` [sum of T, n] with `NAME_lengths` [N]; optionally `y` [N] with class labels.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.ir.graph import FloatArray, Input, Model
+
+Sequence_ = Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True)
+class SequenceSet:
+    """N sequences: each a mapping of input name to [T, n] or [n], and labels or None."""
+
+    sequences: tuple[Sequence_, ...]
+    labels: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+
+def read_sequences(path: Path, model: Model) -> SequenceSet:
+    """Read an .npz file for this model; raises Rnn2cError naming the file and the array."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise Rnn2cError(f"{path}: no such file") from None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        reason = "it holds Python objects" if "pickle" in str(error) else "it is not an .npz file"
+        raise Rnn2cError(f"{path}: {reason}; write it with numpy.savez from plain arrays") from None
+    return from_arrays(arrays, model, str(path))
+
+
+def from_arrays(arrays: Mapping[str, NDArray[np.generic]], model: Model, where: str) -> SequenceSet:
+    """Check and split arrays into sequences; `where` begins every error."""
+    columns = {i.name: _split(arrays, i, where) for i in model.inputs if _present(arrays, i, where)}
+    _only_known(arrays, model, where)
+    counts = {name: len(parts) for name, parts in columns.items()}
+    if len(set(counts.values())) != 1:
+        raise Rnn2cError(f"{where}: inputs have different numbers of sequences: {counts}")
+    count = next(iter(counts.values()))
+    if count == 0:
+        raise Rnn2cError(f"{where}: holds no sequence; give at least one")
+    sequences = tuple({name: parts[k] for name, parts in columns.items()} for k in range(count))
+    for k, sequence in enumerate(sequences):
+        lengths = {len(sequence[i.name]) for i in model.inputs if i.rate == "step"}
+        if len(lengths) > 1:
+            raise Rnn2cError(f"{where}: sequence {k}: inputs have different lengths {sorted(lengths)}")
+    return SequenceSet(sequences, _labels(arrays, count, where))
+
+
+def as_sequence_set(
+    data: SequenceSet | Mapping[str, NDArray[np.generic]] | Sequence[Sequence_] | Path | str,
+    model: Model,
+) -> SequenceSet:
+    """Accept what the Python API accepts: a file, a mapping of arrays, a list of sequences."""
+    if isinstance(data, SequenceSet):
+        return data
+    if isinstance(data, (str, Path)):
+        return read_sequences(Path(data), model)
+    if isinstance(data, Mapping):
+        return from_arrays(data, model, "calibration data")
+    ragged: dict[str, NDArray[np.generic]] = {}
+    for i in model.inputs:
+        parts = [np.asarray(s[i.name], np.float64) for s in data if i.name in s]
+        if not parts:
+            continue
+        ragged[i.name] = np.concatenate(parts) if i.rate == "step" else np.stack(parts)
+        if i.rate == "step":
+            ragged[f"{i.name}_lengths"] = np.array([len(p) for p in parts])
+    return from_arrays(ragged, model, "calibration data")
+
+
+def _present(arrays: Mapping[str, NDArray[np.generic]], i: Input, where: str) -> bool:
+    if i.name in arrays:
+        return True
+    if i.rate == "sequence":
+        return False
+    have = ", ".join(sorted(arrays)) or "nothing"
+    raise Rnn2cError(f"{where}: no array '{i.name}' [N, T, {i.size}]; the file has {have}")
+
+
+def _only_known(arrays: Mapping[str, NDArray[np.generic]], model: Model, where: str) -> None:
+    known = {"y"} | {i.name for i in model.inputs} | {f"{i.name}_lengths" for i in model.inputs}
+    for name in arrays:
+        if name not in known:
+            names = ", ".join(i.name for i in model.inputs)
+            raise Rnn2cError(f"{where}: array '{name}' is no input of the model (inputs: {names})")
+
+
+def _split(
+    arrays: Mapping[str, NDArray[np.generic]], i: Input, where: str
+) -> list[FloatArray]:
+    array = _numbers(arrays[i.name], f"{where}: array '{i.name}'")
+    lengths = arrays.get(f"{i.name}_lengths")
+    if i.rate == "sequence":
+        _shape(array, ("N", i.size), i.name, where)
+        return list(array)
+    if lengths is None:
+        _shape(array, ("N", "T", i.size), i.name, where)
+        if array.shape[1] == 0:
+            raise Rnn2cError(f"{where}: array '{i.name}' has sequences of 0 steps")
+        return list(array)
+    _shape(array, ("sum of T", i.size), i.name, where)
+    whole = np.asarray(lengths, np.int64)
+    if whole.ndim != 1 or np.any(whole < 1) or whole.sum() != len(array):
+        raise Rnn2cError(
+            f"{where}: '{i.name}_lengths' must be positive and add up to {len(array)} steps"
+        )
+    return np.split(array, np.cumsum(whole)[:-1])
+
+
+def _shape(array: FloatArray, wanted: tuple[str | int, ...], name: str, where: str) -> None:
+    fits = array.ndim == len(wanted) and array.shape[-1] == wanted[-1]
+    if not fits:
+        text = ", ".join(map(str, wanted))
+        raise Rnn2cError(f"{where}: array '{name}' has shape {list(array.shape)}, expected [{text}]")
+
+
+def _numbers(array: NDArray[np.generic], what: str) -> FloatArray:
+    if array.dtype.kind not in "fiu":
+        raise Rnn2cError(f"{what} has type {array.dtype}, expected numbers")
+    real = array.astype(np.float64)
+    if not np.all(np.isfinite(real)):
+        index = [int(k) for k in np.argwhere(~np.isfinite(real))[0]]
+        raise Rnn2cError(f"{what}{index} is {real[tuple(index)]}; calibration needs finite numbers")
+    return real
+
+
+def _labels(
+    arrays: Mapping[str, NDArray[np.generic]], count: int, where: str
+) -> NDArray[np.int64] | None:
+    if "y" not in arrays:
+        return None
+    labels = np.asarray(arrays["y"])
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise Rnn2cError(
+            f"{where}: labels 'y' have shape {list(labels.shape)} and type {labels.dtype},"
+            f" expected [{count}] integers"
+        )
+    return labels.astype(np.int64)

@@ -1,0 +1,166 @@
+"""Translate the primitives of `arith.py` to C99 `static inline` functions.
+
+Operands are converted to the width of their statement, results to it where C's promotions made
+them wider; the range proof has shown that no conversion changes a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rnn2c import arith
+from rnn2c.arith_tree import (
+    TABLES,
+    Binary,
+    Expr,
+    Extreme,
+    Function,
+    Invoke,
+    Literal,
+    Look,
+    Name,
+    Negate,
+    Statement,
+    index_width,
+    operand_width,
+    tree,
+)
+from rnn2c.ir.program import CTYPES
+
+INT_WIDTHS = ("i32", "i64")
+SIGNED_NARROW = ("i8", "i16")
+READERS = {"i8": "I8", "u8": "U8", "i16": "I16", "u16": "U16", "i32": "I32"}
+
+
+def needed(primitives: Iterable[str]) -> list[Function]:
+    """These primitives and all they call, callees first."""
+    names = set(primitives)
+    for primitive in reversed(arith.PRIMITIVES):
+        if primitive.__name__ in names:
+            names |= tree(primitive.__name__).callees()
+    return [tree(p.__name__) for p in arith.PRIMITIVES if p.__name__ in names]
+
+
+def definition(function: Function, prefix: str) -> str:
+    """The C definition of one primitive, called PREFIX_name, with its docstring."""
+    types = function.types()
+    doc = "\n * ".join(line.strip() for line in function.doc.splitlines()).replace("\n * \n", "\n *\n")
+    parameters = ", ".join(_parameter(name, type_) for name, type_ in function.parameters)
+    lines = [
+        f"/* {doc} */",
+        f"static inline {CTYPES[function.returns]} {prefix}_{function.name}({parameters})",
+        "{",
+        *(f"    {_statement(s, types, prefix)}" for s in function.statements),
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _parameter(name: str, type_: str) -> str:
+    if type_ in TABLES:
+        return f"const {CTYPES[TABLES[type_]]} *{name}"
+    return f"{CTYPES[type_]} {name}"
+
+
+def _statement(statement: Statement, types: Mapping[str, str], prefix: str) -> str:
+    value = _Writer(types, prefix).converted(statement.expression, statement.type)
+    if statement.target:
+        return f"const {CTYPES[statement.type]} {statement.target} = {_bare(value)};"
+    return f"return {_bare(value)};"
+
+
+def _bare(text: str) -> str:
+    """Without the outermost parentheses, if they belong together."""
+    if not (text.startswith("(") and text.endswith(")")):
+        return text
+    depth = 0
+    for position, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0 and position < len(text) - 1:
+            return text
+    return text[1:-1]
+
+
+class _Writer:
+    """Writes the expressions of one function."""
+
+    def __init__(self, types: Mapping[str, str], prefix: str) -> None:
+        self.types = types
+        self.prefix = prefix
+
+    def converted(self, e: Expr, width: str) -> str:
+        """The expression as a C value of exactly the type of `width`."""
+        text, type_ = self._typed(e, width)
+        return text if type_ == width else f"({CTYPES[width]}){text}"
+
+    def operand(self, e: Expr, width: str) -> str:
+        """The expression as part of another one: C's promotion of narrow signed types is welcome."""
+        text, type_ = self._typed(e, width)
+        promoted = type_ == "int" and width in SIGNED_NARROW
+        return text if type_ == width or promoted else f"({CTYPES[width]}){text}"
+
+    def _typed(self, e: Expr, width: str) -> tuple[str, str]:
+        """C text and the type its value has; `int` if promotion made it neither."""
+        match e:
+            case Literal(value):
+                return _literal(value, width), width
+            case Name(name):
+                return name, self.types[name]
+            case Negate(operand):
+                return f"(-{self.operand(operand, width)})", _promoted(width)
+            case Binary("<<", _, right):
+                one = {"i32": "INT32_C(1)", "i64": "INT64_C(1)"}.get(width, "1")
+                return f"({one} << {self._count(right)})", _promoted(width)
+            case Binary(">>", left, right):
+                at = operand_width(e, width, self.types)
+                return f"({self.operand(left, at)} >> {self._count(right)})", _promoted(at)
+            case Binary(operator, left, right):
+                at = operand_width(e, width, self.types)
+                text = f"({self.operand(left, at)} {operator} {self.operand(right, at)})"
+                return text, _promoted(at)
+            case Extreme(which, left, right):
+                at = operand_width(e, width, self.types)
+                a, b = self.operand(left, at), self.operand(right, at)
+                sign = "<" if which == "minimum" else ">"
+                return f"(({a} {sign} {b}) ? {a} : {b})", _promoted(at)
+            case Look(table, index):
+                element = TABLES[self.types[table]]
+                at = index_width(index, self.types)
+                place = _bare(self.operand(index, at))
+                return f"RNN2C_READ_{READERS[element]}(&{table}[{place}])", element
+            case Invoke(function, arguments):
+                return self._call(function, arguments), tree(function).returns
+
+    def _call(self, function: str, arguments: tuple[Expr, ...]) -> str:
+        texts = []
+        for argument, (_, type_) in zip(arguments, tree(function).parameters, strict=True):
+            if type_ in TABLES and isinstance(argument, Name):
+                texts.append(argument.name)
+            else:
+                texts.append(_bare(self.converted(argument, type_)))
+        return f"{self.prefix}_{function}({', '.join(texts)})"
+
+    def _count(self, e: Expr) -> str:
+        """The right operand of a shift: any integer type will do."""
+        match e:
+            case Literal(value):
+                return str(value)
+            case Name(name):
+                return name
+            case Binary(operator, left, right):
+                return f"({self._count(left)} {operator} {self._count(right)})"
+        return self.converted(e, "i32")
+
+
+def _promoted(width: str) -> str:
+    """The type of an operation on operands of this width: narrow ones become `int`."""
+    return width if width in INT_WIDTHS else "int"
+
+
+def _literal(value: int, width: str) -> str:
+    if width.startswith("u"):
+        return f"{value}u"
+    if value == -32768:
+        return "INT16_MIN" if width == "i16" else "(-INT32_C(32768))"
+    text = str(abs(value)) if abs(value) <= 32767 else f"INT32_C({abs(value)})"
+    return text if value >= 0 else f"(-{text})"

@@ -1,0 +1,71 @@
+"""Front ends: a trained model, in a file or in memory, becomes a float Model.
+
+`load` is the one entry.  torch and onnxruntime are imported only for a module or a cross-check.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.values import quoted
+from rnn2c.ir.graph import Model
+
+PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
+
+
+def load(
+    source: object,
+    example_input: Any = None,
+    *,
+    name: str | None = None,
+    cross_check: bool = True,
+) -> Model:
+    """Import an .onnx file (a path) or a torch.nn.Module (with an example input of batch 1).
+
+    name: of the Model.  cross_check: compare with onnxruntime or torch.  Raises Rnn2cError, one
+    line that names the file, node or layer and what to do instead.
+    """
+    try:
+        if _is_module(source):
+            from rnn2c.frontend.pytorch import load_module
+
+            return load_module(source, example_input, name, cross_check=cross_check)
+        return _load_path(source, name, cross_check)
+    except Rnn2cError as error:
+        raise type(error)(_one_line(str(error))) from error.__cause__
+
+
+def _load_path(source: object, name: str | None, cross_check: bool) -> Model:
+    if not isinstance(source, (str, os.PathLike)):
+        raise Rnn2cError(
+            f"cannot load a {type(source).__name__}; give the path of an .onnx file or a module"
+        )
+    path = Path(source)
+    if path.suffix.lower() in PICKLES:
+        raise UnsupportedError(
+            f"{quoted(path)}: pickled weights or modules are not loaded (only a state_dict without "
+            "unsafe pickles could be); export the model to ONNX or pass the module to rnn2c.load"
+        )
+    if path.suffix.lower() != ".onnx":
+        raise UnsupportedError(f"{quoted(path)}: not an .onnx file; export the model to ONNX")
+    from rnn2c.frontend.onnx import load_onnx
+
+    return load_onnx(path, name, cross_check=cross_check)
+
+
+def _is_module(source: object) -> bool:
+    """True for a torch.nn.Module, found without importing torch."""
+    return any(
+        c.__name__ == "Module" and c.__module__ == "torch.nn.modules.module"
+        for c in type(source).__mro__
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+__all__ = ["load"]

@@ -1,0 +1,347 @@
+"""Builds a Model from a traced graph: the one place that both front ends share.
+
+A front end translates operators into calls of a Builder; the Builder creates layers, keeps names
+unique and, at the end, works out the rate of every input from what its axes turned out to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.gates import Cell
+from rnn2c.frontend.layout import Layout, part_names
+from rnn2c.frontend.values import Axes, Axis, Operand, Value, plain, quoted
+from rnn2c.ir import graph
+from rnn2c.ir.check import check_model
+from rnn2c.ir.graph import FloatArray, Input, Layer, Model, Output, Rate, Tensor
+
+CELLS: dict[Cell, type[graph.Recurrent]] = {
+    "LSTM": graph.Lstm,
+    "GRU": graph.Gru,
+    "RNN": graph.Rnn,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class CellWeights:
+    """Weights of one layer in our gate order; shapes as in ir.graph.Recurrent."""
+
+    w_ih: FloatArray
+    w_hh: FloatArray
+    b_ih: FloatArray
+    b_hh: FloatArray
+
+
+@dataclass(frozen=True)
+class Port:
+    """A tensor of the source: its name there, its axes, and the Model values it shows."""
+
+    name: str
+    values: tuple[str, ...]
+    axes: tuple[Axis, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A Model with what a cross-check needs: how source tensors relate to its values."""
+
+    model: Model
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    inner: tuple[Port, ...]
+    axes: Axes
+
+
+class Builder:
+    """Collects inputs, layers and outputs; `finish` returns the checked Model."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.axes = Axes()
+        self.layout = Layout(self.axes, self.last_step)
+        self._layers: dict[str, Layer] = {}
+        self._inputs: list[Port] = []
+        self._inner: list[Port] = []
+        self._taken: set[str] = set()
+        self._biased: dict[str, str] = {}
+
+    def input(self, name: str, axes: Sequence[Axis]) -> Value:
+        """Declare a model input; its last axis holds the features."""
+        where = f"input {quoted(name)}"
+        if not axes or axes[-1].size is None:
+            raise UnsupportedError(f"{where}: the last dimension must be a fixed feature size")
+        self.axes.bind(axes[-1], "feature", where)
+        self._inputs.append(Port(name, (name,), tuple(axes)))
+        self.layout.raw_inputs.add(name)
+        self._taken.add(name)
+        return Value((name,), tuple(axes))
+
+    def trace(self, tensor: str, operand: Operand) -> None:
+        """Remember that a source tensor shows a value, for the cross-check."""
+        if isinstance(operand, Value) and all(part in self._taken for part in operand.parts):
+            self._inner.append(Port(tensor, operand.parts, operand.axes))
+
+    def unique(self, stem: str, fallback: str) -> str:
+        """A free layer name: STEM, STEM.1, ...; without a stem FALLBACK0, FALLBACK1, ..."""
+        stem = plain(stem)
+        number = 0
+        name = stem or f"{fallback}0"
+        while name in self._taken or f"{name}.c" in self._taken:
+            number += 1
+            name = f"{stem}.{number}" if stem else f"{fallback}{number}"
+        return name
+
+    def _add(self, layer: Layer) -> None:
+        self._layers[layer.name] = layer
+        self._taken.update(layer.outputs)
+
+    def vector(self, value: Value, where: str) -> str:
+        """The one vector that `value` shows; a layer reads its features, so they come last."""
+        if len(self.layout.parts(value)) != 1:
+            raise UnsupportedError(f"{where}: reads a stack of layers; select one of them first")
+        if not value.axes or self.axes.kind(value.axes[-1]) != "feature":
+            raise UnsupportedError(f"{where}: the last dimension must be the features")
+        return value.parts[0]
+
+    def last_step(self, name: str) -> str:
+        last = f"{name}.last"
+        if last not in self._layers:
+            self._add(graph.LastStep(name=last, inputs=(name,)))
+        return last
+
+    def recurrent(
+        self,
+        cell: Cell,
+        stem: str,
+        x: Value,
+        time_at: int,
+        weights: CellWeights,
+        state: Sequence[Operand | None],
+        where: str,
+        *,
+        reset_after: bool = True,
+        activation: str = "tanh",
+    ) -> Layer:
+        """Add one layer.  x has three axes with time at `time_at` (0 or 1), batch at the other."""
+        if len(x.axes) != 3:
+            raise UnsupportedError(f"{where}: the input has {len(x.axes)} dimensions, expected 3")
+        self.axes.bind(x.axes[time_at], "time", where)
+        self.axes.bind(x.axes[1 - time_at], "unit", where)
+        units = weights.w_hh.shape[-1]
+        inputs = [self.vector(x, where)]
+        inputs += [self._initial(s, units, where) for s in state]
+        common = {
+            "name": self.unique(stem, cell.lower()),
+            "inputs": tuple(inputs),
+            "w_ih": Tensor(weights.w_ih),
+            "w_hh": Tensor(weights.w_hh),
+            "b_ih": weights.b_ih,
+            "b_hh": weights.b_hh,
+        }
+        extra = {"GRU": {"reset_after": reset_after}, "RNN": {"activation": activation}}
+        layer = CELLS[cell](**common, **extra.get(cell, {}))  # type: ignore[arg-type]
+        self._add(layer)
+        return layer
+
+    def _initial(self, state: Operand | None, units: int, where: str) -> str:
+        if state is None:
+            return ""
+        if isinstance(state, np.ndarray):
+            if state.dtype == object or np.any(state):
+                raise UnsupportedError(
+                    f"{where}: a constant initial state other than zero; make it a model input or "
+                    "start from zero"
+                )
+            if state.shape and state.shape[-1] not in (1, units):
+                raise Rnn2cError(
+                    f"{where}: the initial state has shape {list(state.shape)}, expected "
+                    f"[1, 1, {units}]"
+                )
+            return ""
+        for axis in state.axes[:-1]:
+            self.axes.bind(axis, "unit", where)
+        name = self.vector(state, where)
+        if name in self._layers:
+            raise UnsupportedError(
+                f"{where}: the initial state is computed by layer {quoted(name)}; it must be a "
+                "model input or zero"
+            )
+        return name
+
+    def linear(
+        self, stem: str, x: Value, weight: FloatArray, bias: FloatArray | None, where: str
+    ) -> Value:
+        """weight [out, in], bias [out] or None for zero."""
+        if weight.ndim != 2 or weight.shape[1] != x.axes[-1].size:
+            raise Rnn2cError(
+                f"{where}: the weight has shape {list(weight.shape)}, the input has "
+                f"{x.axes[-1].size if x.axes else 0} features"
+            )
+        rows = weight.shape[0]
+        bias = np.zeros(rows) if bias is None else self._bias(bias, rows, where)
+        weight = np.array(weight, np.float64, order="C")
+        name = self.unique(stem, "linear")
+        source = self.vector(x, where)
+        self._add(graph.Linear(name=name, inputs=(source,), weight=Tensor(weight), bias=bias))
+        return self._shown(x, name, rows)
+
+    def _bias(self, bias: FloatArray, rows: int, where: str) -> FloatArray:
+        if bias.size not in (1, rows) or (bias.shape and bias.shape[-1] not in (1, rows)):
+            raise Rnn2cError(f"{where}: the bias has shape {list(bias.shape)}, expected [{rows}]")
+        return np.array(np.broadcast_to(np.asarray(bias, np.float64).reshape(-1), (rows,)))
+
+    def add_bias(self, x: Value, bias: FloatArray, where: str) -> Value:
+        """The Linear that computes x with its bias increased; x's own layer stays for others."""
+        layer = self._layers.get(x.parts[0]) if len(x.parts) == 1 else None
+        if not isinstance(layer, graph.Linear):
+            raise UnsupportedError(
+                f"{where}: adds a constant to something that is not a linear layer's result"
+            )
+        more = self._bias(bias, layer.bias.shape[0], where)
+        name = self.unique(layer.name, "linear")
+        self._add(replace(layer, name=name, bias=layer.bias + more))
+        self._biased[name] = layer.name
+        return Value((name,), x.axes)
+
+    def _shown(self, x: Value, name: str, size: int) -> Value:
+        return Value((name,), (*x.axes[:-1], self.axes.new("feature", size)))
+
+    def activation(self, stem: str, x: Value, function: str, where: str) -> Value:
+        name = self.unique(stem, function)
+        self._add(graph.Activation(name=name, inputs=(self.vector(x, where),), function=function))
+        return Value((name,), x.axes)
+
+    def softmax(self, stem: str, x: Value, axis: int, where: str) -> Value:
+        source = self._over_features(x, axis, where)
+        name = self.unique(stem, "softmax")
+        self._add(graph.Softmax(name=name, inputs=(source,)))
+        return Value((name,), x.axes)
+
+    def argmax(self, stem: str, x: Value, axis: int, keepdims: bool, where: str) -> Value:
+        source = self._over_features(x, axis, where)
+        name = self.unique(stem, "argmax")
+        self._add(graph.ArgMax(name=name, inputs=(source,)))
+        shown = self._shown(x, name, 1)
+        return shown if keepdims else Value(shown.parts, shown.axes[:-1])
+
+    def is_float(self, value: Value) -> bool:
+        """False for class indices, which are integers in the source."""
+        return not any(isinstance(self._layers.get(p), graph.ArgMax) for p in value.parts)
+
+    def _over_features(self, x: Value, axis: int, where: str) -> str:
+        if axis not in (-1, len(x.axes) - 1):
+            raise UnsupportedError(
+                f"{where}: works on axis {axis}; only the last axis (the features) is supported"
+            )
+        return self.vector(x, where)
+
+    def finish(self, outputs: Sequence[tuple[str, Operand]]) -> Imported:
+        """The checked Model; raises Rnn2cError naming the input, layer or output at fault."""
+        shown = [self._output(name, operand) for name, operand in outputs]
+        ports = [
+            Output(name, value)
+            for port in shown
+            for name, value in zip(_port_names(port), port.values, strict=True)
+        ]
+        _refuse_repeated([p.name for p in ports])
+        layers = self._live_layers([p.value for p in ports])
+        names = self._final_names(layers)
+        layers = [_renamed(layer, names) for layer in layers]
+        ports = [replace(p, value=names.get(p.value, p.value)) for p in ports]
+        read = {n for layer in layers for n in layer.inputs} | {p.value for p in ports}
+        recurrent = any(isinstance(layer, graph.Recurrent) for layer in layers)
+        inputs = tuple(i for port in self._inputs for i in self._input(port, read, recurrent))
+        _refuse_repeated([i.name for i in inputs])
+        model = Model(name=self.name, inputs=inputs, layers=tuple(layers), outputs=tuple(ports))
+        check_model(model)
+        kept = {name for layer in layers for name in layer.outputs}
+        inner = [_port_renamed(p, names) for p in self._inner if len(p.values) == 1]
+        return Imported(
+            model,
+            tuple(self._inputs),
+            tuple(_port_renamed(p, names) for p in shown),
+            tuple(p for p in inner if p.values[0] in kept),
+            self.axes,
+        )
+
+    def _final_names(self, layers: Sequence[Layer]) -> dict[str, str]:
+        """A Linear that got its bias from an Add takes over the name of the one without."""
+        live = {layer.name for layer in layers}
+        names: dict[str, str] = {}
+        for new, old in self._biased.items():
+            final = names.get(old, old)
+            if new in live and old not in live and final not in live | set(names.values()):
+                names[new] = final
+        return names
+
+    def _output(self, name: str, operand: Operand) -> Port:
+        where = f"output {quoted(name)}"
+        if not isinstance(operand, Value):
+            raise UnsupportedError(f"{where}: is a constant; remove it from the model")
+        for axis in operand.axes[:-1]:
+            if self.axes.kind(axis) == "feature":
+                raise UnsupportedError(f"{where}: the features must be its last dimension")
+        return Port(name, self.layout.parts(operand), operand.axes)
+
+    def _live_layers(self, wanted: Sequence[str]) -> list[Layer]:
+        """The layers that the outputs depend on, in order."""
+        needed = set(wanted)
+        live: list[Layer] = []
+        for layer in reversed(self._layers.values()):
+            if needed.intersection(layer.outputs):
+                live.append(layer)
+                needed.update(layer.inputs)
+        return live[::-1]
+
+    def _input(self, port: Port, read: set[str], recurrent: bool) -> list[Input]:
+        where = f"input {quoted(port.name)}"
+        size = port.axes[-1].size
+        assert size is not None
+        rate = self._input_rate(port, recurrent, where)
+        stack = next((a for a in port.axes if self.axes.kind(a) == "part"), None)
+        names = (port.name,) if stack is None else part_names(port.name, stack.size or 1)
+        unused = [n for n in names if n not in read]
+        if unused:
+            raise UnsupportedError(
+                f"input {quoted(unused[0])}: no output depends on it; remove it from the model"
+            )
+        return [Input(n, size, rate) for n in names]
+
+    def _input_rate(self, port: Port, recurrent: bool, where: str) -> Rate:
+        """Settle the axes whose use did not tell: time where it can be, else batch."""
+        rows = port.axes[:-1]
+        for axis in rows:
+            if self.axes.kind(axis) is None and axis.size == 1:
+                self.axes.bind(axis, "unit", where)
+        has_time = any(self.axes.kind(a) == "time" for a in rows)
+        has_parts = any(self.axes.kind(a) == "part" for a in rows)
+        for axis in reversed(rows):
+            if self.axes.kind(axis) is None:
+                free = not has_time and not has_parts and not recurrent
+                self.axes.bind(axis, "time" if free else "unit", where)
+                has_time = has_time or free
+        return "step" if has_time or not recurrent else "sequence"
+
+
+def _port_names(port: Port) -> tuple[str, ...]:
+    count = len(port.values)
+    return (port.name,) if count == 1 else part_names(port.name, count)
+
+
+def _refuse_repeated(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise Rnn2cError(f"two inputs or two outputs are called {quoted(name)}")
+
+
+def _renamed(layer: Layer, names: dict[str, str]) -> Layer:
+    inputs = tuple(names.get(n, n) for n in layer.inputs)
+    return replace(layer, name=names.get(layer.name, layer.name), inputs=inputs)
+
+
+def _port_renamed(port: Port, names: dict[str, str]) -> Port:
+    return replace(port, values=tuple(names.get(v, v) for v in port.values))

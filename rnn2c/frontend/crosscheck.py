@@ -1,0 +1,228 @@
+"""Compares an imported Model with the runtime it came from, on random input.
+
+An ONNX file is run by onnxruntime in a child process with limits on memory and time, on bytes
+serialized here (no external data, no paths); a module is run by torch in this process.  A
+difference is an error that names the first layer that differs, never a warning.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import io
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.frontend.builder import Imported, Port
+from rnn2c.frontend.values import Axes, quoted
+from rnn2c.ir import graph
+from rnn2c.ir.evaluate import evaluate
+from rnn2c.ir.graph import FloatArray, Model
+
+if TYPE_CHECKING:
+    from rnn2c.frontend.onnx import OnnxImport
+    from rnn2c.frontend.pytorch import ModuleImport
+
+TOLERANCE = 1e-5
+STEPS = 6
+CHILD = Path(__file__).with_name("crosscheck_child.py")
+MEMORY_BYTES = 2 * 2**30
+SECONDS = 30
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def check_onnx(found: OnnxImport) -> str:
+    """The text for Model.cross_check; raises Rnn2cError naming the first layer that differs."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "not cross-checked: onnxruntime is not installed"
+    imported = found.imported
+    feeds = _random_feeds(imported)
+    wanted = [p.name for p in imported.outputs]
+    results = _run_child(found.proto.SerializeToString(), feeds, wanted)
+    model_values = _model_values(imported, feeds)
+    worst, wrong = _compare(imported, imported.outputs, results, model_values)
+    if wrong:
+        first = _first_wrong_layer(found, feeds, model_values)
+        raise _difference(first or wrong, "onnxruntime", worst)
+    version = importlib.metadata.version("onnxruntime")
+    return f"agrees with onnxruntime {version} to {worst:.0e}"
+
+
+def check_module(found: ModuleImport) -> str:
+    """The same for a torch module, in this process."""
+    import torch
+
+    imported = found.imported
+    feeds = _random_feeds(imported)
+    tensors = {name: torch.from_numpy(array) for name, array in feeds.items()}
+    results = _run_torch(found, tensors)
+    model_values = _model_values(imported, feeds)
+    inner = [p for p in imported.inner if p.name in results]
+    _, wrong = _compare(imported, inner, results, model_values)
+    worst, wrong_output = _compare(imported, imported.outputs, results, model_values)
+    if wrong or wrong_output:
+        raise _difference(wrong or wrong_output, "torch", worst)
+    return f"agrees with torch {torch.__version__} to {worst:.0e}"
+
+
+def _difference(layer: str, runtime: str, worst: float) -> Rnn2cError:
+    return Rnn2cError(
+        f"layer {quoted(layer)}: the imported model differs from {runtime} (outputs by {worst:.1e} "
+        f"relative, {TOLERANCE:.0e} allowed); please report this model"
+    )
+
+
+def _random_feeds(imported: Imported) -> Arrays:
+    """float32 input for every source tensor, laid out as the source wants it."""
+    random = np.random.default_rng(0)
+    feeds: Arrays = {}
+    for port in imported.inputs:
+        shape = [a.size or (STEPS if imported.axes.kind(a) == "time" else 1) for a in port.axes]
+        feeds[port.name] = random.standard_normal(shape).astype(np.float32)
+    return feeds
+
+
+def _vectors(array: NDArray[Any], port: Port, axes: Axes) -> list[FloatArray]:
+    """The source tensor as one [T, n] or [n] array per Model value."""
+    kinds = [axes.kind(a) for a in port.axes]
+    if list(array.shape) != [a.size if a.size is not None else s
+                             for a, s in zip(port.axes, array.shape, strict=False)]:
+        raise Rnn2cError(f"tensor {quoted(port.name)}: the runtime gives shape {array.shape}")
+    order = [k for want in ("part", "time", "feature") for k, kind in enumerate(kinds)
+             if kind == want]
+    units = tuple(k for k in range(array.ndim) if k not in order)
+    moved = np.transpose(array.astype(np.float64), (*units, *order))
+    moved = moved.reshape(moved.shape[len(units) :])
+    if "feature" not in kinds:
+        moved = moved[..., None]
+    return list(moved) if "part" in kinds else [moved]
+
+
+def _model_values(imported: Imported, feeds: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+    """Every value of the Model by name, in the same random run."""
+    inputs: dict[str, FloatArray] = {}
+    for port in imported.inputs:
+        arrays = _vectors(feeds[port.name], port, imported.axes)
+        names = [port.name] if len(arrays) == 1 and port.name in _input_names(imported) else [
+            f"{port.name}.{k}" for k in range(len(arrays))
+        ]
+        inputs.update(zip(names, arrays, strict=True))
+    rates = {i.name: i.rate for i in imported.model.inputs}
+    inputs = {n: a[None] if rates[n] == "step" and a.ndim == 1 else a for n, a in inputs.items()}
+    values: dict[str, FloatArray] = {}
+    evaluate(imported.model, inputs, lambda name, array: values.update({name: array}))
+    return values
+
+
+def _input_names(imported: Imported) -> set[str]:
+    return {i.name for i in imported.model.inputs}
+
+
+def _compare(
+    imported: Imported,
+    ports: Sequence[Port],
+    results: Mapping[str, NDArray[Any]],
+    values: Mapping[str, FloatArray],
+) -> tuple[float, str]:
+    """Largest relative difference, and the first value above TOLERANCE or ""."""
+    worst = 0.0
+    for port in ports:
+        for name, theirs in zip(
+            port.values, _vectors(results[port.name], port, imported.axes), strict=True
+        ):
+            difference = _relative(imported.model, name, theirs, values)
+            worst = max(worst, difference)
+            if not difference <= TOLERANCE:
+                return difference, name
+    return worst, ""
+
+
+def _relative(
+    model: Model, name: str, theirs: FloatArray, values: Mapping[str, FloatArray]
+) -> float:
+    ours = values[name]
+    layer = next((x for x in model.layers if x.name == name), None)
+    if isinstance(layer, graph.ArgMax):
+        # Two indices are equally right where their scores are equal within rounding.
+        scores = values[layer.inputs[0]]
+        index = theirs.astype(np.int64).reshape(ours.shape)
+        theirs = np.take_along_axis(scores, index, axis=-1)
+        ours = scores.max(axis=-1, keepdims=True)
+    scale = max(1.0, float(np.max(np.abs(ours))))
+    difference = float(np.max(np.abs(ours - theirs.reshape(ours.shape)))) / scale
+    return difference if np.isfinite(difference) else float("inf")
+
+
+def _first_wrong_layer(found: OnnxImport, feeds: Arrays, values: Mapping[str, FloatArray]) -> str:
+    """Run a copy of the file that shows every intermediate tensor."""
+    import onnx
+
+    known = {o.name for o in found.proto.graph.output}
+    produced = {name for node in found.proto.graph.node for name in node.output}
+    inner = [p for p in found.imported.inner if p.name in produced]
+    copy = onnx.ModelProto()
+    copy.CopyFrom(found.proto)
+    for port in inner:
+        if port.name not in known:
+            copy.graph.output.append(onnx.ValueInfoProto(name=port.name))
+    results = _run_child(copy.SerializeToString(), feeds, [p.name for p in inner])
+    return _compare(found.imported, inner, results, values)[1]
+
+
+def _run_child(model: bytes, feeds: Arrays, outputs: Sequence[str]) -> Arrays:
+    """Run onnxruntime in a child process.  Raises Rnn2cError where it fails or takes too long."""
+    buffer = io.BytesIO()
+    arrays = {f"feed{k}": array for k, array in enumerate(feeds.values())}
+    names = np.array([*feeds, *outputs])
+    np.savez(buffer, model=np.frombuffer(model, np.uint8), names=names, **arrays)  # type: ignore[arg-type]
+    command = [sys.executable, "-I", str(CHILD), str(MEMORY_BYTES), str(SECONDS)]
+    try:
+        done = subprocess.run(
+            command, input=buffer.getvalue(), capture_output=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Rnn2cError(
+            f"onnxruntime did not finish in {SECONDS} s; load with cross_check=False"
+        ) from None
+    if done.returncode != 0:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+        raise Rnn2cError(
+            f"onnxruntime cannot run this model ({lines[-1][:200]}); export it again or load with "
+            "cross_check=False"
+        )
+    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as data:
+        return {name: data[f"out{k}"] for k, name in enumerate(outputs)}
+
+
+def _run_torch(found: ModuleImport, tensors: Mapping[str, Any]) -> Arrays:
+    """Every tensor of the exported graph by node name, and the outputs by their own names."""
+    import torch
+
+    from rnn2c.frontend.pytorch import output_names
+
+    values: Arrays = {}
+
+    class Recorder(torch.fx.Interpreter):
+        def run_node(self, n: torch.fx.Node) -> Any:
+            result = super().run_node(n)
+            if isinstance(result, torch.Tensor):
+                values[n.name] = result.detach().cpu().numpy()
+            return result
+
+    names = iter(tensors.values())
+    arguments = [None if e is None else next(names) for e in found.example]
+    module = found.program.module()
+    with torch.no_grad():
+        Recorder(module).run(*arguments)
+        outputs = torch.utils._pytree.tree_leaves(module(*arguments))
+    for name, output in zip(output_names(found.program), outputs, strict=True):
+        values[name] = output.detach().cpu().numpy()
+    return values

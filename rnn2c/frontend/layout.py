@@ -1,0 +1,216 @@
+"""Layout operators on Values: they permute, drop, add and pick axes and never touch a number.
+
+Picking the last step of a time axis is the one that computes: it asks for a LastStep layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.values import Axes, Axis, Kind, Value
+
+ENDLESS = 2**31 - 1
+
+
+class Layout:
+    """The operators; `last_step` maps the name of a per-step vector to that of its last step."""
+
+    def __init__(self, axes: Axes, last_step: Callable[[str], str]) -> None:
+        self.axes = axes
+        self._last_step = last_step
+        self.raw_inputs: set[str] = set()
+
+    def transpose(self, value: Value, order: Sequence[int], where: str) -> Value:
+        if sorted(order) != list(range(len(value.axes))):
+            raise Rnn2cError(f"{where}: {list(order)} is no order of {len(value.axes)} axes")
+        return Value(value.parts, tuple(value.axes[k] for k in order))
+
+    def squeeze(self, value: Value, positions: Sequence[int] | None, where: str) -> Value:
+        """Drop axes of size 1; None means all of them except time."""
+        rank = len(value.axes)
+        if positions is None:
+            chosen = {
+                k for k, a in enumerate(value.axes)
+                if a.size == 1 and self.axes.kind(a) != "time"
+            }
+        else:
+            chosen = {position(k, rank, where) for k in positions}
+        for k in chosen:
+            if value.axes[k].size != 1 or self.axes.kind(value.axes[k]) == "time":
+                self.axes.bind(value.axes[k], "unit", where)
+        return Value(value.parts, tuple(a for k, a in enumerate(value.axes) if k not in chosen))
+
+    def unsqueeze(self, value: Value, positions: Sequence[int], where: str) -> Value:
+        rank = len(value.axes) + len(positions)
+        new = {position(k, rank, where) for k in positions}
+        if len(new) != len(positions):
+            raise Rnn2cError(f"{where}: axes {list(positions)} name one axis twice")
+        old = iter(value.axes)
+        axes = tuple(self.axes.unit() if k in new else next(old) for k in range(rank))
+        return Value(value.parts, axes)
+
+    def reshape(self, value: Value, dims: Sequence[int | Axis], where: str) -> Value:
+        """Only axes of size 1 may come or go; -1 stands for whatever fits."""
+        axes = self._match(value.axes, tuple(dims))
+        if axes is None:
+            sizes = [a.size if a.size is not None else a.label or "?" for a in value.axes]
+            wanted = [d if isinstance(d, int) else d.label or "?" for d in dims]
+            raise UnsupportedError(
+                f"{where}: reshapes {sizes} to {wanted}; only dimensions of size 1 may be added or "
+                "removed"
+            )
+        for axis in set(value.axes) - set(axes):
+            self.axes.bind(axis, "unit", where)
+        fresh = tuple(a if a in value.axes else self.axes.unit() for a in axes)
+        return Value(value.parts, fresh)
+
+    def _match(
+        self, axes: tuple[Axis, ...], dims: tuple[int | Axis, ...]
+    ) -> tuple[Axis, ...] | None:
+        """Axes for `dims` out of `axes` in order; an axis not among `axes` is a new unit."""
+        if not dims:
+            return () if all(self._may_go(a) for a in axes) else None
+        first, rest = dims[0], dims[1:]
+        if axes and self._fits(axes[0], first):
+            found = self._match(axes[1:], rest)
+            if found is not None:
+                return (axes[0], *found)
+        if axes and self._may_go(axes[0]):
+            found = self._match(axes[1:], dims)
+            if found is not None:
+                return found
+        if first in (1, -1):
+            found = self._match(axes, rest)
+            if found is not None:
+                return (Axis(1), *found)
+        return None
+
+    def _fits(self, axis: Axis, dim: int | Axis) -> bool:
+        if dim == -1 or dim is axis:
+            return True
+        size = dim.size if isinstance(dim, Axis) else dim
+        return size is not None and (axis.size == size or (size == 1 and self.axes.is_unit(axis)))
+
+    def _may_go(self, axis: Axis) -> bool:
+        unknown = self.axes.kind(axis) is None and axis.size is None
+        return unknown or self.axes.is_unit(axis)
+
+    def flatten(self, value: Value, first: int, last: int, where: str) -> Value:
+        """Merge the axes first..last; all but one of them must have size 1."""
+        merged = value.axes[first : last + 1]
+        wide = [a for a in merged if not self._may_go(a)]
+        if len(wide) > 1:
+            sizes = [a.size if a.size is not None else a.label or "?" for a in merged]
+            raise UnsupportedError(
+                f"{where}: flattens {sizes}; time and features cannot be merged, select the last "
+                "step instead"
+            )
+        kept = wide[0] if wide else self.axes.unit()
+        for axis in merged:
+            if axis is not kept:
+                self.axes.bind(axis, "unit", where)
+        return Value(value.parts, (*value.axes[:first], kept, *value.axes[last + 1 :]))
+
+    def select(self, value: Value, at: int, index: int, where: str) -> Value:
+        """Pick one element of an axis and drop the axis."""
+        axis = value.axes[at]
+        rest = (*value.axes[:at], *value.axes[at + 1 :])
+        if axis.size is not None and not -axis.size <= index < axis.size:
+            raise Rnn2cError(f"{where}: index {index} is outside a dimension of {axis.size}")
+        kind = self._kind_when_selected(value, axis, index)
+        self.axes.bind(axis, kind, where)
+        if kind == "part":
+            return Value((self.parts(value)[index],), rest)
+        if kind == "unit":
+            return Value(value.parts, rest)
+        if kind == "feature":
+            if axis.size == 1:
+                return Value(value.parts, rest)
+            raise UnsupportedError(
+                f"{where}: picks feature {index} of {axis.size}; only the last time step or one "
+                "layer of h_n can be picked"
+            )
+        if index != -1 and (axis.size is None or index != axis.size - 1):
+            raise UnsupportedError(
+                f"{where}: picks time step {index}; only the last one (-1) is supported"
+            )
+        return Value(tuple(self._last_step(p) for p in value.parts), rest)
+
+    def _kind_when_selected(self, value: Value, axis: Axis, index: int) -> Kind:
+        kind = self.axes.kind(axis)
+        if kind is not None:
+            return kind
+        if axis.size == 1 or (axis.size is None and index == 0):
+            return "unit"
+        return "part" if self._is_raw(value) and axis.size is not None else "time"
+
+    def _is_raw(self, value: Value) -> bool:
+        return len(value.parts) == 1 and value.parts[0] in self.raw_inputs
+
+    def parts(self, value: Value) -> tuple[str, ...]:
+        """Names of all vectors of `value`, a stacked model input taken apart."""
+        stack = next((a for a in value.axes if self.axes.kind(a) == "part"), None)
+        if stack is None or stack.size is None or len(value.parts) == stack.size:
+            return value.parts
+        return part_names(value.parts[0], stack.size)
+
+    def slice(
+        self, value: Value, at: int, start: int, stop: int, step: int, where: str
+    ) -> Value:
+        """Everything, the last step, or a range of the layers of a stack."""
+        axis = value.axes[at]
+        if step == 1 and start == 0 and stop >= (ENDLESS if axis.size is None else axis.size):
+            return value
+        if step != 1:
+            raise UnsupportedError(f"{where}: slices with step {step}; only step 1 is supported")
+        if axis.size is None:
+            picked = [start] if (start, stop >= ENDLESS) == (-1, True) else []
+            picked = [start] if (start, stop) == (0, 1) else picked
+        else:
+            picked = list(range(axis.size))[slice(start, stop)]
+        if len(picked) == 1:
+            return self.unsqueeze(self.select(value, at, picked[0], where), [at], where)
+        if picked and (self.axes.kind(axis) == "part" or (
+            self.axes.kind(axis) is None and self._is_raw(value)
+        )):
+            self.axes.bind(axis, "part", where)
+            names = self.parts(value)
+            axes = (*value.axes[:at], self.axes.new("part", len(picked)), *value.axes[at + 1 :])
+            return Value(tuple(names[k] for k in picked), axes)
+        raise UnsupportedError(
+            f"{where}: slices {start}:{stop} of a dimension; only the last time step (-1:) or "
+            "layers of h_n can be sliced"
+        )
+
+    def concat(self, values: Sequence[Value], at: int, where: str) -> Value:
+        """Stack vectors (the h_n of several layers) along an axis that is not a computed one."""
+        if len(values) == 1:
+            return values[0]
+        if any(len(a.axes) != len(b.axes) for a, b in pairwise(values)):
+            raise Rnn2cError(f"{where}: the inputs have different ranks")
+        names: list[str] = []
+        for value in values:
+            axis = value.axes[at]
+            if not (self.axes.is_unit(axis) or self.axes.kind(axis) == "part"):
+                raise UnsupportedError(
+                    f"{where}: concatenates along time or features; only the h_n or c_n of several "
+                    "layers can be stacked"
+                )
+            names.extend(self.parts(value))
+        stacked = self.axes.new("part", len(names))
+        axes = values[0].axes
+        return Value(tuple(names), (*axes[:at], stacked, *axes[at + 1 :]))
+
+
+def part_names(name: str, count: int) -> tuple[str, ...]:
+    """Names of the vectors of a stacked input or output: NAME.0, NAME.1, ..."""
+    return tuple(f"{name}.{k}" for k in range(count))
+
+
+def position(index: int, rank: int, where: str) -> int:
+    """A non-negative axis position; raises Rnn2cError where it is outside the rank."""
+    if not -rank <= index < rank:
+        raise Rnn2cError(f"{where}: axis {index} of a tensor with {rank} axes")
+    return index % rank

@@ -1,0 +1,156 @@
+"""The ONNX front end: one pass over the nodes, each through its handler in OPERATORS.
+
+The file is untrusted.  A node whose operator, domain, attribute or input has no handler is refused
+by name; neither torch nor onnxruntime is needed to import a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+
+from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend import onnx_compute, onnx_file, onnx_layout, onnx_names, onnx_rnn
+from rnn2c.frontend.builder import Builder, Imported
+from rnn2c.frontend.onnx_node import Node, Operator
+from rnn2c.frontend.unrolled import roll_up
+from rnn2c.frontend.values import Constant, Operand, plain, quoted
+from rnn2c.ir.graph import Model
+
+OPERATORS: dict[str, Operator] = {
+    **onnx_compute.OPERATORS,
+    **onnx_layout.OPERATORS,
+    **onnx_rnn.OPERATORS,
+}
+MAX_NODES = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxImport:
+    """An imported file: its protobuf (for the cross-check) and what it became."""
+
+    proto: onnx.ModelProto
+    imported: Imported
+
+
+def load_onnx(path: Path, name: str | None = None, *, cross_check: bool = True) -> Model:
+    """Import an ONNX file.
+
+    name: of the Model, by default the file's stem.  cross_check: compare with onnxruntime if it is
+    installed.  Raises Rnn2cError naming the node and what is supported instead.
+    """
+    found = import_onnx(path, name)
+    if not cross_check:
+        return found.imported.model
+    from rnn2c.frontend.crosscheck import check_onnx
+
+    return replace(found.imported.model, cross_check=check_onnx(found))
+
+
+def import_onnx(path: Path, name: str | None = None) -> OnnxImport:
+    """Like load_onnx without the cross-check; also returns the parsed file."""
+    proto = onnx_file.read_model(path)
+    opset = onnx_file.opset(proto)
+    constants = onnx_file.constants(proto.graph)
+    count = len(proto.graph.node)
+    if count > MAX_NODES:
+        raise UnsupportedError(f"{count} nodes; graphs up to {MAX_NODES} nodes are read")
+    nodes = roll_up(proto.graph.node, constants, {o.name for o in proto.graph.output})
+    builder = Builder(name or plain(path.stem) or "model")
+    operands: dict[str, Operand] = dict(constants)
+    for info in proto.graph.input:
+        if info.name not in constants:
+            _refuse_known(info.name, operands, "input")
+            operands[info.name] = builder.input(info.name, onnx_file.input_axes(info))
+    for proto_node in nodes:
+        _run(builder, proto_node, operands, constants, opset)
+    outputs = [(o.name, _defined(o.name, operands, "output")) for o in proto.graph.output]
+    return OnnxImport(proto, builder.finish(outputs))
+
+
+def _run(
+    builder: Builder,
+    proto: onnx.NodeProto,
+    operands: dict[str, Operand],
+    constants: dict[str, Constant],
+    opset: int,
+) -> None:
+    where = f"node {quoted(proto.name)} ({_shown_operator(proto)})"
+    operator = _operator(proto, where)
+    names = tuple(proto.input)
+    node = Node(
+        operator=proto.op_type,
+        name=proto.name,
+        stem=onnx_names.stem(proto, constants),
+        opset=opset,
+        inputs=tuple(_defined(n, operands, where) if n else None for n in names),
+        input_names=names,
+        outputs=tuple(proto.output),
+        attributes={a.name: a for a in proto.attribute},
+    )
+    results = _call(operator, builder, node)
+    _store(builder, node, results, operands)
+
+
+def _shown_operator(proto: onnx.NodeProto) -> str:
+    domain = f"{proto.domain}." if proto.domain else ""
+    return quoted(domain + str(proto.op_type))[1:-1]
+
+
+def _operator(proto: onnx.NodeProto, where: str) -> Operator:
+    operator = OPERATORS.get(proto.op_type) if proto.domain in ("", "ai.onnx") else None
+    if operator is None:
+        raise UnsupportedError(
+            f"{where}: this operator is not supported; supported are {', '.join(sorted(OPERATORS))}"
+        )
+    for attribute in proto.attribute:
+        if attribute.name not in operator.attributes:
+            raise UnsupportedError(
+                f"{where}: attribute {quoted(attribute.name)} is not supported; supported are "
+                f"{', '.join(operator.attributes) or 'none'}"
+            )
+    if len(proto.input) > operator.inputs:
+        raise UnsupportedError(
+            f"{where}: {len(proto.input)} inputs; at most {operator.inputs} are supported"
+        )
+    return operator
+
+
+def _call(operator: Operator, builder: Builder, node: Node) -> Sequence[Operand]:
+    """Run a handler; what numpy says about malformed constants becomes an error of the node."""
+    try:
+        return operator.handler(builder, node)
+    except Rnn2cError as error:
+        if node.where in str(error):
+            raise
+        raise type(error)(f"{node.where}: {error}") from None
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        text = " ".join(str(error).split())[:120]
+        raise Rnn2cError(f"{node.where}: malformed inputs or attributes ({text})") from None
+
+
+def _store(
+    builder: Builder, node: Node, results: Sequence[Operand], operands: dict[str, Operand]
+) -> None:
+    used = [n for n in node.outputs[len(results) :] if n]
+    if used:
+        raise node.refuse(f"output {quoted(used[0])} is not supported")
+    for name, result in zip(node.outputs, results, strict=False):
+        if name:
+            _refuse_known(name, operands, node.where)
+            operands[name] = result
+            builder.trace(name, result)
+
+
+def _refuse_known(name: str, operands: dict[str, Operand], where: str) -> None:
+    if name in operands:
+        raise Rnn2cError(f"{where}: tensor {quoted(name)} is defined a second time")
+
+
+def _defined(name: str, operands: dict[str, Operand], where: str) -> Operand:
+    if name not in operands:
+        raise Rnn2cError(f"{where}: reads {quoted(name)}, which nothing before it defines")
+    return operands[name]

@@ -1,0 +1,83 @@
+"""ONNX operators that compute: linear layers, activations, softmax and argmax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.onnx_node import Handler, Node, Operator
+from rnn2c.frontend.values import Operand, Value
+
+
+def matmul(builder: Builder, node: Node) -> Sequence[Operand]:
+    """A linear layer without bias: computed data times a constant matrix."""
+    weight = node.weights(1, "weight")
+    if weight.ndim != 2:
+        raise node.refuse(f"the weight has {weight.ndim} dimensions, expected 2")
+    return [builder.linear(node.stem, node.value(0), weight.T, None, node.where)]
+
+
+def gemm(builder: Builder, node: Node) -> Sequence[Operand]:
+    """alpha A B + beta C with A computed, B and C constant."""
+    if node.integer("transA", 0) != 0:
+        raise node.refuse("transA=1 is not supported; use transA=0")
+    x, weight = node.value(0), node.weights(1, "weight").astype(np.float64)
+    if weight.ndim != 2 or len(x.axes) != 2:
+        raise node.refuse(
+            f"multiplies {len(x.axes)} by {weight.ndim} dimensions; both must have 2"
+        )
+    weight = weight if node.integer("transB", 0) else weight.T
+    bias = None
+    if node.optional(2) is not None:
+        bias = node.weights(2, "bias").astype(np.float64) * node.real("beta", 1.0)
+    weight = weight * node.real("alpha", 1.0)
+    return [builder.linear(node.stem, x, weight, bias, node.where)]
+
+
+def add(builder: Builder, node: Node) -> Sequence[Operand]:
+    """The bias of the linear layer before it, on either side."""
+    a, b = node.operand(0), node.operand(1)
+    if not isinstance(a, Value) and not isinstance(b, Value):
+        raise node.refuse("adds two constants; fold them before export")
+    if isinstance(a, Value) and isinstance(b, Value):
+        raise node.refuse("adds two computed tensors; only the bias of a linear layer is supported")
+    x, at = (a, 1) if isinstance(a, Value) else (b, 0)
+    assert isinstance(x, Value)
+    return [builder.add_bias(x, node.weights(at, "bias"), node.where)]
+
+
+def activation(function: str) -> Handler:
+    """A handler for one elementwise function."""
+    def handler(builder: Builder, node: Node) -> Sequence[Operand]:
+        return [builder.activation(node.stem, node.value(0), function, node.where)]
+
+    return handler
+
+
+def softmax(builder: Builder, node: Node) -> Sequence[Operand]:
+    """Softmax over the features."""
+    axis = node.integer("axis", -1 if node.opset >= 13 else 1)
+    return [builder.softmax(node.stem, node.value(0), axis, node.where)]
+
+
+def argmax(builder: Builder, node: Node) -> Sequence[Operand]:
+    """Index of the largest feature, the first one on ties."""
+    if node.integer("select_last_index", 0) != 0:
+        raise node.refuse("select_last_index=1 is not supported; the first of equal ones is taken")
+    keepdims = bool(node.integer("keepdims", 1))
+    axis = node.integer("axis", 0)
+    return [builder.argmax(node.stem, node.value(0), axis, keepdims, node.where)]
+
+
+OPERATORS = {
+    "Add": Operator(add, inputs=2),
+    "ArgMax": Operator(argmax, ("axis", "keepdims", "select_last_index")),
+    "Gemm": Operator(gemm, ("alpha", "beta", "transA", "transB"), inputs=3),
+    "MatMul": Operator(matmul, inputs=2),
+    "Relu": Operator(activation("relu")),
+    "Sigmoid": Operator(activation("sigmoid")),
+    "Softmax": Operator(softmax, ("axis",)),
+    "Tanh": Operator(activation("tanh")),
+}

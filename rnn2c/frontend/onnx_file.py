@@ -1,0 +1,141 @@
+"""Reading an ONNX file that nobody vouches for.
+
+Only a regular file of bounded size is read; every tensor's dimensions are checked against the bytes
+it brings before an array is made; external data is refused without opening anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.values import Axis, Constant, quoted
+
+MAX_FILE_BYTES = 256 * 2**20
+MAX_WEIGHT = 1e30
+OPSETS = range(7, 27)
+
+# Element type -> (name of the typed field, dtype); raw bytes are accepted for all of them.
+TYPES: Mapping[int, tuple[str, type[np.generic]]] = {
+    onnx.TensorProto.FLOAT: ("float_data", np.float32),
+    onnx.TensorProto.DOUBLE: ("double_data", np.float64),
+    onnx.TensorProto.FLOAT16: ("", np.float16),
+    onnx.TensorProto.INT64: ("int64_data", np.int64),
+    onnx.TensorProto.INT32: ("int32_data", np.int32),
+    onnx.TensorProto.BOOL: ("int32_data", np.bool_),
+}
+
+
+def read_model(path: Path) -> onnx.ModelProto:
+    """Parse the file; raises Rnn2cError with the path for anything that is no ONNX model."""
+    if not path.exists():
+        raise Rnn2cError(f"{quoted(path)}: no such file; give the path of an .onnx file")
+    if not path.is_file():
+        raise Rnn2cError(f"{quoted(path)}: not a regular file; give the path of an .onnx file")
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise Rnn2cError(
+            f"{quoted(path)}: {size} bytes; models up to {MAX_FILE_BYTES} bytes are read"
+        )
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Rnn2cError(f"{quoted(path)}: cannot be read ({error.strerror})") from None
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except Exception:  # protobuf raises its own, undocumented kinds on malformed bytes
+        raise Rnn2cError(
+            f"{quoted(path)}: not an ONNX file, or a damaged one; export it again"
+        ) from None
+    if not model.HasField("graph") or not model.graph.node:
+        raise Rnn2cError(f"{quoted(path)}: holds no ONNX graph (the file has {size} bytes)")
+    return model
+
+
+def opset(model: onnx.ModelProto) -> int:
+    """Version of the standard operators; raises UnsupportedError outside OPSETS."""
+    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    if len(versions) != 1 or versions[0] not in OPSETS:
+        raise UnsupportedError(
+            f"opset {versions[0] if versions else 'missing'}; opsets {OPSETS[0]} to {OPSETS[-1]} "
+            "are supported"
+        )
+    return int(versions[0])
+
+
+def constants(graph: onnx.GraphProto) -> dict[str, Constant]:
+    """All initializers by name."""
+    if graph.sparse_initializer:
+        name = graph.sparse_initializer[0].values.name
+        raise UnsupportedError(f"sparse initializer {quoted(name)}: store it dense instead")
+    found: dict[str, Constant] = {}
+    for tensor in graph.initializer:
+        if tensor.name in found:
+            raise Rnn2cError(f"initializer {quoted(tensor.name)} is defined twice")
+        found[tensor.name] = array(tensor, f"initializer {quoted(tensor.name)}")
+    return found
+
+
+def array(tensor: onnx.TensorProto, where: str) -> Constant:
+    """The tensor as a numpy array; raises Rnn2cError where its bytes and dimensions disagree."""
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+        raise UnsupportedError(
+            f"{where}: external data is not read; save the model as one file instead"
+        )
+    if tensor.data_type not in TYPES:
+        kind = _type_name(tensor.data_type)
+        raise UnsupportedError(f"{where}: element type {kind}; export it as float32")
+    field, dtype = TYPES[tensor.data_type]
+    dims = [int(d) for d in tensor.dims]
+    needed = math.prod(dims)
+    width = np.dtype(dtype).itemsize
+    held = len(tensor.raw_data) // width
+    exact = len(tensor.raw_data) % width == 0
+    if not tensor.HasField("raw_data"):
+        held, exact = (len(getattr(tensor, field)) if field else 0), True
+    if min(dims, default=0) < 0 or needed != held or not exact or tensor.HasField("segment"):
+        raise Rnn2cError(f"{where}: dimensions {dims} need {needed} elements, the file has {held}")
+    result: Constant = numpy_helper.to_array(tensor)
+    _check_values(result, where)
+    return result
+
+
+def _check_values(values: Constant, where: str) -> None:
+    if not np.issubdtype(values.dtype, np.floating):
+        return
+    good = np.abs(values) <= MAX_WEIGHT
+    if not np.all(good):
+        index = tuple(int(k) for k in np.argwhere(~good)[0])
+        raise Rnn2cError(
+            f"{where}: element {list(index)} is {values[index]}; weights must be finite and at "
+            f"most {MAX_WEIGHT:g}"
+        )
+
+
+def input_axes(info: onnx.ValueInfoProto) -> list[Axis]:
+    """Axes of a graph input; raises UnsupportedError unless it is a float32 tensor."""
+    where = f"input {quoted(info.name)}"
+    kind = info.type.tensor_type
+    if not info.type.HasField("tensor_type") or kind.elem_type != onnx.TensorProto.FLOAT:
+        name = _type_name(kind.elem_type)
+        raise UnsupportedError(f"{where}: element type {name}; inputs must be float32")
+    if not kind.HasField("shape"):
+        raise UnsupportedError(f"{where}: has no shape; export the model with shapes")
+    return [
+        Axis(int(d.dim_value) if d.HasField("dim_value") else None, d.dim_param)
+        for d in kind.shape.dim
+    ]
+
+
+def _type_name(number: int) -> str:
+    try:
+        return str(onnx.TensorProto.DataType.Name(number)).lower()
+    except ValueError:
+        return f"number {number}"

@@ -1,0 +1,175 @@
+"""The recurrent ONNX operators: LSTM, GRU and RNN, forward direction.
+
+Every attribute and optional input that changes the result is either used or refused by name
+(https://onnx.ai/onnx/operators/onnx__LSTM.html, onnx__GRU.html, onnx__RNN.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.frontend.builder import Builder, CellWeights
+from rnn2c.frontend.gates import GATE_COUNT, Cell, from_onnx
+from rnn2c.frontend.onnx_node import Node, Operator
+from rnn2c.frontend.values import Constant, Operand, Value, quoted
+from rnn2c.ir import graph
+
+COMMON = ("activations", "activation_alpha", "activation_beta", "clip", "direction", "hidden_size",
+          "layout")
+DEFAULT_ACTIVATIONS: dict[Cell, tuple[str, ...]] = {
+    "LSTM": ("sigmoid", "tanh", "tanh"),
+    "GRU": ("sigmoid", "tanh"),
+    "RNN": ("tanh",),
+}
+
+
+def lstm(builder: Builder, node: Node) -> Sequence[Operand]:
+    """LSTM without peepholes and coupled gates."""
+    if node.integer("input_forget", 0) != 0:
+        raise node.refuse("input_forget couples two gates; only input_forget=0 is supported")
+    if node.optional(7) is not None:
+        raise node.refuse("peepholes (input P) are not supported; use an LSTM without them")
+    _activations(node, "LSTM")
+    return _recurrent(builder, node, "LSTM", (node.optional(5), node.optional(6)))
+
+
+def gru(builder: Builder, node: Node) -> Sequence[Operand]:
+    """GRU, reset before or after the recurrent product."""
+    reset = node.integer("linear_before_reset", 0)
+    if reset not in (0, 1):
+        raise node.refuse(f"linear_before_reset={reset}; 0 and 1 are supported")
+    _activations(node, "GRU")
+    return _recurrent(builder, node, "GRU", (node.optional(5),), reset_after=bool(reset))
+
+
+def rnn(builder: Builder, node: Node) -> Sequence[Operand]:
+    """Elman RNN with tanh or relu."""
+    activation = _activations(node, "RNN")
+    return _recurrent(builder, node, "RNN", (node.optional(5),), activation=activation)
+
+
+def _activations(node: Node, cell: Cell) -> str:
+    """The last activation; refuses all but the defaults and, for RNN, relu."""
+    default = DEFAULT_ACTIVATIONS[cell]
+    given = node.strings("activations")
+    names = default if given is None else tuple(name.lower() for name in given)
+    if names != default and not (cell == "RNN" and names == ("relu",)):
+        supported = "Tanh or Relu" if cell == "RNN" else ", ".join(n.title() for n in default)
+        raise node.refuse(
+            f"activations {quoted(', '.join(given or ()))} are not supported; use {supported}"
+        )
+    # Parameters of Sigmoid, Tanh and Relu do not exist, so any value given means a misread file.
+    for name in ("activation_alpha", "activation_beta"):
+        if node.floats(name):
+            raise node.refuse(f"{name} has no meaning for {', '.join(names)}; remove it")
+    return names[-1]
+
+
+def _recurrent(
+    builder: Builder,
+    node: Node,
+    cell: Cell,
+    state: Sequence[Operand | None],
+    *,
+    reset_after: bool = True,
+    activation: str = "tanh",
+) -> Sequence[Operand]:
+    _check_attributes(node)
+    batch_first = _layout(node)
+    weights = _weights(node, cell)
+    x = node.value(0)
+    if len(x.axes) != 3:
+        raise node.refuse(f"input X has {len(x.axes)} dimensions, expected 3")
+    _check_sequence_lens(node, x.axes[1 if batch_first else 0].size)
+    if x.axes[2].size != weights.w_ih.shape[1]:
+        raise Rnn2cError(
+            f"{node.where}: input X has {x.axes[2].size} features, W [1, "
+            f"{', '.join(str(s) for s in weights.w_ih.shape)}] expects {weights.w_ih.shape[1]}"
+        )
+    layer = builder.recurrent(
+        cell, node.stem, x, 1 if batch_first else 0, weights, state, node.where,
+        reset_after=reset_after, activation=activation,
+    )
+    return _outputs(builder, x, layer, batch_first, weights.w_hh.shape[1])
+
+
+def _outputs(
+    builder: Builder, x: Value, layer: graph.Layer, batch_first: bool, units: int
+) -> list[Operand]:
+    """Y, Y_h and, for an LSTM, Y_c."""
+    features = builder.axes.new("feature", units)
+    direction = builder.axes.unit()
+    rows = (x.axes[0], x.axes[1], direction) if batch_first else (x.axes[0], direction, x.axes[1])
+    batch = x.axes[0] if batch_first else x.axes[1]
+    final = (batch, direction) if batch_first else (direction, batch)
+    outputs: list[Operand] = [Value((layer.name,), (*rows, features))]
+    for name in layer.outputs:
+        outputs.append(Value((builder.last_step(name),), (*final, features)))
+    return outputs
+
+
+def _check_attributes(node: Node) -> None:
+    direction = node.string("direction", "forward")
+    if direction != "forward":
+        raise node.refuse(f"direction {quoted(direction)} is not supported; use 'forward'")
+    if "clip" in node.attributes:
+        raise node.refuse(f"clip={node.real('clip', 0.0):g} is not supported; export without clip")
+
+
+def _layout(node: Node) -> bool:
+    layout = node.integer("layout", 0)
+    if layout not in (0, 1):
+        raise node.refuse(f"layout={layout}; 0 and 1 are supported")
+    return layout == 1
+
+
+def _check_sequence_lens(node: Node, steps: int | None) -> None:
+    if node.optional(4) is None:
+        return
+    lengths = node.optional(4)
+    if isinstance(lengths, Value) or steps is None or lengths is None:
+        raise node.refuse("sequence_lens is not supported; run one whole sequence at a time")
+    if lengths.dtype == object or np.any(lengths != steps) or lengths.size == 0:
+        raise node.refuse(
+            f"sequence_lens {lengths.reshape(-1)[:4].tolist()} differs from the {steps} steps of X; run "
+            "one whole sequence at a time"
+        )
+
+
+def _weights(node: Node, cell: Cell) -> CellWeights:
+    gates = GATE_COUNT[cell]
+    w, r = node.weights(1, "weight W"), node.weights(2, "weight R")
+    units = node.integer("hidden_size", r.shape[-1] if r.ndim == 3 else 0)
+    if units < 1:
+        raise Rnn2cError(f"{node.where}: hidden_size={units}; at least 1 is needed")
+    if w.ndim != 3 or w.shape[:2] != (1, gates * units) or w.shape[2] < 1:
+        raise _misshapen(node, 1, w, f"[1, {gates * units}, input size]", units)
+    if r.shape != (1, gates * units, units):
+        raise _misshapen(node, 2, r, f"[1, {gates * units}, {units}]", units)
+    bias = np.zeros((1, 2 * gates * units), np.float32)
+    if node.optional(3) is not None:
+        bias = node.weights(3, "bias B")
+        if bias.shape != (1, 2 * gates * units):
+            raise _misshapen(node, 3, bias, f"[1, {2 * gates * units}]", units)
+    b_ih, b_hh = np.split(bias[0], 2)
+    return CellWeights(
+        from_onnx(cell, w[0]), from_onnx(cell, r[0]), from_onnx(cell, b_ih), from_onnx(cell, b_hh)
+    )
+
+
+def _misshapen(node: Node, index: int, got: Constant, wanted: str, units: int) -> Rnn2cError:
+    letter = "XWRB"[index]
+    return Rnn2cError(
+        f"{node.where}: {letter} {quoted(node.input_names[index])} has shape {list(got.shape)}, "
+        f"expected {wanted} for hidden_size={units}"
+    )
+
+
+OPERATORS = {
+    "LSTM": Operator(lstm, (*COMMON, "input_forget"), inputs=8),
+    "GRU": Operator(gru, (*COMMON, "linear_before_reset"), inputs=6),
+    "RNN": Operator(rnn, COMMON, inputs=6),
+}

@@ -1,0 +1,130 @@
+"""What a tensor of the source graph stands for while it is imported.
+
+    Operand = Value      vectors of the Model, laid out along axes
+            | ndarray    a constant; a shape vector is an object array of ints and symbolic Axis
+
+Layout operators only change `axes`, so a Model has no layout at all.  The meaning of an axis is
+found out late, by its use: `Axes.bind` records it once and refuses a second, different one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2c.errors import Rnn2cError, UnsupportedError
+
+Kind = Literal["time", "unit", "part", "feature"]
+Constant = NDArray[Any]
+
+MAX_NAME = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """One dimension, compared by identity; `size` is None where the file leaves it symbolic."""
+
+    size: int | None
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Value:
+    """Vectors named `parts`, seen as a tensor with `axes`.
+
+    More than one part needs an axis of kind `part` of that size (a stack of h_n).  A model input
+    that is itself such a stack has one part, its name, until `Layout.parts` takes it apart.
+    """
+
+    parts: tuple[str, ...]
+    axes: tuple[Axis, ...]
+
+
+Operand = Value | Constant
+
+
+class Axes:
+    """The kinds of all axes: `time`, `feature`, `part` (one of several vectors), `unit` (size 1).
+
+    The batch axis is a `unit`: a Model has no batch.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[Axis, Kind] = {}
+
+    def kind(self, axis: Axis) -> Kind | None:
+        return self._kinds.get(axis)
+
+    def new(self, kind: Kind, size: int) -> Axis:
+        axis = Axis(size)
+        self._kinds[axis] = kind
+        return axis
+
+    def unit(self) -> Axis:
+        return self.new("unit", 1)
+
+    def is_unit(self, axis: Axis) -> bool:
+        """True where the axis has size 1 and is not known to be time or features."""
+        kind = self.kind(axis)
+        return kind == "unit" or (kind is None and axis.size == 1)
+
+    def bind(self, axis: Axis, kind: Kind, where: str) -> None:
+        """Record what `axis` means; raises UnsupportedError on a conflict or a wrong size."""
+        known = self._kinds.setdefault(axis, kind)
+        if known != kind and not (kind == "unit" and axis.size == 1 and known != "time"):
+            raise UnsupportedError(
+                f"{where}: a dimension{_labelled(axis)} is used both as {known} and as {kind}"
+            )
+        if kind == "unit" and axis.size not in (None, 1):
+            raise UnsupportedError(
+                f"{where}: batch size {axis.size}; give batch 1 or a dynamic batch instead"
+            )
+        if axis.size == 0:
+            raise UnsupportedError(f"{where}: a {kind} dimension of size 0; at least 1 is needed")
+
+    def extent(self, item: int | Axis, where: str) -> int:
+        """A dimension of a constant; a symbolic one can only be the batch, which is 1."""
+        if isinstance(item, Axis):
+            if item.size is None:
+                self.bind(item, "unit", where)
+            return 1 if item.size is None else item.size
+        return int(item)
+
+
+def _labelled(axis: Axis) -> str:
+    return f" {quoted(axis.label)}" if axis.label else ""
+
+
+def as_items(constant: Constant) -> tuple[int | Axis, ...]:
+    """A shape vector as a tuple; raises Rnn2cError unless it is one of integers and axes."""
+    items = constant.reshape(-1).tolist()
+    if not all(isinstance(i, (int, Axis)) for i in items):
+        raise Rnn2cError("a shape must be a vector of integers")
+    return tuple(items)
+
+
+def shape_vector(items: Iterable[int | Axis]) -> Constant:
+    """The inverse of as_items: int64 where every item is known, else an object array."""
+    values = [i.size if isinstance(i, Axis) and i.size is not None else i for i in items]
+    if all(isinstance(i, int) for i in values):
+        return np.array(values, np.int64)
+    vector = np.empty(len(values), object)
+    vector[:] = values
+    return vector
+
+
+def quoted(name: object) -> str:
+    """A name out of an untrusted file, safe inside a one-line message."""
+    text = str(name)
+    text = text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
+    return "'" + "".join(c if c.isprintable() else "?" for c in text) + "'"
+
+
+def plain(name: str) -> str:
+    """A layer name made of letters, digits, `_` and `.` only."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._") else "_" for c in name)
+    return kept.strip("._")[:MAX_NAME]

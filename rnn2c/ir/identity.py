@@ -1,0 +1,43 @@
+"""The model id: a checksum over everything that decides the bits a Program computes.
+
+Names that come from the user's model do not count: renaming a layer changes no object code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Mapping
+
+from rnn2c.ir.program import Program
+
+PROSE = frozenset({"title", "doc", "signal"})
+
+
+def model_id(program: Program) -> int:
+    """CRC-32 over buffers, operations, formats, weights and constants."""
+    named = (*program.buffers, *program.weights, *program.consts)
+    numbers = {item.name: f"#{n}" for n, item in enumerate(named)}
+    plain = [
+        program.profile,
+        [dataclasses.astuple(dataclasses.replace(b, name="", doc="")) for b in program.buffers],
+        [_plain(op, numbers) for op in program.operations()],
+        [(s.rate, dataclasses.astuple(s.format)) for s in (*program.inputs, *program.outputs)],
+        _plain(program.raw_input, numbers),
+    ]
+    checksum = zlib.crc32(repr(plain).encode())
+    for array in [m for w in program.weights for m in w.matrices] + [c.data for c in program.consts]:
+        checksum = zlib.crc32(array.astype("<i8").tobytes(), checksum)
+    return checksum
+
+
+def _plain(node: object, numbers: Mapping[str, str]) -> object:
+    """The node as nested lists, user names replaced by numbers, prose left out."""
+    if isinstance(node, str):
+        return numbers.get(node, node)
+    if isinstance(node, tuple):
+        return [_plain(item, numbers) for item in node]
+    if dataclasses.is_dataclass(node):
+        fields = [f.name for f in dataclasses.fields(node) if f.name not in PROSE]
+        return [type(node).__name__, *(_plain(getattr(node, f), numbers) for f in fields)]
+    return node

@@ -1,0 +1,280 @@
+"""Program: the network as buffers and stages of straight-line integer operations.
+
+    Program = buffers, weights, consts, and three lists of operations: init, step, finish
+    Op      = Stage(units, body, stores) | Reduce(function, source, target)
+    body    = Call(out, primitive, arguments) | Dot(outs, weight, bias, segments)
+
+A Stage runs for unit j = 0 .. units-1; its units are independent: none reads what another unit of
+the same stage stores.  The emitter and the interpreter read a Program and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2c.ir.graph import FloatArray, Format, IntArray, Rate
+from rnn2c.ir.interface import Interface, Port
+from rnn2c.target import Target
+
+Role = Literal["input", "output", "state", "scratch", "local"]
+Width = Literal["i16", "i32", "i64"]
+CTYPES = {
+    "i8": "int8_t",
+    "u8": "uint8_t",
+    "i16": "int16_t",
+    "u16": "uint16_t",
+    "i32": "int32_t",
+    "u32": "uint32_t",
+    "i64": "int64_t",
+}
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A vector of integers.  Its values stay in [lo, hi]: an invariant that is proven.
+
+    Roles: `input` and `output` are the caller's arrays; `state` lives in the state struct and is
+    saved; `scratch` lives there too but holds nothing between calls; `local` lives on the stack
+    of finish.  A buffer with `twice` has two copies, the current one and the one being computed;
+    step swaps them when it is done.
+    """
+
+    name: str
+    type: str
+    size: int
+    role: Role
+    doc: str
+    lo: int
+    hi: int
+    twice: bool = False
+    rate: Rate = "step"
+
+
+@dataclass(frozen=True)
+class Elem:
+    """buffer[offset + stride * j] of a Buffer or a Const; `new`: of the copy being computed."""
+
+    buffer: str
+    offset: int = 0
+    stride: int = 1
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A whole Const, passed to a look-up primitive."""
+
+    const: str
+
+
+Argument = str | int | Elem | Table
+
+
+@dataclass(frozen=True)
+class Call:
+    """out = primitive(*arguments); an argument is a value, a literal, an element or a table."""
+
+    out: str
+    primitive: str
+    arguments: tuple[Argument, ...]
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Part of a dot product: all columns of `vector`, for the results with these indices."""
+
+    vector: str
+    size: int
+    results: tuple[int, ...]
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class Dot:
+    """outs[r] = bias[j, r] + sum over the segments that have r; exact in `width`.
+
+    The matrices of the weight are in the order of the segments.
+    """
+
+    outs: tuple[str, ...]
+    weight: str
+    bias: str
+    segments: tuple[Segment, ...]
+    width: Width = "i32"
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Store:
+    """element = value"""
+
+    element: Elem
+    value: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """For each unit j: run the body, then the stores."""
+
+    title: str
+    units: int
+    body: tuple[Call | Dot, ...]
+    stores: tuple[Store, ...]
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """target[0] = source folded by a two-argument primitive, or the index of its largest element.
+
+    function: the name of a primitive, or `argmax` (the first of equal elements).
+    """
+
+    title: str
+    function: str
+    source: str
+    target: str
+    size: int
+
+
+Op = Stage | Reduce
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """The fused matrices of one Dot: one [units, results, columns] array per segment.
+
+    `packing` names how they are stored (packing/); it never changes a value.
+    """
+
+    name: str
+    matrices: tuple[IntArray, ...]
+    bits: int
+    packing: str
+    doc: str
+
+
+@dataclass(frozen=True, eq=False)
+class Const:
+    """A constant array: a bias, multipliers, a table."""
+
+    name: str
+    type: str
+    data: IntArray
+    doc: str
+    kind: Literal["weight", "table"] = "weight"
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A model input or output: its own name, its buffer (the C argument), rate and format.
+
+    kind `label` is an index and has no scale.
+    """
+
+    name: str
+    buffer: str
+    rate: Rate
+    format: Format
+    kind: Literal["value", "label"] = "value"
+
+
+@dataclass(frozen=True)
+class RawInput:
+    """How sensor counts become the input `signal`: q = sat((raw * multiplier + offset) >> shift)."""
+
+    signal: str
+    multiplier: str
+    offset: str
+    shift: int
+    scale: tuple[float, ...]
+    zero: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """An integer network for one target.  See the module's first lines."""
+
+    name: str
+    doc: str
+    profile: str
+    target: Target
+    buffers: tuple[Buffer, ...]
+    weights: tuple[Weight, ...]
+    consts: tuple[Const, ...]
+    init: tuple[Op, ...]
+    step: tuple[Op, ...]
+    finish: tuple[Op, ...]
+    inputs: tuple[Signal, ...]
+    outputs: tuple[Signal, ...]
+    raw_input: RawInput | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def buffer(self) -> Mapping[str, Buffer]:
+        return {b.name: b for b in self.buffers}
+
+    @cached_property
+    def const(self) -> Mapping[str, Const]:
+        return {c.name: c for c in self.consts}
+
+    @cached_property
+    def weight(self) -> Mapping[str, Weight]:
+        return {w.name: w for w in self.weights}
+
+    def having(self, *roles: Role) -> tuple[Buffer, ...]:
+        """Buffers with one of these roles, in declared order."""
+        return tuple(b for b in self.buffers if b.role in roles)
+
+    def operations(self) -> tuple[Op, ...]:
+        return (*self.init, *self.step, *self.finish)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one step."""
+        used = {i.weight for op in self.step if isinstance(op, Stage) for i in op.body if isinstance(i, Dot)}
+        return sum(m.size for w in self.weights if w.name in used for m in w.matrices)
+
+    @cached_property
+    def model_id(self) -> int:
+        """32 bits that change with every weight, scale, operation or size."""
+        from rnn2c.ir.identity import model_id
+
+        return model_id(self)
+
+    def interface(self) -> Interface:
+        """What the emitted C shows to its caller."""
+
+        def port(signal: Signal) -> Port:
+            b = self.buffer[signal.buffer]
+            return Port(b.name, CTYPES[b.type], b.size, signal.rate)
+
+        return Interface(
+            name=self.name,
+            model_id=self.model_id,
+            inputs=tuple(map(port, self.inputs)),
+            outputs=tuple(map(port, self.outputs)),
+            saved=tuple(Port(b.name, CTYPES[b.type], b.size) for b in self.having("state")),
+            stages=tuple(op.title for op in self.step),
+        )
+
+    def run(self, inputs: Mapping[str, NDArray[np.floating]]) -> dict[str, FloatArray]:
+        """Run one sequence: floats in and out by the model's own names, integers inside.
+
+        [T, n] per step, [n] per sequence; a batch [N, T, n] works too.
+        """
+        from rnn2c.interp import run
+
+        return run(self, inputs)
+
+    def run_integer(self, inputs: Mapping[str, NDArray[np.integer]]) -> dict[str, IntArray]:
+        """The same on raw integers, exactly what the emitted C takes and returns."""
+        from rnn2c.interp import run_integer
+
+        return run_integer(self, inputs)

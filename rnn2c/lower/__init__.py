@@ -1,0 +1,105 @@
+"""Lower a quantized Model to a Program: one function per kind of layer, in a literal registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rnn2c.errors import UnsupportedError
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Model
+from rnn2c.ir.names import identifier, prose
+from rnn2c.ir.program import Program, RawInput, Signal
+from rnn2c.lower.builder import Builder
+from rnn2c.lower.gru import lower_gru
+from rnn2c.lower.head import lower_argmax, lower_softmax
+from rnn2c.lower.linear import lower_activation, lower_linear
+from rnn2c.lower.lstm import lower_lstm
+from rnn2c.lower.raw import RawScale, lower_raw
+from rnn2c.lower.rnn import lower_rnn
+from rnn2c.lower.select import lower_last_step, show
+from rnn2c.target import Target
+
+__all__ = ["RawScale", "lower"]
+
+
+LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
+    graph.Lstm: lower_lstm,
+    graph.Gru: lower_gru,
+    graph.Rnn: lower_rnn,
+    graph.Linear: lower_linear,
+    graph.Activation: lower_activation,
+    graph.Softmax: lower_softmax,
+    graph.ArgMax: lower_argmax,
+    graph.LastStep: lower_last_step,
+}
+
+
+def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
+    """Raises UnsupportedError for a model that is not quantized or a layer without a lowering."""
+    b = Builder(model, target)
+    inputs = tuple(
+        Signal(i.name, b.input(i.name, i.rate), i.rate, b.format(i.name)) for i in model.inputs
+    )
+    for output in model.outputs:
+        _declare_output(b, output.name, output.value)
+    for layer in model.layers:
+        _lowering(layer)(b, layer)
+    for output in model.outputs:
+        if any(output.value == i.name for i in model.inputs):
+            show(b, output.value, output.name)
+    raw_input: RawInput | None = lower_raw(b, inputs, raw) if raw else None
+    return Program(
+        name=identifier(model.name, "model"),
+        doc=_describe(model),
+        profile=b.numerics.profile,
+        target=target,
+        buffers=tuple(b.buffers.values()),
+        weights=tuple(b.weights),
+        consts=tuple(b.consts.values()),
+        init=tuple(b.init),
+        step=tuple(b.step),
+        finish=tuple(b.finish),
+        inputs=inputs,
+        outputs=tuple(b.outputs[o.name] for o in model.outputs),
+        raw_input=raw_input,
+    )
+
+
+def _lowering(layer: graph.Layer) -> Callable[[Builder, Any], None]:
+    if type(layer) in LOWERINGS:
+        return LOWERINGS[type(layer)]
+    known = ", ".join(t.__name__ for t in LOWERINGS)
+    raise UnsupportedError(
+        f"layer '{prose(layer.name)}': {type(layer).__name__} has no lowering; supported: {known}"
+    )
+
+
+def _declare_output(b: Builder, name: str, value: str) -> None:
+    rate, form = b.rates[value], b.format(value)
+    doc = f"model output '{prose(name)}'"
+    buffer = b.buffer(name, form, b.sizes[value], "output", doc, rate=rate)
+    source = next((p for p in b.model.layers if p.name == value), None)
+    kind = "label" if _is_label(b, source) else "value"
+    b.outputs[name] = Signal(name, buffer, rate, form, kind)
+
+
+def _is_label(b: Builder, layer: graph.Layer | None) -> bool:
+    if isinstance(layer, graph.LastStep):
+        return _is_label(b, next((p for p in b.model.layers if p.name == layer.inputs[0]), None))
+    return isinstance(layer, graph.ArgMax)
+
+
+def _describe(model: Model) -> str:
+    sizes = model.sizes()
+    parts = []
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if isinstance(layer, graph.Recurrent):
+            parts.append(f"{kind.upper()} {layer.input_size} -> {layer.units}")
+        elif isinstance(layer, graph.Linear):
+            parts.append(f"linear {layer.weight.shape[1]} -> {sizes[layer.name]}")
+        elif not isinstance(layer, graph.LastStep):
+            parts.append(kind.lower())
+    return ", ".join(parts)
+

@@ -1,0 +1,140 @@
+"""What all recurrent cells share: their fused dot product and their gate pre-activations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn2c.errors import UnsupportedError
+from rnn2c.ir import graph
+from rnn2c.ir.graph import FloatArray, IntArray
+from rnn2c.ir.program import Call, Dot, Elem, Store
+from rnn2c.lower.builder import Builder, Place, units_by_gate
+from rnn2c.lower.scaling import Ratio, ratio, requantize_calls, rounding, shift_calls
+from rnn2c.ranges import Interval
+
+PRE_BITS = 12
+
+
+@dataclass(frozen=True)
+class Sum:
+    """One accumulator of a unit: its name, which gate's rows, which of the parts x and h.
+
+    `unit` is the real value of one step of its pre-activation: Q3.12 unless said otherwise.
+    """
+
+    name: str
+    gate: int
+    parts: str
+    unit: float = 2.0**-PRE_BITS
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A fused dot product of a cell and how each accumulator becomes a pre-activation."""
+
+    dot: Dot
+    proven: dict[str, Interval]
+    shifts: dict[str, int]
+    ratios: dict[str, Ratio]
+    multipliers: dict[str, Elem]
+
+    def pre(self, out: str, name: str, doc: str) -> list[Call]:
+        """Calls that compute out (i16), the pre-activation of accumulator `name`."""
+        if name in self.shifts:
+            return shift_calls(out, name, self.shifts[name], self.dot.width == "i16", doc)
+        wide = f"{out}_wide"
+        calls = requantize_calls(
+            wide, name, self.proven[name], self.ratios[name], self.multipliers[name], doc
+        )
+        return [*calls, Call(out, "sat16", (wide,))]
+
+
+def cell_sums(
+    b: Builder,
+    layer: graph.Recurrent,
+    x: Place,
+    h: Place,
+    sums: tuple[Sum, ...],
+    label: str = "",
+) -> Sums:
+    """Lower the dot products of a cell: one fused dot with the segments x and h."""
+    units = layer.units
+    x_format = b.format(layer.inputs[0])
+    s_ih = _row_scale(layer, "w_ih") * x_format.scale
+    s_hh = _row_scale(layer, "w_hh") * b.format(layer.name).scale
+    w_ih = units_by_gate(np.asarray(layer.w_ih.data, np.int64), units)
+    w_hh = units_by_gate(np.asarray(layer.w_hh.data, np.int64), units)
+    compact = b.numerics.profile == "compact"
+
+    shifts: dict[str, int] = {}
+    ratios: dict[str, Ratio] = {}
+    bias = np.zeros((units, len(sums)), np.int64)
+    for k, s in enumerate(sums):
+        rows = slice(s.gate * units, (s.gate + 1) * units)
+        scale = s_ih[rows] if "x" in s.parts else s_hh[rows]
+        if s.parts == "xh" and not np.allclose(scale, s_hh[rows], rtol=1e-9):
+            raise UnsupportedError(
+                f"layer '{layer.name}': a joint sum needs equal scales for x and h; use accumulate=split"
+            )
+        real = sum((v[rows] for part, v in (("x", layer.b_ih), ("h", layer.b_hh)) if part in s.parts), start=np.zeros(units))
+        bias[:, k] = np.round(real / scale).astype(np.int64)
+        if "x" in s.parts and x_format.zero_point:
+            bias[:, k] -= x_format.zero_point * w_ih[:, s.gate].sum(axis=1)
+        if compact:
+            shifts[s.name] = _power(layer, scale, s.unit)
+            bias[:, k] += rounding(shifts[s.name])
+        else:
+            ratios[s.name] = ratio(scale / s.unit)
+
+    parts = tuple(
+        (place, matrix[:, [s.gate for s in sums if part in s.parts]], tuple(k for k, s in enumerate(sums) if part in s.parts))
+        for part, place, matrix in (("x", x, w_ih), ("h", h, w_hh))
+    )
+    used = tuple(p for p in parts if p[2])
+    names = tuple(s.name for s in sums)
+    dot, proven = b.dot(layer, label, names, used, bias, layer.w_hh.bits)
+    multipliers = {} if compact else _multipliers(b, layer, label, names, ratios)
+    return Sums(dot, proven, shifts, ratios, multipliers)
+
+
+def _multipliers(
+    b: Builder, layer: graph.Recurrent, label: str, names: tuple[str, ...], ratios: dict[str, Ratio]
+) -> dict[str, Elem]:
+    data: IntArray = np.stack([ratios[n].multiplier for n in names], axis=1)
+    doc = f"[{data.shape[0]}][{' '.join(names)}]"
+    const = b.const(f"{layer.name}_{label}multiplier", data.ravel(), doc)
+    return {n: Elem(const, k, len(names)) for k, n in enumerate(names)}
+
+
+def _power(layer: graph.Recurrent, scale: FloatArray, unit: float) -> int:
+    """Profile compact: the shift that takes the sum to the unit of the pre-activation."""
+    shift = np.log2(unit / scale[0])
+    if np.ptp(scale) != 0 or abs(shift - round(shift)) > 1e-9:
+        raise UnsupportedError(
+            f"layer '{layer.name}': profile compact needs one power-of-two scale; quantize with it"
+        )
+    return round(float(shift))
+
+
+def _row_scale(layer: graph.Recurrent, which: str) -> FloatArray:
+    tensor: graph.Tensor = getattr(layer, which)
+    if tensor.scale is None:
+        raise UnsupportedError(f"layer '{layer.name}': {which} is not quantized")
+    return tensor.scale
+
+
+def state_input(b: Builder, layer: graph.Recurrent, index: int) -> str | None:
+    """Buffer of the initial state `index` (0: h, 1: c) if the model takes one."""
+    names = layer.inputs[1 + index : 2 + index]
+    return b.place(names[0], "sequence").buffer if names and names[0] else None
+
+
+def load_state(b: Builder, layer: graph.Recurrent, index: int, what: str, place: Place) -> None:
+    """In init: copy an initial state given by the caller into the state."""
+    source = state_input(b, layer, index)
+    if source is None:
+        return
+    stores = (Store(Elem(place.buffer), "v"),)
+    b.init.append(b.copy_stage(b.title(layer, f"initial {what}"), Elem(source), layer.units, stores))

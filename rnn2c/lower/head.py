@@ -1,0 +1,95 @@
+"""Lower softmax and argmax.
+
+Softmax: e_k = 2^((x_k - max) * scale * log2 e), normalized by a reciprocal from a table and one
+Newton step; no division.  Results are within about 3 * 2^-15 of the real softmax of the logits.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rnn2c.errors import UnsupportedError
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Format, Rate
+from rnn2c.ir.program import Call, Elem, Reduce, Stage, Store
+from rnn2c.lower.builder import Builder, Place
+from rnn2c.lower.scaling import ratio
+
+LOG2_STEPS = 1024
+MOST_CLASSES = 4096
+
+
+def lower_argmax(b: Builder, layer: graph.ArgMax) -> None:
+    """The index of the largest element; no arithmetic."""
+    rate = b.rates[layer.name]
+    source = b.place(layer.inputs[0], rate)
+    (store, *more) = b.define(layer.name, "v", f"index of the largest of {layer.inputs[0]}")
+    size = b.sizes[layer.inputs[0]]
+    title = b.title(layer, "argmax")
+    b.append(rate, Reduce(title, "argmax", source.buffer, store.element.buffer, size))
+    if more:
+        b.append(rate, b.copy_stage(f"{title}, copy", store.element, 1, tuple(more)))
+
+
+def lower_softmax(b: Builder, layer: graph.Softmax) -> None:
+    """Three passes over the classes: largest, exponentials, shares."""
+    rate = b.rates[layer.name]
+    size = b.sizes[layer.name]
+    if size > MOST_CLASSES:
+        raise UnsupportedError(f"layer '{layer.name}': softmax over {size} > {MOST_CLASSES} values")
+    x_format = b.format(layer.inputs[0])
+    x = b.place(layer.inputs[0], rate)
+    top = _memory(b, layer, "max", x_format, 1, rate)
+    title = b.title(layer, "softmax")
+    r = ratio(np.array([x_format.scale * math.log2(math.e) * LOG2_STEPS]))
+    below = (
+        Call("below_max", "subtract", (Elem(top.buffer, 0, 0), x.elem()), "max - x"),
+        Call("octaves", "requantize_wide", ("below_max", int(r.multiplier[0]), r.shift), "1/1024"),
+        Call("e", "exp2_down", (b.table("exp2_table"), "octaves"), "Q0.15"),
+    )
+    powers = _memory(b, layer, "exp", Format(2.0**-15, 16, lo=0, hi=32767), size, rate)
+    total = _memory(b, layer, "total", Format(2.0**-15, 32, lo=0, hi=32767 * size), 1, rate)
+    b.append(
+        rate,
+        Reduce(f"{title}: largest logit", "largest", x.buffer, top.buffer, size),
+        Stage(f"{title}: e = exp(x - max)", size, below, (Store(powers.elem(), "e"),)),
+        Reduce(f"{title}: sum of e", "add", powers.buffer, total.buffer, size),
+    )
+    inverse, shift = _normalize(b, layer, total, size, rate, title)
+    share = Call("y", "share", (powers.elem(), Elem(inverse.buffer, 0, 0), Elem(shift.buffer, 0, 0)), "Q0.15")
+    stores = b.define(layer.name, "y", f"probabilities of {layer.inputs[0]}")
+    b.append(rate, Stage(f"{title}: e / sum", size, (share,), stores))
+
+
+def _memory(
+    b: Builder, layer: graph.Layer, name: str, form: Format, size: int, rate: Rate
+) -> Place:
+    return b.scratch(f"{b.slug(layer)}_{name}", form, size, f"softmax: {name}", rate)
+
+
+def _normalize(
+    b: Builder, layer: graph.Layer, total: Place, size: int, rate: Rate, title: str
+) -> tuple[Place, Place]:
+    """Halve the sum until it is below 2^15, then take the reciprocal."""
+    halvings = max(1, math.ceil(math.log2(size)))
+    body: list[Call] = []
+    value: str | Elem = total.elem()
+    shift: str | int = 14
+    for k in range(halvings):
+        body += [
+            Call(f"large{k}", "excess_bit", (value,)),
+            Call(f"sum{k}", "shift_down", (value, f"large{k}")),
+            Call(f"shift{k}", "add", (shift, f"large{k}")),
+        ]
+        value, shift = f"sum{k}", f"shift{k}"
+    body += [
+        Call("in_range", "clamp", (value, 16384, 32767)),
+        Call("inverse", "reciprocal", ("in_range", b.table("reciprocal_table"))),
+    ]
+    inverse = _memory(b, layer, "inverse", Format(1.0, 32, lo=0, hi=65535), 1, rate)
+    down = _memory(b, layer, "shift", Format(1.0, 8, lo=0, hi=14 + halvings), 1, rate)
+    stores = (Store(inverse.elem(), "inverse"), Store(down.elem(), str(shift)))
+    b.append(rate, Stage(f"{title}: 1 / sum", 1, tuple(body), stores))
+    return inverse, down

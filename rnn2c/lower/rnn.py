@@ -1,0 +1,37 @@
+"""Lower a simple RNN layer: h' = tanh(sum) or relu(sum)."""
+
+from __future__ import annotations
+
+from rnn2c.ir import graph
+from rnn2c.ir.program import Call, Stage
+from rnn2c.lower.builder import Builder, Place
+from rnn2c.lower.gates import PRE_BITS, Sum, cell_sums, load_state
+from rnn2c.lower.lstm import pre_activation, tanh_call
+
+
+def lower_rnn(b: Builder, layer: graph.Rnn) -> None:
+    """One stage: the dot product over x and h, then the activation."""
+    form = b.format(layer.name)
+    doc = f"hidden state, {form.bits} bits"
+    h = b.state(f"{b.slug(layer)}_h", form, layer.units, doc, twice=True)
+    load_state(b, layer, 0, "h", h)
+    unit = form.scale if layer.activation == "relu" else 2.0**-PRE_BITS
+    joint = b.numerics.accumulate == "joint"
+    names = ("h_sum", "xh"), ("hx_sum", "x"), ("hh_sum", "h")
+    wanted = tuple(Sum(n, 0, parts, unit) for n, parts in (names[:1] if joint else names[1:]))
+    sums = cell_sums(b, layer, b.place(layer.inputs[0], "step"), Place(h.buffer), wanted)
+    body = [sums.dot, *pre_activation(b, sums, "h")]
+    if layer.activation == "relu":
+        body.append(Call("h", "clamp", ("h_pre", 0, form.hi), "relu"))
+    elif b.numerics.profile == "compact":
+        body += [tanh_call(b, "h_tanh", "h_pre"), Call("h", "round_sat8", ("h_tanh", 5), "Q0.7")]
+    elif form.bits == 16:
+        body.append(tanh_call(b, "h", "h_pre"))
+    else:
+        body += [
+            tanh_call(b, "h_tanh", "h_pre"),
+            Call("h_q7", "round_shift", ("h_tanh", 8), "Q0.7"),
+            Call("h", "sat8", ("h_q7",)),
+        ]
+    title = b.title(layer, f"RNN h' = {layer.activation}(W x + U h)")
+    b.append("step", Stage(title, layer.units, tuple(body), b.define(layer.name, "h", "", h)))

@@ -1,0 +1,87 @@
+"""From an accumulator to a fixed-point value: which primitive, which multiplier, which shift.
+
+The choice depends on what is proven about the sum, never on the target: every primitive that may
+be chosen computes the same number over its contract.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn2c.errors import UnsupportedError
+from rnn2c.ir.graph import FloatArray, IntArray
+from rnn2c.ir.program import Argument, Call, Elem
+from rnn2c.ranges import Interval
+
+NARROW_LIMIT = 2**23
+NARROW_SHIFTS = range(17, 25)
+WIDE_SHIFTS = range(1, 47)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """accumulator * multiplier / 2^shift, one multiplier per unit: the wanted fixed-point value."""
+
+    multiplier: IntArray
+    shift: int
+
+
+def ratio(scales: FloatArray) -> Ratio:
+    """The best common shift for these real factors: the largest multiplier has 16 bits."""
+    top = float(scales.max())
+    shift = int(np.clip(15 - np.floor(np.log2(top)), WIDE_SHIFTS[0], WIDE_SHIFTS[-1]))
+    multiplier = np.round(scales * 2.0**shift)
+    if multiplier.max() > 65535 and shift > WIDE_SHIFTS[0]:
+        shift -= 1
+        multiplier = np.round(scales * 2.0**shift)
+    return Ratio(np.clip(multiplier, 0, 65535).astype(np.int64), shift)
+
+
+def requantize_calls(
+    out: str, acc: str, proven: Interval, r: Ratio, multiplier: Elem, doc: str
+) -> list[Call]:
+    """Calls that compute out (i32) = acc * multiplier / 2^shift, rounded to the nearest.
+
+    A sum so coarse that the product would leave 32 bits is limited first, far beyond where the
+    16-bit saturation that follows makes both equal.
+    """
+    calls: list[Call] = []
+    source: Argument = acc
+    shift = r.shift
+    if not proven.within(-(2**31), 2**31 - 1):
+        drop = max(proven.hi, -proven.lo).bit_length() - 31
+        calls.append(Call(f"{out}_sum", "narrow", (source, drop), f"sum / 2^{drop}"))
+        proven = Interval(proven.lo >> drop, proven.hi >> drop)
+        source, shift = f"{out}_sum", shift - drop
+        if shift < WIDE_SHIFTS[0]:
+            raise UnsupportedError(f"{out}: a 64-bit sum of weights this large; scale the model down")
+    reach = max(-proven.lo, proven.hi)
+    if reach < NARROW_LIMIT and shift in NARROW_SHIFTS:
+        calls.append(Call(out, "requantize", (source, multiplier, shift), doc))
+        return calls
+    if (reach * int(r.multiplier.max())) >> shift >= 2**31 - 1:
+        # an accumulator beyond this saturates for every row whose multiplier is not tiny
+        limit = ((2**31 - 2**16) << shift) // int(r.multiplier.max())
+        calls.append(Call(f"{out}_sum_limited", "clamp", (source, -limit, limit)))
+        source = f"{out}_sum_limited"
+    calls.append(Call(out, "requantize_wide", (source, multiplier, shift), doc))
+    return calls
+
+
+def shift_calls(out: str, acc: str, shift: int, narrow: bool, doc: str) -> list[Call]:
+    """Calls that compute out (i16) = acc / 2^shift saturated; the bias holds the rounding constant.
+
+    narrow: the accumulator itself has 16 bits.
+    """
+    if shift < 0:
+        return [Call(out, "grow_sat16", (acc, min(-shift, 14)), doc)]
+    if narrow:
+        return [Call(out, "shift16", (acc, shift), doc)]
+    return [Call(out, "shift_sat16", (acc, shift), doc)]
+
+
+def rounding(shift: int) -> int:
+    """What the bias has to hold so that a shift down rounds to the nearest."""
+    return 2 ** (shift - 1) if shift > 0 else 0

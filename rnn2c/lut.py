@@ -1,0 +1,74 @@
+"""Look-up tables of the profiles, as integer arrays, and what their numbers mean.
+
+All tables take a pre-activation in Q3.12 and are indexed by its high byte, that is in steps of
+1/16 over [-8, 8).  They are the same for every model, so layers and models share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rnn2c.ir.graph import FloatArray, IntArray
+
+STEP = 256 / 4096
+Q15 = 32767
+
+
+def _sigmoid(x: FloatArray) -> FloatArray:
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
+
+
+def _words(function: Callable[[FloatArray], FloatArray], first: int) -> IntArray:
+    """256 words (base << 16 | slope) of a function at knots first, first + 1, ... steps."""
+    knots = np.round(function((np.arange(257) + first) * STEP) * Q15).astype(np.int64)
+    return pack_words(knots)
+
+
+def pack_words(knots: IntArray) -> IntArray:
+    """Words of `arith.lut` from n + 1 int16 knots: base in the high half, slope in the low one."""
+    return (knots[:-1] * 65536) + (np.diff(knots) & 65535)
+
+
+def sigmoid_words() -> IntArray:
+    """arith.lut: sigmoid in Q0.15, entry k is x = (k - 128) / 16."""
+    return _words(_sigmoid, -128)
+
+
+def tanh_words() -> IntArray:
+    """arith.lut: tanh in Q0.15, entry k is x = (k - 128) / 16."""
+    return _words(lambda x: np.asarray(np.tanh(x)), -128)
+
+
+def _signed_index() -> IntArray:
+    """High byte 0..255 read as a signed number: 0..127, -128..-1."""
+    return np.concatenate([np.arange(128), np.arange(-128, 0)])
+
+
+def sigmoid_octets() -> IntArray:
+    """arith.lut_u8: sigmoid in Q0.8 at the middle of each step, at most 255/256."""
+    middle = (_signed_index() + 0.5) * STEP
+    return np.clip(np.round(_sigmoid(middle) * 256), 0, 255).astype(np.int64)
+
+
+def tanh_q12() -> IntArray:
+    """arith.lut_slope: tanh in Q3.12 at the start of each step, within +-4095."""
+    value = np.round(np.tanh(_signed_index() * STEP) * 4096)
+    return np.clip(value, -4095, 4095).astype(np.int64)
+
+
+def tanh_q12_slope() -> IntArray:
+    """arith.lut_slope: rise of tanh_q12 over each step, at most 255."""
+    following = np.round(np.tanh((_signed_index() + 1) * STEP) * 4096)
+    return np.clip(np.clip(following, -4095, 4095) - tanh_q12(), 0, 255).astype(np.int64)
+
+
+def exp2_words() -> IntArray:
+    """arith.exp2_down: 2^-(k / 256) in Q0.15, k = 0..255."""
+    return pack_words(np.round(2.0 ** -(np.arange(257) / 256) * Q15).astype(np.int64))
+
+
+def reciprocal_guesses() -> IntArray:
+    """arith.reciprocal: 2^29 / x at the middle of x = 256 * (k + 64) .. + 255, k = 0..63."""
+    return np.round(2.0**29 / (256 * (np.arange(64) + 64) + 128)).astype(np.int64)

@@ -1,0 +1,38 @@
+"""Select the last step before the per-step layers that follow the recurrence, not after them.
+
+A Linear layer, an activation, a softmax work on one step at a time; if only their last result is
+wanted, they need to run once per sequence, in `finish`, instead of at every step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Model
+
+PER_STEP = (graph.Linear, graph.Activation, graph.Softmax, graph.ArgMax)
+
+
+def sink_last_step(model: Model) -> Model:
+    """Repeat until no selection has a per-step layer before it that nothing else reads."""
+    while (moved := _sink_one(model)) is not None:
+        model = moved
+    return model
+
+
+def _sink_one(model: Model) -> Model | None:
+    shown = {output.value for output in model.outputs}
+    for select in model.layers:
+        if not isinstance(select, graph.LastStep):
+            continue
+        layer = next((p for p in model.layers if p.name == select.inputs[0]), None)
+        readers = [r for r in model.layers if select.inputs[0] in r.inputs]
+        if not isinstance(layer, PER_STEP) or len(readers) > 1 or layer.name in shown:
+            continue
+        before = replace(select, name=f"{layer.name}.last", inputs=layer.inputs)
+        after = replace(layer, name=select.name, inputs=(before.name,))
+        kept = [p for p in model.layers if p is not layer]
+        at = kept.index(select)
+        return model.with_layers((*kept[:at], before, after, *kept[at + 1 :]))
+    return None

@@ -1,0 +1,38 @@
+"""Post-training quantization: calibration data and a float Model in, an integer Model out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rnn2c.calibration import SequenceSet
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Model, Numerics
+from rnn2c.quantize.formats import choose_formats, gate_bits
+from rnn2c.quantize.observe import observe
+from rnn2c.quantize.options import QuantizeOptions
+from rnn2c.quantize.weights import quantize_linear, quantize_recurrent
+
+__all__ = ["QuantizeOptions", "quantize_model"]
+
+
+def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) -> Model:
+    """Observe, choose formats, round the weights.  Activations must be fused into Linear before."""
+    spans = observe(model, data, options.observer, options.percentile)
+    formats = choose_formats(model, spans, options)
+
+    def converted(layer: graph.Layer) -> graph.Layer:
+        x = formats[layer.inputs[0]]
+        match layer:
+            case graph.Recurrent():
+                return quantize_recurrent(layer, x, formats[layer.name], options)
+            case graph.Linear():
+                return quantize_linear(layer, x, options)
+        return layer
+
+    numerics = Numerics(
+        profile=options.profile,
+        accumulate=options.accumulate,
+        formats=formats,
+        pre_bits=gate_bits(model, spans, options),
+    )
+    return replace(model, layers=tuple(map(converted, model.layers)), numerics=numerics)

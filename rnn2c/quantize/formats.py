@@ -1,0 +1,189 @@
+"""Choose the format of every value: how many bits, which scale.
+
+The input of a recurrent layer that sums jointly gets the balanced scale: the one that makes the
+largest products of its rows, w_ih * x and w_hh * h, alike.  Then one row scale serves both halves
+of the sum without costing accuracy; x needs 10 to 16 bits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Format, Model
+from rnn2c.quantize.observe import Span
+from rnn2c.quantize.options import QuantizeOptions
+from rnn2c.quantize.weights import tensor_scale
+
+HEADROOM = 2.0
+"""Range kept free above what calibration saw where 16 bits leave room for it."""
+
+SMALLEST_REACH = 2.0**-20
+CELL_BITS = 12
+GATE_BITS = 12
+
+
+def choose_formats(
+    model: Model, spans: Mapping[str, Span], options: QuantizeOptions
+) -> dict[str, Format]:
+    """A Format for every value of the model."""
+    formats: dict[str, Format] = {}
+    for i in model.inputs:
+        if i.rate == "step":
+            formats[i.name] = _free_format(model, i.name, spans, options)
+    for layer in model.layers:
+        for name, form in _layer_formats(model, layer, formats, spans, options):
+            formats[name] = form
+        if isinstance(layer, graph.Recurrent):
+            for state, value in zip(layer.inputs[1:], layer.outputs, strict=False):
+                if state:
+                    formats[state] = formats[value]
+    return formats
+
+
+def _layer_formats(
+    model: Model,
+    layer: graph.Layer,
+    formats: Mapping[str, Format],
+    spans: Mapping[str, Span],
+    options: QuantizeOptions,
+) -> list[tuple[str, Format]]:
+    name = layer.name
+    match layer:
+        case graph.Lstm():
+            return [(name, hidden_format(options)), (f"{name}.c", _cell_format(spans[f"{name}.c"], options))]
+        case graph.Rnn(activation="relu"):
+            return [(name, _relu_state(spans[name].reach, options))]
+        case graph.Recurrent():
+            return [(name, hidden_format(options))]
+        case graph.Linear(activation=function):
+            return [(name, _linear_format(model, layer, function, formats, spans, options))]
+        case graph.Activation(function="relu"):
+            return [(name, formats[layer.inputs[0]])]
+        case graph.Activation(function=function):
+            return [(name, _function_format(function, options))]
+        case graph.Softmax():
+            return [(name, Format(1 / 32768, 16, lo=0, hi=32767))]
+        case graph.ArgMax():
+            size = model.sizes()[layer.inputs[0]]
+            return [(name, Format(1.0, 8 if size <= 128 else 16, lo=0, hi=max(size - 1, 1)))]
+    return [(name, formats[layer.inputs[0]])]
+
+
+def hidden_format(options: QuantizeOptions) -> Format:
+    """|h| <= 1: int8 in Q0.7 or int16 in Q0.15."""
+    bits = options.activation_bits
+    return Format(2.0 ** -(bits - 1), bits)
+
+
+def _relu_state(reach: float, options: QuantizeOptions) -> Format:
+    """An unbounded hidden state: its calibrated range, in compact rounded up to a power of two."""
+    form = _symmetric(reach, options.activation_bits)
+    if options.profile == "accurate":
+        return form
+    return Format(2.0 ** float(np.ceil(np.log2(form.scale))), form.bits)
+
+
+def _cell_format(span: Span, options: QuantizeOptions) -> Format:
+    """Cell state: int16 with a power-of-two scale; Q3.12 unless calibration saw more than 8."""
+    bits = CELL_BITS
+    while options.profile == "accurate" and bits > 4 and span.reach * 2.0**bits > 32767:
+        bits -= 1
+    return Format(2.0**-bits, 16)
+
+
+def _function_format(function: str, options: QuantizeOptions) -> Format:
+    """Output of a table: Q0.15 (accurate) or what the table of compact holds."""
+    if options.profile == "accurate":
+        return Format(2.0**-15, 16)
+    if function == "sigmoid":
+        return Format(2.0**-8, 16, lo=0, hi=255)
+    return Format(2.0**-12, 16, lo=-4096, hi=4095)
+
+
+def _linear_format(
+    model: Model,
+    layer: graph.Linear,
+    function: str,
+    formats: Mapping[str, Format],
+    spans: Mapping[str, Span],
+    options: QuantizeOptions,
+) -> Format:
+    if function in ("sigmoid", "tanh"):
+        return _function_format(function, options)
+    free = _free_format(model, layer.name, spans, options)
+    if options.profile == "accurate":
+        return free
+    fine = tensor_scale(layer, formats[layer.inputs[0]], options.weight_bits)
+    shift = max(0, int(np.ceil(np.log2(free.scale / fine) - 1e-9)))
+    return Format(fine * 2.0**shift, free.bits)
+
+
+def _free_format(
+    model: Model, name: str, spans: Mapping[str, Span], options: QuantizeOptions
+) -> Format:
+    """A value whose scale is ours to choose: an input or the output of a Linear layer."""
+    readers = _readers(model, name)
+    if options.accumulate == "joint":
+        for reader in readers:
+            if isinstance(reader, graph.Recurrent):
+                return _balanced(reader, spans[name].reach, options)
+    decides = any(isinstance(r, (graph.Softmax, graph.ArgMax)) for r in readers)
+    shown = any(o.value == name for o in model.outputs) or not readers
+    is_input = any(i.name == name for i in model.inputs)
+    if (decides or shown) and not is_input:
+        return _symmetric(spans[name].reach * HEADROOM, 16)
+    if is_input and options.activation_bits == 8:
+        return _affine(spans[name])
+    return _symmetric(spans[name].reach, options.activation_bits)
+
+
+def _readers(model: Model, name: str) -> list[graph.Layer]:
+    """Layers that read a value, also through a selection of the last step."""
+    direct = [layer for layer in model.layers if name in layer.inputs[:1]]
+    through = [r for d in direct if isinstance(d, graph.LastStep) for r in _readers(model, d.name)]
+    return [d for d in direct if not isinstance(d, graph.LastStep)] + through
+
+
+def _symmetric(reach: float, bits: int) -> Format:
+    return Format(max(reach, SMALLEST_REACH) / (2 ** (bits - 1) - 1), bits)
+
+
+def _affine(span: Span) -> Format:
+    """int8 over [lo, hi], which is made to contain 0, so that zero is exact."""
+    lo, hi = min(span.lo, 0.0), max(span.hi, 0.0)
+    scale = max(hi - lo, SMALLEST_REACH) / 255
+    return Format(scale, 8, zero_point=int(np.clip(round(-128 - lo / scale), -128, 127)))
+
+
+def _balanced(layer: graph.Recurrent, reach: float, options: QuantizeOptions) -> Format:
+    reach = max(reach, SMALLEST_REACH)
+    own = hidden_format(options).scale
+    rows = 2 * layer.units if isinstance(layer, graph.Gru) else layer.w_ih.shape[0]
+    from_x = np.abs(layer.w_ih.real()[:rows]).max(axis=1)
+    from_h = np.abs(layer.w_hh.real()[:rows]).max(axis=1)
+    usable = (from_x > 0) & (from_h > 0)
+    if not usable.any():
+        return _symmetric(reach, options.activation_bits)
+    scale = own * float(np.median(from_h[usable] / from_x[usable]))
+    finest, coarsest = reach / 32767, reach / 127
+    if scale >= coarsest and options.activation_bits == 8:
+        return _symmetric(reach, 8)
+    return Format(float(np.clip(scale, finest, coarsest)), 16)
+
+
+def gate_bits(model: Model, spans: Mapping[str, Span], options: QuantizeOptions) -> dict[str, int]:
+    """Fraction bits of a GRU's pre-activations of n: Q3.12 unless calibration saw more than 8."""
+    bits: dict[str, int] = {}
+    for layer in model.layers:
+        if not isinstance(layer, graph.Gru):
+            continue
+        bits[layer.name] = GATE_BITS
+        reach = spans[f"{layer.name}.pre"].reach
+        while options.profile == "accurate" and bits[layer.name] > 8 and reach * 2.0 ** bits[layer.name] > 32767:
+            bits[layer.name] -= 1
+    return bits
+
+

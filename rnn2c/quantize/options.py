@@ -1,0 +1,49 @@
+"""What a user may choose when quantizing, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_type_hints
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.quantize.observe import ObserverKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizeOptions:
+    """weights: bits of the matrices; activations: bits of h and of the values between layers.
+
+    profile: `accurate` (16-bit gates, interpolated tables) or `compact` (8-bit gates, no
+    multipliers); accumulate: one sum over x and h (`joint`) or one each (`split`);
+    observer and percentile: how calibration turns samples into ranges.
+    """
+
+    weights: Literal["int8", "int4"] = "int8"
+    activations: Literal["int8", "int16"] = "int8"
+    profile: Literal["accurate", "compact"] = "accurate"
+    accumulate: Literal["joint", "split"] = "joint"
+    observer: ObserverKind = "minmax"
+    percentile: float = 99.99
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for f in fields(self):
+            allowed = get_args(hints[f.name])
+            if allowed and getattr(self, f.name) not in allowed:
+                raise Rnn2cError(
+                    f"{f.name}={getattr(self, f.name)!r}: choose one of {', '.join(allowed)}"
+                )
+        if self.profile == "compact" and self.activations == "int16":
+            raise Rnn2cError(
+                "profile compact keeps activations in int8; for int16 use profile accurate"
+            )
+        if self.profile == "compact" and self.accumulate == "split":
+            raise Rnn2cError("profile compact sums jointly; for accumulate=split use accurate")
+
+    @property
+    def weight_bits(self) -> int:
+        return int(self.weights.removeprefix("int"))
+
+    @property
+    def activation_bits(self) -> int:
+        return int(self.activations.removeprefix("int"))

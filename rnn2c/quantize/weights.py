@@ -1,0 +1,93 @@
+"""Integer weights: the accumulator scale of every row, then rounding.
+
+The scale S of a row is what one unit of its accumulator is worth.  A joint sum needs one S for
+both matrices, so w_ih is stored in steps of S / scale(x) and w_hh in steps of S / scale(h).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from rnn2c.ir import graph
+from rnn2c.ir.graph import FloatArray, Format, Tensor
+from rnn2c.quantize.options import QuantizeOptions
+
+SMALLEST_SCALE = 2.0**-36
+BIAS_LIMIT = 2.0**21
+ROW_RATIO = 128
+"""No row of a gate is finer than its coarsest by more, so that one shift serves the gate."""
+
+
+def quantize_recurrent(
+    layer: graph.Recurrent, x: Format, h: Format, options: QuantizeOptions
+) -> graph.Recurrent:
+    """The layer with integer matrices; biases stay real and are rounded to S when lowered."""
+    w_ih, w_hh = layer.w_ih.real(), layer.w_hh.real()
+    top = 2 ** (options.weight_bits - 1) - 1
+    s_ih = _row_scales(w_ih, x, layer.b_ih, top)
+    s_hh = _row_scales(w_hh, h, layer.b_hh, top)
+    if options.accumulate == "joint":
+        joint = np.maximum(np.maximum(s_ih, s_hh), np.abs(layer.b_ih + layer.b_hh) / BIAS_LIMIT)
+        apart = _sums_apart(layer)
+        s_ih, s_hh = np.where(apart, s_ih, joint), np.where(apart, s_hh, joint)
+    if options.profile == "compact":
+        s_ih = s_hh = np.full(len(s_ih), _power_of_two(max(s_ih.max(), s_hh.max())))
+    else:
+        s_ih, s_hh = _level(s_ih, layer.units), _level(s_hh, layer.units)
+    return replace(
+        layer,
+        w_ih=_rounded(w_ih, s_ih / x.scale, options.weight_bits),
+        w_hh=_rounded(w_hh, s_hh / h.scale, options.weight_bits),
+    )
+
+
+def quantize_linear(layer: graph.Linear, x: Format, options: QuantizeOptions) -> graph.Linear:
+    """The layer with an integer matrix: one scale per row, or one in all (compact)."""
+    weight = layer.weight.real()
+    if options.profile == "compact":
+        scale = tensor_scale(layer, x, options.weight_bits)
+        scales = np.full(len(weight), scale)
+    else:
+        top = 2 ** (options.weight_bits - 1) - 1
+        scales = _level(_row_scales(weight, x, layer.bias, top), len(weight))
+    return replace(layer, weight=_rounded(weight, scales / x.scale, options.weight_bits))
+
+
+def tensor_scale(layer: graph.Linear, x: Format, bits: int) -> float:
+    """The one accumulator scale of a Linear layer in profile compact.
+
+    In front of a table it is a power of two, so that a shift leads to the table's Q3.12.
+    """
+    scale = float(_row_scales(layer.weight.real(), x, layer.bias, 2 ** (bits - 1) - 1).max())
+    return _power_of_two(scale) if layer.activation in ("sigmoid", "tanh") else scale
+
+
+def _row_scales(weight: FloatArray, x: Format, bias: FloatArray, top: int) -> FloatArray:
+    peak = np.abs(weight).max(axis=1) * x.scale / top
+    return np.asarray(np.maximum(np.maximum(peak, np.abs(bias) / BIAS_LIMIT), SMALLEST_SCALE))
+
+
+def _sums_apart(layer: graph.Recurrent) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Rows whose x and h parts are needed apart: those of n in a reset-after GRU."""
+    apart = np.zeros(len(layer.b_ih), dtype=bool)
+    if isinstance(layer, graph.Gru) and layer.reset_after:
+        apart[2 * layer.units :] = True
+    return apart
+
+
+def _level(scales: FloatArray, rows: int) -> FloatArray:
+    gates = scales.reshape(-1, rows)
+    return np.maximum(gates, gates.max(axis=1, keepdims=True) / ROW_RATIO).ravel()
+
+
+def _power_of_two(scale: float) -> float:
+    """The smallest 2^k at or above scale."""
+    return float(2.0 ** np.ceil(np.log2(scale) - 1e-9))
+
+
+def _rounded(weight: FloatArray, scale: FloatArray, bits: int) -> Tensor:
+    top = 2 ** (bits - 1) - 1
+    q = np.clip(np.round(weight / scale[:, None]), -top, top).astype(np.int64)
+    return Tensor(q, scale=scale, bits=bits)

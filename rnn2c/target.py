@@ -1,0 +1,151 @@
+"""Target: everything the compiler and `validate` know about one chip, read from a TOML file.
+
+A target is data.  No code asks for a target's name; it asks for the fields below.  A key that is
+unknown, missing or of the wrong type is an error that names the file and the key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from rnn2c.data import targets_dir
+from rnn2c.errors import Rnn2cError
+
+Profile = Literal["accurate", "fast", "compact"]
+EmulatorKind = Literal["native", "qemu", "simavr"]
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiler:
+    """How C becomes an object: `flags` select the core, `link_flags` end the link command."""
+
+    command: str
+    packages: str
+    optimize: str
+    flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the part named in the description has, in bytes; `object_bytes` bounds one array."""
+
+    flash_bytes: int
+    ram_bytes: int
+    object_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emulator:
+    """What runs the program: the machine itself, a QEMU machine or a simavr core.
+
+    `command` is empty where rnn2c starts something of its own.  The memory map is the emulated
+    machine's (QEMU only), which may be larger than the part: `Limits` are checked apart.
+    """
+
+    kind: EmulatorKind
+    packages: str = ""
+    command: str = ""
+    machine: str = ""
+    cpu: str = ""
+    flash_origin: int = 0
+    flash_bytes: int = 0
+    ram_origin: int = 0
+    ram_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One target.  `templates` is the search path of variants, most special first.
+
+    `harness` names the startup and output code of the verification program.  `accumulators` are
+    the accumulator widths in bits that the core adds cheaply, narrowest first.
+    """
+
+    name: str
+    description: str
+    cpu: str
+    harness: str
+    templates: tuple[str, ...]
+    profile: Profile
+    int_bits: int
+    accumulators: tuple[int, ...]
+    compiler: Compiler
+    emulator: Emulator
+    limits: Limits | None = None
+
+
+def load_target(name: str) -> Target:
+    """The target called `name`.
+
+    Raises Rnn2cError if there is no such target (the text lists the names) or its file is wrong.
+    """
+    names = _names()
+    if name not in names:
+        raise Rnn2cError(f"there is no target {name!r}: choose one of {', '.join(names)}")
+    return read_target(targets_dir() / f"{name}.toml")
+
+
+def list_targets() -> list[Target]:
+    """Every target, sorted by name."""
+    return [load_target(name) for name in _names()]
+
+
+def read_target(path: Path) -> Target:
+    """Read and check one target file; the target is called as the file."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Rnn2cError(f"target file {path.name}: {error}") from error
+    if "name" in table:
+        raise Rnn2cError(f"target file {path.name}: key 'name' is not allowed: the file names it")
+    return _read(Target, {"name": path.stem, **table}, path.name, "")
+
+
+def _names() -> list[str]:
+    return sorted(path.stem for path in targets_dir().glob("*.toml"))
+
+
+def _read(record: type[Record], table: Mapping[str, Any], file: str, prefix: str) -> Record:
+    """Build `record` from a TOML table; keys, types and literals are exactly those declared."""
+    hints = get_type_hints(record)
+    for key in table:
+        if key not in hints:
+            raise Rnn2cError(f"target file {file}: unknown key '{prefix}{key}'")
+    values: dict[str, Any] = {}
+    for field in fields(record):  # type: ignore[arg-type]  # every record here is a dataclass
+        where = f"{prefix}{field.name}"
+        if field.name in table:
+            values[field.name] = _value(hints[field.name], table[field.name], file, where)
+        elif field.default is MISSING:
+            raise Rnn2cError(f"target file {file}: key '{where}' is missing")
+    return record(**values)
+
+
+def _value(hint: Any, value: Any, file: str, where: str) -> Any:
+    if isinstance(hint, UnionType):
+        hint = get_args(hint)[0]
+    origin = get_origin(hint)
+    if origin is Literal and value in get_args(hint):
+        return value
+    if origin is tuple and isinstance(value, list):
+        return tuple(_value(get_args(hint)[0], item, file, where) for item in value)
+    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
+        if isinstance(value, dict):
+            return _read(hint, value, file, f"{where}.")
+    elif type(value) is hint:  # an exact match: True is no integer
+        return value
+    expected = " or ".join(map(repr, get_args(hint))) if origin is Literal else _type_name(hint)
+    raise Rnn2cError(f"target file {file}: key '{where}' is {value!r}, expected {expected}")
+
+
+def _type_name(hint: Any) -> str:
+    if get_origin(hint) is tuple:
+        return f"a list of {_type_name(get_args(hint)[0])}"
+    return {str: "a string", int: "an integer", bool: "true or false"}.get(hint, "a table")

@@ -1,0 +1,1 @@
+"""Compile emitted C for a target, run it in its emulator, compare and measure."""

@@ -1,0 +1,68 @@
+"""Target files: what is there, and that nothing unknown, missing or mistyped passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rnn2c.data import targets_dir, templates_dir
+from rnn2c.errors import Rnn2cError
+from rnn2c.target import list_targets, load_target, read_target
+
+NAMES = [
+    *("atmega2560", "atmega328p", "cortex-m0plus", "cortex-m3", "cortex-m33", "cortex-m4"),
+    *("cortex-m55", "cortex-m7", "host", "rv32imc"),
+]
+
+
+def test_every_target_file_is_listed_by_name():
+    assert [target.name for target in list_targets()] == NAMES
+
+
+def test_the_harness_of_every_target_exists():
+    for target in list_targets():
+        assert (templates_dir() / "harness" / f"io_{target.harness}.c.j2").is_file()
+
+
+def test_limits_are_those_of_the_part():
+    target = load_target("atmega328p")
+    assert target.limits is not None
+    assert (target.limits.flash_bytes, target.limits.ram_bytes) == (32_768, 2_048)
+    assert (target.int_bits, target.profile, target.accumulators) == (16, "compact", (16, 32))
+    assert load_target("host").limits is None
+
+
+@pytest.mark.parametrize("name", ["cortex-m99", "", "../targets/host", "/etc/passwd", "host.toml"])
+def test_unknown_and_path_like_names_are_refused(name):
+    with pytest.raises(Rnn2cError, match=r"there is no target .*: choose one of atmega2560, "):
+        load_target(name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("int_bits = 32", "", "key 'int_bits' is missing"),
+        ("int_bits = 32", 'int_bits = "32"', "key 'int_bits' is '32', expected an integer"),
+        ("int_bits = 32", "int_bits = true", "key 'int_bits' is True, expected an integer"),
+        ("int_bits = 32", "int_bits = 32\ncolour = 1", "unknown key 'colour'"),
+        ('"accurate"', '"exact"', "'exact', expected 'accurate' or 'fast' or 'compact'"),
+        ("[32, 64]", '[32, "64"]', "key 'accumulators' is '64', expected an integer"),
+        ("[32, 64]", "32", "key 'accumulators' is 32, expected a list of an integer"),
+        ('optimize = "-O2"', "", "key 'compiler.optimize' is missing"),
+        ('optimize = "-O2"', 'optimize = "-O2"\nO = 1', "unknown key 'compiler.O'"),
+        ('kind = "qemu"', 'kind = "bochs"', "key 'emulator.kind' is 'bochs'"),
+        ("int_bits = 32", 'int_bits = 32\nname = "x"', "key 'name' is not allowed"),
+        ("int_bits = 32", "int_bits", "cortex-m4.toml: "),
+    ],
+)
+def test_a_wrong_file_is_refused_with_file_and_key(tmp_path: Path, old, new, message):
+    text = (targets_dir() / "cortex-m4.toml").read_text()
+    assert old in text
+    path = tmp_path / "cortex-m4.toml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(Rnn2cError) as refusal:
+        read_target(path)
+    assert message in str(refusal.value)
+    assert "cortex-m4.toml" in str(refusal.value)
+    assert "\n" not in str(refusal.value)

@@ -16,12 +16,21 @@ Notation: Qm.n is a signed number with n fraction bits; gates of profile `accura
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 # Widths in C; int64 in numpy.  A table is passed whole: words (i32), shorts (i16), bytes (u8).
-i8 = i16 = i32 = i64 = u8 = u16 = u32 = words = shorts = octets = Any
+i8: TypeAlias = Any
+u8: TypeAlias = Any
+i16: TypeAlias = Any
+u16: TypeAlias = Any
+i32: TypeAlias = Any
+u32: TypeAlias = Any
+i64: TypeAlias = Any
+words: TypeAlias = Any
+shorts: TypeAlias = Any
+octets: TypeAlias = Any
 minimum: Callable[..., Any] = np.minimum
 maximum: Callable[..., Any] = np.maximum
 

@@ -34,11 +34,26 @@ class Compiler:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the part named in the description has, in bytes; `object_bytes` bounds one array."""
+    """What the part named in the description has, in bytes.
+
+    `object_bytes` bounds one array, `constant_bytes` all constants together where near pointers
+    reach only part of the flash.
+    """
 
     flash_bytes: int
     ram_bytes: int
     object_bytes: int
+    constant_bytes: int = 1 << 31
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Bounds, in bytes, for what the compiler decides: see `rnn2c.budget`."""
+
+    code_base: int
+    code_per_call: int
+    code_per_sum: int
+    stack: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +80,8 @@ class Target:
     """One target.  `templates` is the search path of variants, most special first.
 
     `harness` names the startup and output code of the verification program.  `accumulators` are
-    the accumulator widths in bits that the core adds cheaply, narrowest first.
+    the accumulator widths in bits that the core adds cheaply, narrowest first; `alignment` the
+    largest alignment in bytes a member of a struct gets.
     """
 
     name: str
@@ -75,7 +91,9 @@ class Target:
     templates: tuple[str, ...]
     profile: Profile
     int_bits: int
+    alignment: int
     accumulators: tuple[int, ...]
+    estimate: Estimate
     compiler: Compiler
     emulator: Emulator
     limits: Limits | None = None

@@ -22,9 +22,7 @@ PACKAGE = "rnn2c"
 STAGES = frozenset(
     {"frontend", "compress", "quantize", "passes", "lower", "emit", "validate", "tune"}
 )
-SHARED = frozenset(
-    {"arith", "arith_tree", "calibration", "data", "errors", "ir", "lut", "packing", "target"}
-)
+SHARED = frozenset("arith arith_tree calibration data errors ir lut packing sizes target".split())
 READERS = frozenset({"interp", "ranges"})
 READ_BY_READERS = frozenset({"arith", "arith_tree", "errors", "ir", "lut", "packing"})
 MAY_IMPORT: dict[str, frozenset[str]] = {

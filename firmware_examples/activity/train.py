@@ -41,10 +41,10 @@ from network import ActivityNet, Recipe, predict, train
 from numpy.typing import NDArray
 
 HERE = Path(__file__).resolve().parent
-COMMITTED_UNITS = 16
+COMMITTED_UNITS = 24
 COMMITTED_SEED = 0
 COMPARED_UNITS = (16, 24, 32)
-COMPARED_SEEDS = (0, 1, 2)
+COMPARED_SEEDS = (0, 1)
 CALIBRATION_WINDOWS = 35
 DEMO_WINDOWS = 21
 SAMPLING_SEED = 2024

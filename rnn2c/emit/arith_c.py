@@ -30,6 +30,7 @@ from rnn2c.ir.program import CTYPES
 INT_WIDTHS = ("i32", "i64")
 SIGNED_NARROW = ("i8", "i16")
 READERS = {"i8": "I8", "u8": "U8", "i16": "I16", "u16": "U16", "i32": "I32"}
+"""Suffix of the macro RNN2C_READ_... that reads a constant of this type from flash."""
 
 
 def needed(primitives: Iterable[str]) -> list[Function]:

@@ -12,12 +12,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.finish import (
+    final_names,
+    live_layers,
+    model_inputs,
+    port_names,
+    refuse_repeated,
+    renamed_layer,
+    renamed_port,
+)
 from rnn2c.frontend.gates import Cell
-from rnn2c.frontend.layout import Layout, part_names
+from rnn2c.frontend.imported import Imported, Port
+from rnn2c.frontend.layout import Layout
 from rnn2c.frontend.values import Axes, Axis, Operand, Value, plain, quoted
 from rnn2c.ir import graph
 from rnn2c.ir.check import check_model
-from rnn2c.ir.graph import FloatArray, Input, Layer, Model, Output, Rate, Tensor
+from rnn2c.ir.graph import FloatArray, Layer, Model, Output, Tensor
 
 CELLS: dict[Cell, type[graph.Recurrent]] = {
     "LSTM": graph.Lstm,
@@ -34,26 +44,6 @@ class CellWeights:
     w_hh: FloatArray
     b_ih: FloatArray
     b_hh: FloatArray
-
-
-@dataclass(frozen=True)
-class Port:
-    """A tensor of the source: its name there, its axes, and the Model values it shows."""
-
-    name: str
-    values: tuple[str, ...]
-    axes: tuple[Axis, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Imported:
-    """A Model with what a cross-check needs: how source tensors relate to its values."""
-
-    model: Model
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
-    inner: tuple[Port, ...]
-    axes: Axes
 
 
 class Builder:
@@ -245,38 +235,29 @@ class Builder:
         ports = [
             Output(name, value)
             for port in shown
-            for name, value in zip(_port_names(port), port.values, strict=True)
+            for name, value in zip(port_names(port), port.values, strict=True)
         ]
-        _refuse_repeated([p.name for p in ports])
-        layers = self._live_layers([p.value for p in ports])
-        names = self._final_names(layers)
-        layers = [_renamed(layer, names) for layer in layers]
+        refuse_repeated([p.name for p in ports])
+        layers = live_layers(self._layers.values(), [p.value for p in ports])
+        names = final_names(layers, self._biased)
+        layers = [renamed_layer(layer, names) for layer in layers]
         ports = [replace(p, value=names.get(p.value, p.value)) for p in ports]
         read = {n for layer in layers for n in layer.inputs} | {p.value for p in ports}
         recurrent = any(isinstance(layer, graph.Recurrent) for layer in layers)
-        inputs = tuple(i for port in self._inputs for i in self._input(port, read, recurrent))
-        _refuse_repeated([i.name for i in inputs])
+        inputs = tuple(i for port in self._inputs
+            for i in model_inputs(self.axes, port, read, recurrent))
+        refuse_repeated([i.name for i in inputs])
         model = Model(name=self.name, inputs=inputs, layers=tuple(layers), outputs=tuple(ports))
         check_model(model)
         kept = {name for layer in layers for name in layer.outputs}
-        inner = [_port_renamed(p, names) for p in self._inner if len(p.values) == 1]
+        inner = [renamed_port(p, names) for p in self._inner if len(p.values) == 1]
         return Imported(
             model,
             tuple(self._inputs),
-            tuple(_port_renamed(p, names) for p in shown),
+            tuple(renamed_port(p, names) for p in shown),
             tuple(p for p in inner if p.values[0] in kept),
             self.axes,
         )
-
-    def _final_names(self, layers: Sequence[Layer]) -> dict[str, str]:
-        """A Linear that got its bias from an Add takes over the name of the one without."""
-        live = {layer.name for layer in layers}
-        names: dict[str, str] = {}
-        for new, old in self._biased.items():
-            final = names.get(old, old)
-            if new in live and old not in live and final not in live | set(names.values()):
-                names[new] = final
-        return names
 
     def _output(self, name: str, operand: Operand) -> Port:
         where = f"output {quoted(name)}"
@@ -286,62 +267,3 @@ class Builder:
             if self.axes.kind(axis) == "feature":
                 raise UnsupportedError(f"{where}: the features must be its last dimension")
         return Port(name, self.layout.parts(operand), operand.axes)
-
-    def _live_layers(self, wanted: Sequence[str]) -> list[Layer]:
-        """The layers that the outputs depend on, in order."""
-        needed = set(wanted)
-        live: list[Layer] = []
-        for layer in reversed(self._layers.values()):
-            if needed.intersection(layer.outputs):
-                live.append(layer)
-                needed.update(layer.inputs)
-        return live[::-1]
-
-    def _input(self, port: Port, read: set[str], recurrent: bool) -> list[Input]:
-        where = f"input {quoted(port.name)}"
-        size = port.axes[-1].size
-        assert size is not None
-        rate = self._input_rate(port, recurrent, where)
-        stack = next((a for a in port.axes if self.axes.kind(a) == "part"), None)
-        names = (port.name,) if stack is None else part_names(port.name, stack.size or 1)
-        unused = [n for n in names if n not in read]
-        if unused:
-            raise UnsupportedError(
-                f"input {quoted(unused[0])}: no output depends on it; remove it from the model"
-            )
-        return [Input(n, size, rate) for n in names]
-
-    def _input_rate(self, port: Port, recurrent: bool, where: str) -> Rate:
-        """Settle the axes whose use did not tell: time where it can be, else batch."""
-        rows = port.axes[:-1]
-        for axis in rows:
-            if self.axes.kind(axis) is None and axis.size == 1:
-                self.axes.bind(axis, "unit", where)
-        has_time = any(self.axes.kind(a) == "time" for a in rows)
-        has_parts = any(self.axes.kind(a) == "part" for a in rows)
-        for axis in reversed(rows):
-            if self.axes.kind(axis) is None:
-                free = not has_time and not has_parts and not recurrent
-                self.axes.bind(axis, "time" if free else "unit", where)
-                has_time = has_time or free
-        return "step" if has_time or not recurrent else "sequence"
-
-
-def _port_names(port: Port) -> tuple[str, ...]:
-    count = len(port.values)
-    return (port.name,) if count == 1 else part_names(port.name, count)
-
-
-def _refuse_repeated(names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise Rnn2cError(f"two inputs or two outputs are called {quoted(name)}")
-
-
-def _renamed(layer: Layer, names: dict[str, str]) -> Layer:
-    inputs = tuple(names.get(n, n) for n in layer.inputs)
-    return replace(layer, name=names.get(layer.name, layer.name), inputs=inputs)
-
-
-def _port_renamed(port: Port, names: dict[str, str]) -> Port:
-    return replace(port, values=tuple(names.get(v, v) for v in port.values))

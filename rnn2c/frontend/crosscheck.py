@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.frontend.builder import Imported, Port
+from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.values import Axes, quoted
 from rnn2c.ir import graph
 from rnn2c.ir.evaluate import evaluate

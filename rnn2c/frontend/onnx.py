@@ -14,8 +14,9 @@ import onnx
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import onnx_compute, onnx_file, onnx_layout, onnx_names, onnx_rnn
-from rnn2c.frontend.builder import Builder, Imported
-from rnn2c.frontend.onnx_node import Node, Operator
+from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.imported import Imported
+from rnn2c.frontend.onnx_node import Node, Operator, described
 from rnn2c.frontend.unrolled import roll_up
 from rnn2c.frontend.values import Constant, Operand, plain, quoted
 from rnn2c.ir.graph import Model
@@ -78,7 +79,7 @@ def _run(
     constants: dict[str, Constant],
     opset: int,
 ) -> None:
-    where = f"node {quoted(proto.name)} ({_shown_operator(proto)})"
+    where = described(proto.name, _shown_operator(proto), proto.output)
     operator = _operator(proto, where)
     names = tuple(proto.input)
     node = Node(

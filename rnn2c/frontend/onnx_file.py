@@ -110,7 +110,7 @@ def array(tensor: onnx.TensorProto, where: str) -> Constant:
 def _check_values(values: Constant, where: str) -> None:
     if not np.issubdtype(values.dtype, np.floating):
         return
-    good = np.abs(values) <= MAX_WEIGHT
+    good = np.abs(values.astype(np.float64)) <= MAX_WEIGHT
     if not np.all(good):
         index = tuple(int(k) for k in np.argwhere(~good)[0])
         raise Rnn2cError(

@@ -30,6 +30,13 @@ _FIELDS: Mapping[int, str] = {
 }
 
 
+def described(name: str, operator: str, outputs: Sequence[str]) -> str:
+    """A node for messages: by its name, or by what it makes where it has none."""
+    if name or not outputs:
+        return f"node {quoted(name)} ({operator})"
+    return f"node of {quoted(outputs[0])} ({operator})"
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """`inputs` and `input_names` run in parallel; an absent optional input is None."""
@@ -45,7 +52,7 @@ class Node:
 
     @property
     def where(self) -> str:
-        return f"node {quoted(self.name)} ({self.operator})"
+        return described(self.name, self.operator, self.outputs)
 
     def refuse(self, text: str) -> UnsupportedError:
         return UnsupportedError(f"{self.where}: {text}")

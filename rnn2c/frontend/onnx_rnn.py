@@ -53,6 +53,8 @@ def rnn(builder: Builder, node: Node) -> Sequence[Operand]:
 
 def _activations(node: Node, cell: Cell) -> str:
     """The last activation; refuses all but the defaults and, for RNN, relu."""
+    # First, for a bidirectional layer lists its activations twice.
+    _check_attributes(node)
     default = DEFAULT_ACTIVATIONS[cell]
     given = node.strings("activations")
     names = default if given is None else tuple(name.lower() for name in given)
@@ -77,7 +79,6 @@ def _recurrent(
     reset_after: bool = True,
     activation: str = "tanh",
 ) -> Sequence[Operand]:
-    _check_attributes(node)
     batch_first = _layout(node)
     weights = _weights(node, cell)
     x = node.value(0)
@@ -134,8 +135,8 @@ def _check_sequence_lens(node: Node, steps: int | None) -> None:
         raise node.refuse("sequence_lens is not supported; run one whole sequence at a time")
     if lengths.dtype == object or np.any(lengths != steps) or lengths.size == 0:
         raise node.refuse(
-            f"sequence_lens {lengths.reshape(-1)[:4].tolist()} differs from the {steps} steps of X; run "
-            "one whole sequence at a time"
+            f"sequence_lens {lengths.reshape(-1)[:4].tolist()} differs from the {steps} steps; "
+            "run one whole sequence at a time"
         )
 
 

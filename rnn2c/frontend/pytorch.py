@@ -7,6 +7,7 @@ only when a module is loaded.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend.builder import Builder, Imported
-from rnn2c.frontend.pytorch_ops import OPERATORS, Call, Result
-from rnn2c.frontend.values import Axis, plain, quoted
+from rnn2c.frontend import pytorch_compute, pytorch_layout, pytorch_rnn
+from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.imported import Imported
+from rnn2c.frontend.pytorch_call import Call, Handler, Result
+from rnn2c.frontend.values import Axis, Value, plain, quoted
 from rnn2c.ir.graph import Model
 
 if TYPE_CHECKING:
     import torch
+
+# Keyed by "NAME.OVERLOAD" or, for all overloads alike, by "NAME".
+OPERATORS: dict[str, Handler] = {
+    **pytorch_compute.OPERATORS,
+    **pytorch_layout.OPERATORS,
+    **pytorch_rnn.OPERATORS,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +69,9 @@ def import_module(module: Any, example_input: Any, name: str | None = None) -> M
     tensors = tuple(None if e is None else torch.as_tensor(e, dtype=torch.float32) for e in example)
     kept = copy.deepcopy(module).eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            # nn.RNN keeps views of its weights; export warns about them and drops them.
+            warnings.simplefilter("ignore", UserWarning)
             program = torch.export.export(kept, tensors)
     except Exception as error:  # torch.export raises many kinds, all about the user's module
         text = str(error).strip().splitlines() or [type(error).__name__]
@@ -89,7 +101,7 @@ def _import_graph(builder: Builder, program: torch.export.ExportedProgram) -> Im
 
 
 def _trace(builder: Builder, name: str, result: Result) -> None:
-    if not isinstance(result, (tuple, list)) and result is not None:
+    if isinstance(result, Value):
         builder.trace(name, result)
 
 

@@ -14,8 +14,8 @@ C_WORDS = frozenset(
     inline int long register restrict return short signed sizeof static struct switch typedef union
     unsigned void volatile while asm and bitand bitor bool catch class compl delete explicit export
     false friend mutable namespace new not operator or private protected public template this throw
-    true try typeid typename using virtual xor wchar_t main errno stdin stdout stderr null eof j s
-    steps status image raw now""".split()
+    true try typeid typename using virtual xor wchar_t main errno stdin stdout stderr null eof j k
+    s t v w steps status image raw now best at""".split()
 )
 
 

@@ -133,7 +133,8 @@ class Stage:
 class Reduce:
     """target[0] = source folded by a two-argument primitive, or the index of its largest element.
 
-    function: the name of a primitive, or `argmax` (the first of equal elements).
+    function: the name of a primitive, or `argmax` (the first of equal elements); `new`: source is
+    the copy being computed.
     """
 
     title: str
@@ -141,6 +142,7 @@ class Reduce:
     source: str
     target: str
     size: int
+    new: bool = False
 
 
 Op = Stage | Reduce
@@ -187,9 +189,13 @@ class Signal:
 
 @dataclass(frozen=True)
 class RawInput:
-    """How sensor counts become the input `signal`: q = sat((raw * multiplier + offset) >> shift)."""
+    """How sensor counts become an input: q = sat((raw * multiplier + offset) >> shift).
+
+    signal: the model's name of the input, buffer: its C name; multiplier, offset: constants.
+    """
 
     signal: str
+    buffer: str
     multiplier: str
     offset: str
     shift: int
@@ -269,12 +275,12 @@ class Program:
 
         [T, n] per step, [n] per sequence; a batch [N, T, n] works too.
         """
-        from rnn2c.interp import run
+        from rnn2c.execute import run
 
         return run(self, inputs)
 
     def run_integer(self, inputs: Mapping[str, NDArray[np.integer]]) -> dict[str, IntArray]:
         """The same on raw integers, exactly what the emitted C takes and returns."""
-        from rnn2c.interp import run_integer
+        from rnn2c.execute import run_integer
 
         return run_integer(self, inputs)

@@ -103,10 +103,22 @@ class Builder:
         return taken
 
     def input(self, value: str, rate: Rate) -> str:
-        """Declare a model input as an argument."""
+        """Declare a model input as an argument.
+
+        An argument can hold whatever its type holds; where the format promises less, a first
+        stage limits it, which keeps the sums that read it short.
+        """
         doc = f"model input '{prose(value)}'"
-        name = self.buffer(value, self.format(value), self.sizes[value], "input", doc, rate=rate)
+        form, size = self.format(value), self.sizes[value]
+        whole = Format(form.scale, form.bits, form.zero_point)
+        name = self.buffer(value, whole, size, "input", doc, rate=rate)
         self._places[value] = Place(name)
+        if rate == "step" and (form.lo, form.hi) != (whole.lo, whole.hi):
+            limited = self.scratch(f"{value}_limited", form, size, f"{doc}, limited", rate)
+            body = (Call("q", "clamp", (Elem(name), form.lo, form.hi)),)
+            title = f"limit '{prose(value)}' to [{form.lo}, {form.hi}]"
+            self.step.append(Stage(title, size, body, (Store(limited.elem(), "q"),)))
+            self._places[value] = limited
         return name
 
     def state(self, name: str, form: Format, size: int, doc: str, twice: bool = False) -> Place:

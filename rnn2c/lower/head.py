@@ -28,7 +28,7 @@ def lower_argmax(b: Builder, layer: graph.ArgMax) -> None:
     (store, *more) = b.define(layer.name, "v", f"index of the largest of {layer.inputs[0]}")
     size = b.sizes[layer.inputs[0]]
     title = b.title(layer, "argmax")
-    b.append(rate, Reduce(title, "argmax", source.buffer, store.element.buffer, size))
+    b.append(rate, Reduce(title, "argmax", source.buffer, store.element.buffer, size, source.new))
     if more:
         b.append(rate, b.copy_stage(f"{title}, copy", store.element, 1, tuple(more)))
 
@@ -53,7 +53,7 @@ def lower_softmax(b: Builder, layer: graph.Softmax) -> None:
     total = _memory(b, layer, "total", Format(2.0**-15, 32, lo=0, hi=32767 * size), 1, rate)
     b.append(
         rate,
-        Reduce(f"{title}: largest logit", "largest", x.buffer, top.buffer, size),
+        Reduce(f"{title}: largest logit", "largest", x.buffer, top.buffer, size, x.new),
         Stage(f"{title}: e = exp(x - max)", size, below, (Store(powers.elem(), "e"),)),
         Reduce(f"{title}: sum of e", "add", powers.buffer, total.buffer, size),
     )

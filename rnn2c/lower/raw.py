@@ -42,6 +42,7 @@ def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput
     offset = np.clip(offset, -limit, limit).astype(np.int64)
     return RawInput(
         signal=signal.name,
+        buffer=signal.buffer,
         multiplier=b.const("raw_multiplier", multiplier, f"[{size}]"),
         offset=b.const("raw_offset", offset, f"[{size}]"),
         shift=shift,

@@ -171,7 +171,9 @@ def _balanced(layer: graph.Recurrent, reach: float, options: QuantizeOptions) ->
     finest, coarsest = reach / 32767, reach / 127
     if scale >= coarsest and options.activation_bits == 8:
         return _symmetric(reach, 8)
-    return Format(float(np.clip(scale, finest, coarsest)), 16)
+    scale = float(np.clip(scale, finest, coarsest))
+    limit = 2 ** int(np.ceil(np.log2(reach / scale * HEADROOM)))
+    return Format(scale, 16) if limit >= 2**15 else Format(scale, 16, lo=-limit, hi=limit - 1)
 
 
 def gate_bits(model: Model, spans: Mapping[str, Span], options: QuantizeOptions) -> dict[str, int]:

@@ -118,7 +118,7 @@ def measure(
         marked = replace(build, flags=(*build.flags, *marks))
         laps, _ = _count(folder, interface, target, sequence, marked, staged, seconds)
         sizes = [object_sizes(path) for path in objects]
-        ram = RamSizes(_state_bytes(folder, interface, target, build, plain), _static_ram(sizes))
+        state = _state_bytes(folder, interface, target, build, plain)
     counts = _counts_by_kind(calls, laps, interface)
     return Measurement(
         init=counts["I"][0],
@@ -127,7 +127,7 @@ def measure(
         steps=len(counts["S"]),
         finish=counts["F"][0] if counts["F"] else None,
         flash=split_flash(sizes, rule),
-        ram=ram,
+        ram=RamSizes(state, sum(_static_ram(size, target) for size in sizes)),
     )
 
 
@@ -210,7 +210,7 @@ def _counts_by_kind(
 
 
 def _counts(call: _Call, laps: Region, interface: Interface) -> Counts:
-    stages = (), ()  # type: tuple[tuple[int, ...], tuple[int, ...]]
+    stages: tuple[tuple[int, ...], tuple[int, ...]] = (), ()
     if call.kind == "S":
         stages = stage_counts(laps.lap_instructions), stage_counts(laps.lap_cycles or ())
         if len(stages[0]) != len(interface.stages):
@@ -251,5 +251,9 @@ def _state_bytes(
     return next(s.bytes for s in object_sizes(path).symbols if s.name == STATE_PROBE)
 
 
-def _static_ram(sizes: list[Sizes]) -> int:
-    return sum(size.ram_bytes for size in sizes)
+def _static_ram(sizes: Sizes, target: Target) -> int:
+    """Variables; on AVR also constant arrays that are not in PROGMEM: start-up copies them."""
+    if target.emulator.kind != "simavr":
+        return sizes.ram_bytes
+    copied = sum(s.bytes for s in sizes.symbols if s.section.startswith(".rodata"))
+    return sizes.ram_bytes + copied

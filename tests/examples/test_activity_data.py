@@ -19,9 +19,11 @@ import onnx
 import onnxruntime
 import pytest
 
+from rnn2c.frontend import load
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "firmware_examples" / "activity"
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion")
-STRICT += ("-Wshadow", "-Wundef", "-Wstrict-prototypes", "-Werror")
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion"]
+STRICT += ["-Wshadow", "-Wundef", "-Wstrict-prototypes", "-Werror"]
 
 FAKE_HEADER = """
 #include <stdint.h>
@@ -175,6 +177,17 @@ def test_the_model_knows_the_windows_and_takes_any_length() -> None:
     # Far above the 1 in 7 of guessing; the windows were not chosen by result (README.md).
     assert np.mean(predicted == windows["y"]) > 0.6
     assert logits_of(windows["x"][:1, :40]).shape == (1, 7)
+
+
+def test_rnn2c_imports_the_model_as_it_is() -> None:
+    model = load(EXAMPLE / "activity.onnx", cross_check=False)
+    assert [(port.name, port.size, port.rate) for port in model.inputs] == [("x", 6, "step")]
+    assert {port.name: model.rates()[port.value] for port in model.outputs} == {
+        "logits": "sequence"
+    }
+    windows = arrays("windows.npz")["x"]
+    imported = np.stack([model.run({"x": window})["logits"] for window in windows])
+    np.testing.assert_allclose(imported, logits_of(windows), rtol=0, atol=1e-4)
 
 
 def test_calibration_is_labelled_in_the_same_order_of_classes() -> None:

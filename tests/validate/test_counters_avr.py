@@ -57,15 +57,28 @@ CYCLES = {
         "ldi r30, pm_lo8(1f)\n ldi r31, pm_hi8(1f)\n icall\n rjmp 2f\n 1: ret\n 2:",
         5, 2 + 3 + 2 + 4, 2 + 4 + 2 + 5),
 }  # fmt: skip
+
+
+def moved(amount: int) -> str:
+    """Lowers SP by `amount` as compiled code does: first SPH, then SPL."""
+    subtract = f"subi r28, lo8({amount})\n sbci r29, hi8({amount})\n"
+    return f"in r28, 0x3d\n in r29, 0x3e\n {subtract} out 0x3e, r29\n out 0x3d, r28\n "
+
+
+CALL = 1000  # stands for the bytes of a return address
 # name: (assembly, bytes below the stack pointer at the begin mark)
 STACK = {
     "nothing": ("nop", 0),
     "three pushes": ("push r24\n push r24\n push r24\n pop r24\n pop r24\n pop r24", 3),
     "the deepest": ("push r24\n push r24\n pop r24\n pop r24\n push r24\n pop r24", 2),
-    "a frame over a page of 256 bytes": (
-        "in r28, 0x3d\n in r29, 0x3e\n subi r28, lo8(300)\n sbci r29, hi8(300)\n out 0x3e, r29\n"
-        " out 0x3d, r28\n subi r28, lo8(-300)\n sbci r29, hi8(-300)\n out 0x3e, r29\n"
-        " out 0x3d, r28", 300),
+    "call": ("call 1f\n rjmp 2f\n 1: ret\n 2:", CALL),
+    "rcall": ("rcall 1f\n rjmp 2f\n 1: ret\n 2:", CALL),
+    "icall": (
+        "ldi r30, pm_lo8(1f)\n ldi r31, pm_hi8(1f)\n icall\n rjmp 2f\n 1: ret\n 2:", CALL),
+    "a frame": (moved(300) + moved(-300), 300),
+    # SP ends in 0xFC or 0xFD in main, so the second move borrows from SPH: between its two writes
+    # SP is 256 too low.
+    "a borrow between the two bytes of SP": (moved(250) + moved(8) + moved(-258), 258),
 }  # fmt: skip
 RETURN_ADDRESS = {"atmega328p": 2, "atmega2560": 3}
 MCUS = list(RETURN_ADDRESS)
@@ -117,7 +130,8 @@ def test_stack_is_the_deepest_point_of_the_region(mcu: str, program: Program) ->
     done = program(mcu, counted(*(case[0] for case in STACK.values())))
     assert done.returncode == 0, done.stderr
     got = {name: r.stack for name, r in zip(STACK, read_regions(done.stderr), strict=True)}
-    assert got == {name: case[1] for name, case in STACK.items()}
+    address = RETURN_ADDRESS[mcu]
+    assert got == {name: address if n == CALL else n for name, (_, n) in STACK.items()}
 
 
 @pytest.mark.parametrize("mcu", MCUS)
@@ -136,13 +150,16 @@ def test_stack_of_a_compiled_function_with_a_known_frame(mcu: str, program: Prog
 
 def test_laps_are_counted_from_the_begin_and_cost_nothing(program: Program) -> None:
     nop = '__asm__ volatile("nop");'
+    three = '__asm__ volatile("ldi r24, 3\\n out 0x1e, r24" ::: "r24");'
     body = (
-        f"RNN2C_STAGE_END(9); RNN2C_COUNT_BEGIN(); {nop} RNN2C_STAGE_END(0); {nop}{nop}"
-        f"RNN2C_STAGE_END(1); GPIOR0 = 3; RNN2C_STAGE_END(2); {nop} RNN2C_COUNT_END();"
+        "for (uint16_t k = 0; k < 300; k++) RNN2C_STAGE_END(9);\n"
+        "for (value = 0; value < 2; value++) {"
+        f"RNN2C_COUNT_BEGIN(); {nop} RNN2C_STAGE_END(0); {nop}{nop}"
+        f"RNN2C_STAGE_END(1); {three} RNN2C_STAGE_END(2); {nop} RNN2C_COUNT_END(); }}"
     )
     done = program("atmega328p", body, flags=("-DRNN2C_COUNT_STAGES",))
-    (region,) = read_regions(done.stderr)
-    assert region == Region(5, (1, 3, 4, 4), 5, (1, 3, 4, 4), 0)
+    region, again = read_regions(done.stderr)
+    assert region == again == Region(5, (1, 3, 4, 4), 5, (1, 3, 4, 4), 0)
     assert region.lap_cycles is not None
     assert stage_counts(region.lap_cycles) == (1, 2, 1, 0)
 

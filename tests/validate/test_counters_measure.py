@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from rnn2c.errors import Rnn2cError
+from rnn2c.errors import MissingToolError, Rnn2cError
 from rnn2c.ir.interface import Interface, Port
 from rnn2c.target import Target, list_targets, load_target
 from rnn2c.validate.counters.sizes import SymbolRule
@@ -113,10 +114,11 @@ int net_finish(const net_state_t *s, net_label_t label[NET_LABEL_SIZE])
 """
 
 
-def measured(
-    folder: Path, target: Target, *, first: int = 10, second: int = 20, frame: int = 40, fill: int = 40,
-    result: str = "0", interface: Interface = INTERFACE, h0: bool = False,
-) -> Measurement:  # fmt: skip
+def emit(
+    folder: Path, *, first: int = 10, second: int = 20, frame: int = 40, fill: int = 40,
+    result: str = "0",
+) -> None:  # fmt: skip
+    """Write the model: nops in both stages, int16 in a frame and how many are written, result."""
     constants = {
         "FIRST": f'"{first}"', "SECOND": f'"{second}"', "FRAME": frame, "FILL": fill,
         "RESULT": result,
@@ -124,8 +126,11 @@ def measured(
     lines = "".join(f"#define {name} {value}\n" for name, value in constants.items())
     (folder / "net.h").write_text(HEADER)
     (folder / "net.c").write_text(lines + SOURCE)
-    sequence = {**SEQUENCE, "h0": np.array([1, 2])} if h0 else SEQUENCE
-    return measure(folder, interface, target, sequence)
+
+
+def measured(folder: Path, target: Target, **model: Any) -> Measurement:
+    emit(folder, **model)
+    return measure(folder, INTERFACE, target, SEQUENCE)
 
 
 def added(more: tuple[int, ...], base: tuple[int, ...]) -> tuple[int, ...]:
@@ -177,9 +182,21 @@ def test_flash_and_ram(pair: Pair) -> None:
 @pytest.mark.parametrize("name", ["cortex-m4", "atmega328p"])
 def test_per_sequence_inputs_are_passed_on(name: str, tmp_path: Path) -> None:
     target = load_target(name)
-    zero, given = measured(tmp_path, target), measured(tmp_path, target, h0=True)
+    zero = measured(tmp_path, target)
+    given = measure(tmp_path, INTERFACE, target, {**SEQUENCE, "h0": np.array([1, 2])})
     assert zero.init.instructions != given.init.instructions
     assert zero.step == given.step
+
+
+@pytest.mark.parametrize(("name", "static"), [("cortex-m4", 0), ("atmega328p", 6 + 11)])
+def test_constants_outside_of_progmem_are_ram_on_avr(
+    name: str, static: int, tmp_path: Path
+) -> None:
+    emit(tmp_path)
+    source = tmp_path / "net.c"
+    source.write_text(source.read_text().replace("#ifdef __AVR__", "#ifdef NEVER"))
+    ram = measure(tmp_path, INTERFACE, load_target(name), SEQUENCE).ram
+    assert (ram.state, ram.static, ram.total) == (6, static, 6 + static)
 
 
 def test_a_step_that_varies_is_reported_with_both_ends(tmp_path: Path) -> None:
@@ -192,7 +209,7 @@ def test_a_step_that_varies_is_reported_with_both_ends(tmp_path: Path) -> None:
 
 
 def test_the_rule_decides_what_is_a_weight(tmp_path: Path) -> None:
-    measured(tmp_path, load_target("cortex-m4"))
+    emit(tmp_path)
     rule = SymbolRule(weights=("net_*",), tables=())
     result = measure(tmp_path, INTERFACE, load_target("cortex-m4"), SEQUENCE, rule=rule)
     assert (result.flash.weights, result.flash.tables) == (17, 0)
@@ -207,8 +224,8 @@ def test_the_rule_decides_what_is_a_weight(tmp_path: Path) -> None:
     ],
 )
 def test_a_stack_overflow_is_an_error(name: str, message: str, tmp_path: Path) -> None:
+    frame = 1020 if name == "atmega328p" else 9000
     with pytest.raises(Rnn2cError, match=message):
-        frame = 1020 if name == "atmega328p" else 9000
         measured(tmp_path, load_target(name), frame=frame, fill=frame)
 
 
@@ -227,15 +244,30 @@ def test_no_output_at_this_step_is_counted(tmp_path: Path) -> None:
 
 def test_stages_that_do_not_match_the_interface_are_an_error(tmp_path: Path) -> None:
     three = replace(INTERFACE, stages=("a", "b", "c"))
+    emit(tmp_path)
     with pytest.raises(Rnn2cError, match="2 stage marks, its interface names 3 stages"):
-        measured(tmp_path, load_target("cortex-m4"), interface=three)
+        measure(tmp_path, three, load_target("cortex-m4"), SEQUENCE)
 
 
 def test_a_sequence_without_steps_is_an_error(tmp_path: Path) -> None:
-    measured(tmp_path, load_target("cortex-m4"))
+    emit(tmp_path)
     empty = {"x": np.zeros((0, 3), np.int64)}
     with pytest.raises(Rnn2cError, match="the sequence has no steps"):
         measure(tmp_path, INTERFACE, load_target("cortex-m4"), empty)
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    ["-plugin: invalid option", "Could not load plugin x: plugin requires API version 1"],
+)
+def test_a_qemu_without_plugins_names_the_package(complaint: str, tmp_path: Path) -> None:
+    emulator = tmp_path / "qemu-without-plugins"
+    emulator.write_text(f"#!/bin/sh\necho 'qemu-system-arm: {complaint}' >&2\nexit 1\n")
+    emulator.chmod(0o755)
+    target = load_target("cortex-m4")
+    old = replace(target, emulator=replace(target.emulator, command=str(emulator)))
+    with pytest.raises(MissingToolError, match=f"{complaint}.*install qemu-system-arm"):
+        measured(tmp_path, old)
 
 
 def test_the_machine_itself_counts_nothing(tmp_path: Path) -> None:

@@ -146,11 +146,14 @@ def test_riscv_instructions_are_counted_exactly(riscv: dict[str, Region], case: 
 @pytest.mark.parametrize("machine", [ARM, RISCV], ids=["arm", "riscv"])
 def test_laps_are_counted_from_the_begin_and_cost_nothing(machine: Machine, tmp_path: Path) -> None:
     body = (
-        f"RNN2C_STAGE_END(9); RNN2C_COUNT_BEGIN(); {assembly('nop')} RNN2C_STAGE_END(0);"
+        "for (volatile int k = 0; k < 300; k++) RNN2C_STAGE_END(9);\n"
+        "for (volatile int k = 0; k < 2; k++) {"
+        f"RNN2C_COUNT_BEGIN(); {assembly('nop')} RNN2C_STAGE_END(0);"
         f"{assembly('nop' + chr(10) + 'nop')} RNN2C_STAGE_END(1); RNN2C_STAGE_END(2);"
-        f"{assembly('nop')} RNN2C_COUNT_END();"
+        f"{assembly('nop')} RNN2C_COUNT_END(); }}"
     )
-    (region,) = read_regions(count(machine, body, tmp_path, "-DRNN2C_COUNT_STAGES"))
+    region, again = read_regions(count(machine, body, tmp_path, "-DRNN2C_COUNT_STAGES"))
+    assert region == again
     assert region.instructions == 4
     assert region.lap_instructions == (1, 3, 3)
     assert stage_counts(region.lap_instructions) == (1, 2, 0)

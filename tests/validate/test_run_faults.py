@@ -55,6 +55,14 @@ def test_a_write_outside_of_memory_is_an_error(name):
         run_sequences(FOLDER, INTERFACE, target, sequences(2), build=build)
 
 
+def test_an_unaligned_access_is_an_error_where_the_core_has_none():
+    """QEMU runs the Cortex-M0+ build on a core that could do it."""
+    build = planted("UNALIGNED")
+    assert run_sequences(FOLDER, INTERFACE, load_target("cortex-m3"), sequences(2), build=build)
+    with pytest.raises(ToolError, match="running on cortex-m0plus: the core took a fault"):
+        run_sequences(FOLDER, INTERFACE, load_target("cortex-m0plus"), sequences(2), build=build)
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_stack_overflow_is_an_error(name):
     target = load_target(name)

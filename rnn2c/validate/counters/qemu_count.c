@@ -67,7 +67,8 @@ static enum marker riscv_marker(const uint8_t *code)
 {
     if ((code[0] & 3) != 3)
         return NOT_A_MARKER;         /* compressed: only two bytes are there */
-    switch (code[0] | code[1] << 8 | code[2] << 16 | (uint32_t)code[3] << 24) {
+    switch ((uint32_t)code[0] | (uint32_t)code[1] << 8 | (uint32_t)code[2] << 16
+            | (uint32_t)code[3] << 24) {
     case 0x00a00013: return MARKER_BEGIN;
     case 0x00b00013: return MARKER_END;
     case 0x00c00013: return MARKER_LAP;

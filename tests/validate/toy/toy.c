@@ -60,6 +60,12 @@ static void fault(toy_state_t *s)
 #ifdef TOY_FAULT_ADDRESS
     *(volatile int16_t *)(uintptr_t)TOY_FAULT_ADDRESS = 1;
 #endif
+#ifdef TOY_FAULT_UNALIGNED
+    {
+        const volatile uintptr_t odd = (uintptr_t)s->h + 1u;
+        *(volatile int16_t *)odd = 1;
+    }
+#endif
 #ifdef TOY_FAULT_STACK
     s->n = recurse(&s->n);
 #endif

@@ -1,0 +1,101 @@
+"""The Python API: load, quantize, compile, build, verify.  See the package's first lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2c import pipeline
+from rnn2c.calibration import SequenceSet, as_sequence_set
+from rnn2c.errors import Rnn2cError
+from rnn2c.ir import program as ir_program
+from rnn2c.ir.graph import Model
+from rnn2c.pipeline import QuantizeOptions, RawScale, Report
+from rnn2c.target import Target, load_target
+
+Data = SequenceSet | Mapping[str, NDArray[Any]] | Sequence[Mapping[str, NDArray[Any]]] | Path | str
+
+
+@dataclass(frozen=True, eq=False)
+class Program(ir_program.Program):
+    """A compiled network: `run` and `run_integer` it, `emit` its C."""
+
+    def emit(self, folder: Path | str) -> tuple[Path, ...]:
+        """Write NAME.h, NAME.c, NAME_float.h and NAME_selftest.c; returns their paths."""
+        return pipeline.emit(self, Path(folder))
+
+
+def load(
+    source: Any, example_input: Any = None, *, name: str | None = None, cross_check: bool = True
+) -> Model:
+    """A float Model from an .onnx file or a torch.nn.Module (with an example input, batch 1).
+
+    Raises Rnn2cError with one line that says what is not supported and what is.
+    """
+    return pipeline.load(source, example_input, name=name, cross_check=cross_check)
+
+
+def quantize(model: Model, calibration: Data, **options: Any) -> Model:
+    """An integer Model.  options: weights, activations, profile, accumulate, observer, percentile
+    (see QuantizeOptions); calibration: an .npz file, arrays by input name, or a list of them.
+    """
+    known = QuantizeOptions.__dataclass_fields__
+    for name in options:
+        if name not in known:
+            raise Rnn2cError(f"quantize has no option '{name}'; it has {', '.join(known)}")
+    data = as_sequence_set(calibration, model)
+    return pipeline.quantize(pipeline.prepare(model), data, QuantizeOptions(**options))
+
+
+def compile(
+    model: Model,
+    target: str | Target = "host",
+    *,
+    input_scale: float | Sequence[float] | None = None,
+    input_offset: float | Sequence[float] = 0.0,
+) -> Program:
+    """Lower a quantized Model for a target and prove it.
+
+    input_scale, input_offset: emit from_raw, model input = (count - offset) * scale.
+    """
+    chosen = load_target(target) if isinstance(target, str) else target
+    raw = None if input_scale is None else RawScale(_numbers(input_scale), _numbers(input_offset))
+    plain = pipeline.lower_model(model, chosen, raw)
+    return Program(**{f: getattr(plain, f) for f in ir_program.Program.__dataclass_fields__})
+
+
+def build(
+    source: Any, calibration: Data, target: str = "host", folder: Path | str = "out", **options: Any
+) -> Program:
+    """load, quantize with the target's default profile, compile and emit in one call."""
+    model = load(source)
+    options.setdefault("profile", load_target(target).profile)
+    program = compile(quantize(model, calibration, **options), target)
+    program.emit(folder)
+    return program
+
+
+def verify(
+    program: ir_program.Program, inputs: Sequence[Mapping[str, NDArray[np.floating]]] | Data
+) -> Report:
+    """Compile the C for its target, run it in the emulator on these sequences, compare every step
+    and every state buffer with the reference.
+    """
+    return pipeline.verify(program, _sequences(inputs))
+
+
+def _sequences(inputs: Any) -> list[Mapping[str, NDArray[np.floating]]]:
+    if isinstance(inputs, SequenceSet):
+        return list(inputs.sequences)
+    if isinstance(inputs, Mapping):
+        return [inputs]
+    return list(inputs)
+
+
+def _numbers(value: float | Sequence[float]) -> tuple[float, ...]:
+    return tuple(map(float, value)) if isinstance(value, Sequence) else (float(value),)

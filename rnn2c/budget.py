@@ -1,0 +1,125 @@
+"""What a Program needs on its target: bytes known exactly, and bounds for what a compiler decides.
+
+Constants and the state are exact.  Code and stack depend on the compiler; `target` gives the
+factors of an upper bound, and tests compare the bound with what is measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnn2c.errors import TooLargeError
+from rnn2c.ir.interface import BYTES
+from rnn2c.ir.program import CTYPES, Buffer, Dot, Program, Stage
+from rnn2c.packing import PACKINGS
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Bytes.  weights, tables, state, scratch, locals are exact; code and stack are bounds."""
+
+    weights: int
+    tables: int
+    code: int
+    state: int
+    scratch: int
+    locals: int
+    stack: int
+
+    @property
+    def constants(self) -> int:
+        return self.weights + self.tables
+
+    @property
+    def flash(self) -> int:
+        return self.constants + self.code
+
+    @property
+    def ram(self) -> int:
+        """The state struct: state and scratch."""
+        return self.state + self.scratch
+
+
+def buffer_bytes(buffer: Buffer) -> int:
+    """Bytes of a buffer in RAM, both copies included."""
+    return BYTES[CTYPES[buffer.type]] * buffer.size * (2 if buffer.twice else 1)
+
+
+def budget(program: Program) -> Budget:
+    """What the program needs; see Budget."""
+    weights = sum(PACKINGS[w.packing].pack(w.matrices).size for w in program.weights)
+    consts = {"weight": 0, "table": 0}
+    for const in program.consts:
+        consts[const.kind] += BYTES[CTYPES[const.type]] * const.data.size
+    members = program.having("state", "scratch")
+    scratch = sum(buffer_bytes(b) for b in program.having("scratch"))
+    locals_ = sum(buffer_bytes(b) for b in program.having("local"))
+    struct = struct_bytes(members, program.target.alignment)
+    estimate = program.target.estimate
+    calls = sum(len(op.body) if isinstance(op, Stage) else 2 for op in program.operations())
+    sums = sum(
+        len(i.outs) * len(i.segments)
+        for op in program.operations()
+        if isinstance(op, Stage)
+        for i in op.body
+        if isinstance(i, Dot)
+    )
+    code = estimate.code_base + estimate.code_per_call * calls + estimate.code_per_sum * sums
+    return Budget(
+        weights=weights + consts["weight"],
+        tables=consts["table"],
+        code=code,
+        state=struct - scratch,
+        scratch=scratch,
+        locals=locals_,
+        stack=estimate.stack + locals_,
+    )
+
+
+def struct_bytes(members: tuple[Buffer, ...], alignment: int) -> int:
+    """sizeof the state struct: members widest first, one byte for the index, padding at the end."""
+    total = sum(buffer_bytes(b) for b in members) + (1 if any(b.twice for b in members) else 0)
+    align = min(alignment, max((BYTES[CTYPES[b.type]] for b in members), default=1))
+    return max(1, -(-total // align) * align)
+
+
+def check_fits(program: Program) -> None:
+    """Raise TooLargeError with needed and available bytes unless the target holds the program."""
+    limits = program.target.limits
+    if limits is None:
+        return
+    need = budget(program)
+    part = f"{program.target.name}"
+    if need.flash > limits.flash_bytes:
+        raise TooLargeError(
+            f"{program.name} needs about {need.flash} bytes of flash ({need.weights} weights,"
+            f" {need.tables} tables, {need.code} code), {part} has {limits.flash_bytes}:"
+            f" {need.flash - limits.flash_bytes} too many; {_advice(need.weights, need.flash - limits.flash_bytes)}"
+        )
+    if need.ram + need.stack > limits.ram_bytes:
+        over = need.ram + need.stack - limits.ram_bytes
+        raise TooLargeError(
+            f"{program.name} needs {need.ram} bytes of RAM for its state and up to {need.stack} of"
+            f" stack, {part} has {limits.ram_bytes}: {over} too many; use fewer units or int8 activations"
+        )
+    if need.constants > limits.constant_bytes:
+        raise TooLargeError(
+            f"{program.name} has {need.constants} bytes of constants, near pointers on {part} reach"
+            f" {limits.constant_bytes}; use fewer units or --weights int4"
+        )
+    for weight in program.weights:
+        size = PACKINGS[weight.packing].pack(weight.matrices).size
+        if size > limits.object_bytes:
+            raise TooLargeError(
+                f"the weights '{weight.name}' have {size} bytes, one array on {part} may have"
+                f" {limits.object_bytes}; use fewer units or --weights int4"
+            )
+
+
+def _advice(weights: int, over: int) -> str:
+    if weights // 2 >= over:
+        return "--weights int4 would fit"
+    share = 1 - over / max(weights, 1)
+    if share > 0:
+        return f"about {100 * share ** 0.5:.0f} % of the units would fit, or a target with more flash"
+    return "choose a target with more flash"

@@ -1,0 +1,111 @@
+"""Emit a Program as C99.  Python decides, the templates print; same program, same bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from rnn2c.arith_tree import LIMITS
+from rnn2c.data import templates_dir
+from rnn2c.emit.arith_c import READERS, definition, needed
+from rnn2c.emit.arrays import all_arrays
+from rnn2c.emit.code import Coder
+from rnn2c.emit.golden import golden
+from rnn2c.ir.interface import BYTES
+from rnn2c.ir.program import CTYPES, Buffer, Call, Program, Reduce, Signal, Stage
+from rnn2c.budget import budget
+
+FILES = ("model.h", "model.c", "model_float.h", "model_selftest.c")
+SUFFIXES = {"model.h": ".h", "model.c": ".c", "model_float.h": "_float.h", "model_selftest.c": "_selftest.c"}
+
+
+def emit_c(program: Program) -> dict[str, str]:
+    """File name -> text of the header, the source, the float helpers and the self-test."""
+    environment = _environment(program)
+    context = _context(program)
+    return {
+        f"{program.name}{SUFFIXES[f]}": environment.get_template(f"{f}.j2").render(context)
+        for f in FILES
+    }
+
+
+def _environment(program: Program) -> jinja2.Environment:
+    """Templates of the target's variants, most special first."""
+    folders = [templates_dir() / name for name in program.target.templates]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters.update(c_float=_c_float, c_int=_c_int)
+    return environment
+
+
+def _c_float(value: float) -> str:
+    """The shortest float literal that reads back as the same float32."""
+    text = str(np.float32(value))
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+def _c_int(value: int) -> str:
+    """A literal of type int32_t that needs no wider type on a 16-bit machine."""
+    if value == -(2**31):
+        return "INT32_MIN"
+    if abs(value) <= 32767:
+        return str(value)
+    return f"(-INT32_C({-value}))" if value < 0 else f"INT32_C({value})"
+
+
+def _context(program: Program) -> dict[str, Any]:
+    coder = Coder(program)
+    members = sorted(program.having("state", "scratch"), key=lambda b: -BYTES[CTYPES[b.type]])
+    return {
+        "p": program,
+        "N": program.name,
+        "P": program.name.upper(),
+        "budget": budget(program),
+        "interface": program.interface(),
+        "members": members,
+        "twice": [b for b in members if b.twice],
+        "saved": program.having("state"),
+        "ctype": CTYPES,
+        "limits": LIMITS,
+        "suffix": READERS,
+        "buffer": program.buffer,
+        "inputs": _ports(program, program.inputs),
+        "outputs": _ports(program, program.outputs),
+        "arrays": all_arrays(program),
+        "primitives": [definition(f, program.name) for f in needed(_primitives(program))],
+        "init": coder.function(program.init),
+        "step": coder.function(program.step),
+        "finish": coder.function(program.finish),
+        "packings": sorted({w.packing for w in program.weights}),
+        "golden": golden(program),
+    }
+
+
+def _ports(program: Program, signals: tuple[Signal, ...]) -> dict[str, list[tuple[Signal, Buffer]]]:
+    """Signals with their buffers, by rate."""
+    return {
+        rate: [(s, program.buffer[s.buffer]) for s in signals if s.rate == rate]
+        for rate in ("step", "sequence")
+    }
+
+
+def _primitives(program: Program) -> set[str]:
+    names: set[str] = set()
+    for op in program.operations():
+        match op:
+            case Stage():
+                names |= {i.primitive for i in op.body if isinstance(i, Call)}
+            case Reduce(function=function):
+                names |= {function} - {"argmax"}
+    if program.raw_input is not None:
+        b = program.buffer[next(s.buffer for s in program.inputs if s.name == program.raw_input.signal)]
+        names |= {"affine", "sat8" if b.type == "i8" else "sat16"}
+    return names

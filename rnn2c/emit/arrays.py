@@ -1,0 +1,68 @@
+"""Constant arrays as lines of C, broken where a unit ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnn2c.emit.arith_c import READERS
+from rnn2c.ir.graph import IntArray
+from rnn2c.ir.program import CTYPES, Const, Program, Weight
+from rnn2c.packing import PACKINGS
+
+WIDEST = 96
+
+
+@dataclass(frozen=True)
+class ArrayCode:
+    """`static const ctype name[size] = { lines };`"""
+
+    name: str
+    ctype: str
+    size: int
+    doc: str
+    kind: str
+    lines: tuple[str, ...]
+    bytes: int
+
+
+def array(name: str, type_: str, data: IntArray, doc: str, kind: str, group: int = 0) -> ArrayCode:
+    """An array whose lines never cross a group of `group` values (0: no groups)."""
+    flat = [_number(int(v)) for v in data.ravel()]
+    size = group or max(len(flat), 1)
+    lines = [line for k in range(0, len(flat), size) for line in _wrap(flat[k : k + size])]
+    width = {"8": 1, "6": 2, "2": 4}[type_[-1]]
+    return ArrayCode(name, CTYPES[type_], len(flat), doc, kind, tuple(lines), width * len(flat))
+
+
+def weight_array(weight: Weight, prefix: str) -> ArrayCode:
+    """The packed stream of a dot product, one unit after the other."""
+    packing = PACKINGS[weight.packing]
+    stream = packing.pack(weight.matrices)
+    units = weight.matrices[0].shape[0]
+    return array(f"{prefix}_{weight.name}", packing.type, stream, weight.doc, "weight", stream.size // units)
+
+
+def const_array(const: Const, prefix: str) -> ArrayCode:
+    """A bias, multipliers or a table."""
+    assert const.type in READERS
+    return array(f"{prefix}_{const.name}", const.type, const.data, const.doc, const.kind)
+
+
+def all_arrays(program: Program) -> tuple[ArrayCode, ...]:
+    """Every constant of a program, weights first."""
+    weights = tuple(weight_array(w, program.name) for w in program.weights)
+    return weights + tuple(const_array(c, program.name) for c in program.consts)
+
+
+def _number(value: int) -> str:
+    return "INT32_MIN" if value == -(2**31) else str(value)
+
+
+def _wrap(numbers: list[str]) -> list[str]:
+    lines, line = [], ""
+    for text in numbers:
+        if len(line) + len(text) + 2 > WIDEST:
+            lines.append(line.rstrip())
+            line = ""
+        line += f"{text}, "
+    return [*lines, line.rstrip()]

@@ -1,0 +1,263 @@
+"""C text of the operations of a Program: elements, calls, dot products, reductions.
+
+Everything here is a small record of strings that a template prints; nothing decides semantics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnn2c.arith_tree import LIMITS, TABLES, tree
+from rnn2c.emit.arith_c import READERS
+from rnn2c.ir.names import prose
+from rnn2c.ir.program import (
+    CTYPES,
+    Argument,
+    Buffer,
+    Call,
+    Dot,
+    Elem,
+    Op,
+    Program,
+    Reduce,
+    Stage,
+    Table,
+)
+from rnn2c.packing import PACKINGS
+
+
+@dataclass(frozen=True)
+class Line:
+    """`const ctype name = text;` with a comment."""
+
+    ctype: str
+    name: str
+    text: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One segment of a dot product: vector[k] for k < size, times the rows `sums`."""
+
+    vector: str
+    ctype: str
+    size: int
+    sums: tuple[str, ...]
+    wide: bool
+    doc: str
+
+
+@dataclass(frozen=True)
+class DotCode:
+    """A fused dot product; `read` reads an element of the bias."""
+
+    sums: tuple[str, ...]
+    width: str
+    ctype: str
+    weights: str
+    weight_ctype: str
+    packing: str
+    bias: str
+    read: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class StageCode:
+    """One stage of a function, in the order of its instructions; `reads`: buffers it touches."""
+
+    kind: str
+    title: str
+    index: int
+    units: int
+    dots: tuple[DotCode, ...]
+    lines: tuple[Line, ...]
+    stores: tuple[tuple[str, str, str], ...]
+    reads: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReduceCode:
+    """target[0] from source[0 .. size-1]."""
+
+    kind: str
+    title: str
+    index: int
+    function: str
+    source: str
+    target: str
+    ctype: str
+    size: int
+
+
+@dataclass(frozen=True)
+class FunctionCode:
+    """The stages of init, step or finish and the copies of double buffers they use."""
+
+    stages: tuple[StageCode | ReduceCode, ...]
+    current: tuple[Buffer, ...]
+    new: tuple[Buffer, ...]
+    locals: tuple[Buffer, ...]
+
+
+class Coder:
+    """Writes the operations of one Program; `prefix` begins every static name."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.prefix = program.name
+
+    def function(self, operations: tuple[Op, ...]) -> FunctionCode:
+        """The code of init, step or finish."""
+        uses = [u for op in operations for u in _uses(op)]
+        twice = [b for b in self.program.buffers if b.twice]
+        names = {u[0] for u in uses}
+        return FunctionCode(
+            stages=tuple(self._operation(op, k) for k, op in enumerate(operations)),
+            current=tuple(b for b in twice if (b.name, False) in uses),
+            new=tuple(b for b in twice if (b.name, True) in uses),
+            locals=tuple(b for b in self.program.having("local") if b.name in names),
+        )
+
+    def _operation(self, op: Op, index: int) -> StageCode | ReduceCode:
+        match op:
+            case Stage():
+                return self._stage(op, index)
+            case Reduce():
+                return self._reduce(op, index)
+
+    def _stage(self, stage: Stage, index: int) -> StageCode:
+        renamed = self._renamed(stage)
+        calls = [i for i in stage.body if isinstance(i, Call)]
+        dots = [i for i in stage.body if isinstance(i, Dot)]
+        stores = tuple(
+            (self._element(s.element), CTYPES[self.program.buffer[s.element.buffer].type], renamed[s.value])
+            for s in stage.stores
+        )
+        return StageCode(
+            kind="stage",
+            title=stage.title,
+            index=index,
+            units=stage.units,
+            dots=tuple(self._dot(d, renamed) for d in dots),
+            lines=tuple(self._line(c, renamed) for c in calls),
+            stores=stores,
+            reads=tuple(sorted({name for name, _ in _uses(stage)})),
+        )
+
+    def _renamed(self, stage: Stage) -> dict[str, str]:
+        """C name of every value: its own, unless a buffer or an argument has it."""
+        taken = {b.name for b in self.program.buffers}
+        values = [o for i in stage.body for o in (i.outs if isinstance(i, Dot) else (i.out,))]
+        return {v: f"{v}_j" if v in taken else v for v in values}
+
+    def _line(self, call: Call, renamed: dict[str, str]) -> Line:
+        function = tree(call.primitive)
+        texts = [
+            self._argument(a, t, renamed)
+            for a, (_, t) in zip(call.arguments, function.parameters, strict=True)
+        ]
+        text = f"{self.prefix}_{call.primitive}({', '.join(texts)})"
+        return Line(CTYPES[function.returns], renamed[call.out], text, call.doc)
+
+    def _argument(self, a: Argument, type_: str, renamed: dict[str, str]) -> str:
+        match a:
+            case int():
+                return str(a) if abs(a) <= 32767 else f"INT32_C({a})"
+            case str():
+                return renamed[a]
+            case Table(const):
+                assert type_ in TABLES
+                return self.static(const)
+            case Elem(buffer):
+                const_ = self.program.const.get(buffer)
+                if const_ is None:
+                    return _widened(self._element(a), self.program.buffer[buffer].type, type_)
+                return f"RNN2C_READ_{READERS[const_.type]}(&{self.static(buffer)}[{_index(a)}])"
+
+    def static(self, name: str) -> str:
+        """C name of a constant array."""
+        return f"{self.prefix}_{name}"
+
+    def _element(self, e: Elem) -> str:
+        return f"{self.vector(e.buffer, e.new)}[{_index(e)}]"
+
+    def vector(self, buffer: str, new: bool = False) -> str:
+        """C expression of a buffer as an array."""
+        b = self.program.buffer[buffer]
+        if b.twice:
+            return f"{buffer}_new" if new else buffer
+        return f"s->{buffer}" if b.role in ("state", "scratch") else buffer
+
+    def _dot(self, dot: Dot, renamed: dict[str, str]) -> DotCode:
+        weight = self.program.weight[dot.weight]
+        bias = self.program.const[dot.bias]
+        packing = PACKINGS[weight.packing]
+        limit = 2 ** (weight.bits - 1)
+        parts = []
+        for segment in dot.segments:
+            b = self.program.buffer[segment.vector]
+            parts.append(
+                Part(
+                    vector=self.vector(segment.vector, segment.new),
+                    ctype=CTYPES[b.type],
+                    size=segment.size,
+                    sums=tuple(renamed[dot.outs[r]] for r in segment.results),
+                    wide=max(-b.lo, b.hi) * limit > 32767,
+                    doc=prose(b.doc),
+                )
+            )
+        return DotCode(
+            sums=tuple(renamed[o] for o in dot.outs),
+            width=dot.width,
+            ctype=CTYPES[dot.width],
+            weights=self.static(weight.name),
+            weight_ctype=CTYPES[packing.type],
+            packing=weight.packing,
+            bias=self.static(bias.name),
+            read=READERS[bias.type],
+            parts=tuple(parts),
+        )
+
+    def _reduce(self, op: Reduce, index: int) -> ReduceCode:
+        target = self.program.buffer[op.target]
+        function = op.function if op.function == "argmax" else f"{self.prefix}_{op.function}"
+        return ReduceCode(
+            kind="argmax" if op.function == "argmax" else "fold",
+            title=op.title,
+            index=index,
+            function=function,
+            source=self.vector(op.source, op.new),
+            target=self.vector(op.target),
+            ctype=CTYPES[target.type],
+            size=op.size,
+        )
+
+
+def _widened(text: str, type_: str, wanted: str) -> str:
+    """A cast where the conversion would not be a plain widening."""
+    low, high = LIMITS[wanted]
+    lo, hi = LIMITS[type_]
+    return text if low <= lo and hi <= high else f"({CTYPES[wanted]}){text}"
+
+
+def _index(e: Elem) -> str:
+    """offset + stride * j, written as briefly as possible."""
+    j = {0: "", 1: "j"}.get(e.stride, f"({e.stride}u * j)")
+    if not j:
+        return f"{e.offset}"
+    return f"{j} + {e.offset}u" if e.offset else j.removeprefix("(").removesuffix(")")
+
+
+def _uses(op: Op) -> list[tuple[str, bool]]:
+    """(buffer, new copy) of everything an operation touches."""
+    if isinstance(op, Reduce):
+        return [(op.source, op.new), (op.target, False)]
+    uses = [(s.element.buffer, s.element.new) for s in op.stores]
+    for i in op.body:
+        if isinstance(i, Dot):
+            uses += [(s.vector, s.new) for s in i.segments]
+        else:
+            uses += [(a.buffer, a.new) for a in i.arguments if isinstance(a, Elem)]
+    return uses

@@ -1,0 +1,56 @@
+"""Golden vectors of the self-test: a short sequence of inputs and what the reference answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn2c.emit.arrays import ArrayCode, array
+from rnn2c.interp import Interpreter
+from rnn2c.ir.graph import IntArray
+from rnn2c.ir.program import Program, Signal
+
+STEPS = 6
+SEED = 20260801
+LARGEST = 1500
+"""Elements of input vectors at most, so that a self-test fits beside the model."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs [steps, n] by buffer, wanted outputs of the last step and of finish."""
+
+    steps: int
+    inputs: tuple[ArrayCode, ...]
+    outputs: tuple[ArrayCode, ...]
+
+
+def golden(program: Program) -> Golden:
+    """The vectors depend on the program only: pseudo-random inputs over half of each range."""
+    rng = np.random.default_rng(SEED)
+    moving = [s for s in program.inputs if s.rate == "step"]
+    width = sum(program.buffer[s.buffer].size for s in moving)
+    steps = int(np.clip(LARGEST // width, 1, STEPS))
+    vectors = {s.buffer: _random(rng, program, s, steps) for s in moving}
+    machine = Interpreter(program)
+    machine.init({})
+    out: dict[str, IntArray] = {}
+    for t in range(steps):
+        out = machine.step({name: v[t : t + 1] for name, v in vectors.items()})
+    out.update(machine.finish())
+    return Golden(
+        steps,
+        tuple(_code(program, name, v) for name, v in vectors.items()),
+        tuple(_code(program, name, v) for name, v in out.items()),
+    )
+
+
+def _random(rng: np.random.Generator, program: Program, signal: Signal, steps: int) -> IntArray:
+    b = program.buffer[signal.buffer]
+    return rng.integers(b.lo // 2, b.hi // 2, (steps, b.size), endpoint=True)
+
+
+def _code(program: Program, name: str, data: IntArray) -> ArrayCode:
+    b = program.buffer[name]
+    return array(f"{program.name}_golden_{name}", b.type, data, "", "golden", b.size)

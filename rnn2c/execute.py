@@ -1,0 +1,98 @@
+"""Run whole sequences through the reference interpreter, by the model's own names.
+
+Shapes: [T, n] per step and [n] per sequence, or with a batch dimension in front; floats are
+quantized on the way in and dequantized on the way out by the formats of the Program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.interp import Interpreter
+from rnn2c.ir.graph import FloatArray, IntArray
+from rnn2c.ir.program import Program, Signal
+
+
+def run_integer(
+    program: Program, inputs: Mapping[str, NDArray[np.integer]]
+) -> dict[str, IntArray]:
+    """Run whole sequences on raw integers by model names: [T, n] or [N, T, n]; [n] or [N, n]."""
+    arrays, batch, steps, plain = _batched(program, inputs)
+    machine = Interpreter(program, batch)
+    machine.init({s.buffer: arrays[s.name] for s in program.inputs if s.rate == "sequence" and s.name in arrays})
+    per_step: dict[str, list[IntArray]] = {s.buffer: [] for s in program.outputs if s.rate == "step"}
+    moving = [s for s in program.inputs if s.rate == "step"]
+    for t in range(steps):
+        out = machine.step({s.buffer: arrays[s.name][:, t] for s in moving})
+        for name, array in out.items():
+            per_step[name].append(array)
+    final = machine.finish()
+    results = {
+        s.name: np.stack(per_step[s.buffer], axis=1) if s.rate == "step" else final[s.buffer]
+        for s in program.outputs
+    }
+    return {name: array[0] for name, array in results.items()} if plain else results
+
+
+def run(program: Program, inputs: Mapping[str, NDArray[np.floating]]) -> dict[str, FloatArray]:
+    """Quantize the inputs, run, dequantize the outputs; shapes as in run_integer."""
+    signals = {s.name: s for s in program.inputs}
+    _check_names(program, inputs)
+    raw = {name: signals[name].format.quantize(_finite(name, a)) for name, a in inputs.items()}
+    results = run_integer(program, raw)
+    return {s.name: _real(s, results[s.name]) for s in program.outputs}
+
+
+def _real(signal: Signal, q: IntArray) -> FloatArray:
+    if signal.kind == "label":
+        return q.astype(np.float64)
+    return signal.format.dequantize(q)
+
+
+def _finite(name: str, array: NDArray[np.floating]) -> FloatArray:
+    real = np.asarray(array, np.float64)
+    if not np.all(np.isfinite(real)):
+        raise Rnn2cError(f"input '{name}' holds NaN or infinity; give finite numbers")
+    return real
+
+
+def _check_names(program: Program, inputs: Mapping[str, object]) -> None:
+    known = [s.name for s in program.inputs]
+    for name in inputs:
+        if name not in known:
+            raise Rnn2cError(f"input '{name}': the program has {', '.join(known)}")
+
+
+def _batched(
+    program: Program, inputs: Mapping[str, NDArray[np.integer]]
+) -> tuple[dict[str, IntArray], int, int, bool]:
+    """Inputs with a batch dimension, its length, the number of steps, and whether it was added."""
+    _check_names(program, inputs)
+    arrays: dict[str, IntArray] = {}
+    batches, lengths, plain = set(), set(), True
+    for signal in program.inputs:
+        rank = 2 if signal.rate == "step" else 1
+        if signal.name not in inputs:
+            if rank == 1:
+                continue
+            raise Rnn2cError(f"input '{signal.name}' is missing")
+        array = np.asarray(inputs[signal.name], np.int64)
+        size = program.buffer[signal.buffer].size
+        if array.ndim not in (rank, rank + 1) or array.shape[-1] != size:
+            shape = f"[T, {size}]" if rank == 2 else f"[{size}]"
+            raise Rnn2cError(f"input '{signal.name}' has shape {list(array.shape)}, expected {shape}")
+        plain = plain and array.ndim == rank
+        arrays[signal.name] = array if array.ndim == rank + 1 else array[None]
+        batches.add(arrays[signal.name].shape[0])
+        if rank == 2:
+            lengths.add(array.shape[-2])
+    if len(batches) > 1 or len(lengths) > 1:
+        raise Rnn2cError(f"inputs differ in length: batch {sorted(batches)}, steps {sorted(lengths)}")
+    steps = lengths.pop() if lengths else 0
+    if steps < 1:
+        raise Rnn2cError("a sequence needs at least one time step")
+    return arrays, batches.pop(), steps, plain

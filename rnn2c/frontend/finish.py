@@ -1,0 +1,97 @@
+"""The end of an import: which layers live, their final names, and the rate of every input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.imported import Port
+from rnn2c.frontend.layout import part_names
+from rnn2c.frontend.values import Axes, quoted
+from rnn2c.ir.graph import Input, Layer, Rate
+
+
+def live_layers(layers: Iterable[Layer], wanted: Sequence[str]) -> list[Layer]:
+    """The layers that the values `wanted` depend on, in order."""
+    needed = set(wanted)
+    live: list[Layer] = []
+    for layer in reversed(list(layers)):
+        if needed.intersection(layer.outputs):
+            live.append(layer)
+            needed.update(layer.inputs)
+    return live[::-1]
+
+
+def final_names(live: Sequence[Layer], biased: Mapping[str, str]) -> dict[str, str]:
+    """A Linear that got its bias from an Add takes over the name of the one without, if dead.
+
+    biased: name of the Linear with the bias -> name of the one without.
+    """
+    taken = {layer.name for layer in live}
+    names: dict[str, str] = {}
+    for new, old in biased.items():
+        final = names.get(old, old)
+        if new in taken and old not in taken and final not in taken | set(names.values()):
+            names[new] = final
+    return names
+
+
+def renamed_layer(layer: Layer, names: Mapping[str, str]) -> Layer:
+    """The layer under its final name, reading final names."""
+    inputs = tuple(names.get(n, n) for n in layer.inputs)
+    return replace(layer, name=names.get(layer.name, layer.name), inputs=inputs)
+
+
+def renamed_port(port: Port, names: Mapping[str, str]) -> Port:
+    """The port showing final names."""
+    return replace(port, values=tuple(names.get(v, v) for v in port.values))
+
+
+def port_names(port: Port) -> tuple[str, ...]:
+    """Names of the Model outputs of one source output: NAME, or NAME.0, NAME.1, ... of a stack."""
+    count = len(port.values)
+    return (port.name,) if count == 1 else part_names(port.name, count)
+
+
+def model_inputs(axes: Axes, port: Port, read: set[str], recurrent: bool) -> list[Input]:
+    """The Model inputs of one source input.
+
+    read: every value some live layer or output reads; recurrent: whether the Model has a cell.
+    Raises UnsupportedError for an input that nothing reads.
+    """
+    size = port.axes[-1].size
+    assert size is not None
+    rate = _rate(axes, port, recurrent)
+    stack = next((a for a in port.axes if axes.kind(a) == "part"), None)
+    names = (port.name,) if stack is None else part_names(port.name, stack.size or 1)
+    unused = [n for n in names if n not in read]
+    if unused:
+        raise UnsupportedError(
+            f"input {quoted(unused[0])}: no output depends on it; remove it from the model"
+        )
+    return [Input(n, size, rate) for n in names]
+
+
+def _rate(axes: Axes, port: Port, recurrent: bool) -> Rate:
+    """Settle the axes whose use did not tell: time where it can be, else batch."""
+    where = f"input {quoted(port.name)}"
+    rows = port.axes[:-1]
+    for axis in rows:
+        if axes.kind(axis) is None and axis.size == 1:
+            axes.bind(axis, "unit", where)
+    has_time = any(axes.kind(a) == "time" for a in rows)
+    has_parts = any(axes.kind(a) == "part" for a in rows)
+    for axis in reversed(rows):
+        if axes.kind(axis) is None:
+            free = not has_time and not has_parts and not recurrent
+            axes.bind(axis, "time" if free else "unit", where)
+            has_time = has_time or free
+    return "step" if has_time or not recurrent else "sequence"
+
+
+def refuse_repeated(names: Sequence[str]) -> None:
+    """Raise Rnn2cError where two inputs or two outputs share a name."""
+    for name in names:
+        if names.count(name) > 1:
+            raise Rnn2cError(f"two inputs or two outputs are called {quoted(name)}")

@@ -1,0 +1,28 @@
+"""What an import leaves behind: the Model, and how the source's tensors relate to its values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnn2c.frontend.values import Axes, Axis
+from rnn2c.ir.graph import Model
+
+
+@dataclass(frozen=True)
+class Port:
+    """A tensor of the source: its name there, its axes, and the Model values it shows."""
+
+    name: str
+    values: tuple[str, ...]
+    axes: tuple[Axis, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A Model with what a cross-check needs: how source tensors relate to its values."""
+
+    model: Model
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    inner: tuple[Port, ...]
+    axes: Axes

@@ -1,0 +1,114 @@
+"""The aten operators that compute, and the ones that do nothing at inference."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnn2c.frontend.pytorch_call import Call, Handler, Result
+from rnn2c.frontend.values import Operand, Value
+
+
+def getitem(call: Call) -> Result:
+    """One result of an operator with several."""
+    items = call.get("self")
+    index = int(call.get("index"))
+    result: Operand = items[index]
+    return result
+
+
+def linear(call: Call) -> Result:
+    """aten.linear."""
+    bias = None if call.get("bias") is None else call.weight("bias")
+    return call.builder.linear(
+        call.path, call.value("input"), call.weight("weight"), bias, call.where
+    )
+
+
+def addmm(call: Call) -> Result:
+    """beta self + alpha mat1 mat2, with mat1 computed."""
+    bias = call.weight("self") * float(call.get("beta", 1))
+    weight = call.weight("mat2").T * float(call.get("alpha", 1))
+    return call.builder.linear(call.path, call.value("mat1"), weight, bias, call.where)
+
+
+def matmul(call: Call) -> Result:
+    """Computed data times a constant matrix."""
+    right = "mat2" if "mat2" in call.arguments else "other"
+    weight = call.weight(right)
+    if weight.ndim != 2:
+        raise call.refuse(f"the weight has {weight.ndim} dimensions, expected 2")
+    return call.builder.linear(call.path, call.value(), weight.T, None, call.where)
+
+
+def add(call: Call) -> Result:
+    """The bias of a linear layer."""
+    a, b = call.get("self"), call.get("other")
+    scale = float(call.get("alpha", 1))
+    if isinstance(a, Value) and isinstance(b, np.ndarray):
+        return call.builder.add_bias(a, b.astype(np.float64) * scale, call.where)
+    if isinstance(b, Value) and isinstance(a, np.ndarray) and scale == 1:
+        return call.builder.add_bias(b, a.astype(np.float64), call.where)
+    raise call.refuse("only the bias of a linear layer can be added")
+
+
+def activation(function: str) -> Handler:
+    """A handler for one elementwise function."""
+    def handler(call: Call) -> Result:
+        return call.builder.activation(call.path, call.value(), function, call.where)
+
+    return handler
+
+
+def softmax(call: Call) -> Result:
+    """Softmax over the features."""
+    call.skip("dtype", "half_to_float")
+    return call.builder.softmax(call.path, call.value(), int(call.get("dim")), call.where)
+
+
+def argmax(call: Call) -> Result:
+    """Index of the largest feature, the first one on ties."""
+    value = call.value()
+    axis = call.get("dim")
+    if axis is None:
+        raise call.refuse("argmax over the whole tensor; give dim=-1")
+    keepdims = bool(call.get("keepdim", False))
+    return call.builder.argmax(call.path, value, int(axis), keepdims, call.where)
+
+
+def identity(call: Call) -> Result:
+    """The same tensor."""
+    call.skip("p", "train", "memory_format", "input")
+    found: Operand = call.get("self") if "self" in call.arguments else call.get("input")
+    return found
+
+
+def to_type(call: Call) -> Result:
+    """aten.to: the data must stay floating point; class indices may become integers."""
+    found = call.value()
+    call.skip("non_blocking", "copy", "memory_format", "device", "layout", "pin_memory")
+    dtype = str(call.get("dtype"))
+    if dtype not in ("None", "torch.float32") and call.builder.is_float(found):
+        raise call.refuse(f"converts the data to {dtype}; keep it float32")
+    return found
+
+
+OPERATORS: dict[str, Handler] = {
+    "_softmax": softmax,
+    "add": add,
+    "addmm": addmm,
+    "alias": identity,
+    "argmax": argmax,
+    "clone": identity,
+    "contiguous": identity,
+    "detach": identity,
+    "dropout": identity,
+    "getitem": getitem,
+    "linear": linear,
+    "matmul": matmul,
+    "mm": matmul,
+    "relu": activation("relu"),
+    "sigmoid": activation("sigmoid"),
+    "softmax": softmax,
+    "tanh": activation("tanh"),
+    "to": to_type,
+}

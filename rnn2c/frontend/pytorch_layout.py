@@ -1,0 +1,163 @@
+"""The aten operators that move or make data; on a Value they only change axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.frontend.layout import position
+from rnn2c.frontend.pytorch_call import Call, Handler, Result
+from rnn2c.frontend.values import Constant, Operand, Value
+
+
+def select(call: Call) -> Result:
+    """One element of an axis."""
+    found = call.get("self")
+    index = int(call.get("index"))
+    if isinstance(found, Value):
+        at = call.axis("dim", len(found.axes))
+        return call.builder.layout.select(found, at, index, call.where)
+    constant: Constant = np.take(found, index, axis=call.axis("dim", found.ndim))
+    return constant
+
+
+def slice_(call: Call) -> Result:
+    """The last step or a range of layers, or any part of a constant."""
+    found = call.get("self")
+    start, stop = call.get("start"), call.get("end")
+    start, stop = 0 if start is None else int(start), 2**63 - 1 if stop is None else int(stop)
+    step = int(call.get("step", 1))
+    if isinstance(found, Value):
+        at = call.axis("dim", len(found.axes))
+        return call.builder.layout.slice(found, at, start, stop, step, call.where)
+    at = call.axis("dim", found.ndim)
+    constant: Constant = found[(slice(None),) * at + (slice(start, stop, step),)]
+    return constant
+
+
+def squeeze(call: Call) -> Result:
+    """Axes of size 1 dropped."""
+    dims = call.get("dim")
+    dims = [dims] if isinstance(dims, int) else dims
+    value = call.value()
+    if dims is not None:  # torch leaves an axis alone that is not of size 1
+        rank = len(value.axes)
+        at = [position(d, rank, call.where) for d in dims]
+        dims = [d for d in at if value.axes[d].size == 1]
+    return call.builder.layout.squeeze(value, dims, call.where)
+
+
+def unsqueeze(call: Call) -> Result:
+    """An axis of size 1 added."""
+    found = call.get("self")
+    at = int(call.get("dim"))
+    if isinstance(found, Value):
+        return call.builder.layout.unsqueeze(found, [at], call.where)
+    return np.expand_dims(found, at)
+
+
+def transpose(call: Call) -> Result:
+    """Two axes swapped."""
+    found = call.get("self")
+    rank = len(found.axes) if isinstance(found, Value) else found.ndim
+    order = list(range(rank))
+    a, b = call.axis("dim0", rank), call.axis("dim1", rank, 1)
+    order[a], order[b] = order[b], order[a]
+    return _reorder(call, found, order)
+
+
+def permute(call: Call) -> Result:
+    """All axes reordered."""
+    found = call.get("self")
+    rank = len(found.axes) if isinstance(found, Value) else found.ndim
+    order = [position(int(d), rank, call.where) for d in call.get("dims")]
+    return _reorder(call, found, order)
+
+
+def _reorder(call: Call, found: Operand, order: Sequence[int]) -> Operand:
+    if isinstance(found, Value):
+        return call.builder.layout.transpose(found, order, call.where)
+    return np.transpose(found, list(order))
+
+
+def reshape(call: Call) -> Result:
+    """Axes of size 1 added or removed."""
+    dims = call.get("shape") if "shape" in call.arguments else call.get("size")
+    return call.builder.layout.reshape(call.value(), [int(d) for d in dims], call.where)
+
+
+def flatten(call: Call) -> Result:
+    """Axes merged of which at most one is wider than 1."""
+    value = call.value()
+    rank = len(value.axes)
+    first, last = call.axis("start_dim", rank, 0), call.axis("end_dim", rank, -1)
+    return call.builder.layout.flatten(value, first, last, call.where)
+
+
+def zeros(call: Call) -> Result:
+    """A constant initial state."""
+    call.skip("dtype", "layout", "device", "pin_memory", "memory_format", "self")
+    like = call.get("self")
+    size = call.get("size")
+    if size is None and isinstance(like, Value):
+        size = [a.size for a in like.axes]
+    elif size is None:
+        size = like.shape
+    return np.zeros([int(s) for s in size])
+
+
+def cat(call: Call) -> Result:
+    """Layers of h_n or c_n stacked along an existing axis."""
+    values = call.get("tensors")
+    if not all(isinstance(v, Value) for v in values):
+        raise call.refuse("joins constants; only the h_n or c_n of several layers can be stacked")
+    at = call.axis("dim", len(values[0].axes))
+    return call.builder.layout.concat(values, at, call.where)
+
+
+def stack(call: Call) -> Result:
+    """Layers of h_n or c_n stacked along a new axis."""
+    values = call.get("tensors")
+    if not all(isinstance(v, Value) for v in values):
+        raise call.refuse("stacks constants; only the h_n or c_n of several layers can be stacked")
+    at = call.axis("dim", len(values[0].axes) + 1)
+    raised = [call.builder.layout.unsqueeze(v, [at], call.where) for v in values]
+    return call.builder.layout.concat(raised, at, call.where)
+
+
+def expand(call: Call) -> Result:
+    """A constant of a larger shape; computed data keeps its shape."""
+    found, size = call.get("self"), call.get("size")
+    call.skip("implicit")
+    if isinstance(found, Value):
+        same = len(size) == len(found.axes) and all(
+            s in (-1, a.size) for s, a in zip(size, found.axes, strict=True)
+        )
+        if not same:
+            raise call.refuse("repeats data along an axis; expand to the same shape only")
+        return found
+    if -1 in size:
+        raise Rnn2cError(f"{call.where}: expands a constant to {list(size)}")
+    return np.broadcast_to(found, [int(s) for s in size])
+
+
+OPERATORS: dict[str, Handler] = {
+    "cat": cat,
+    "expand": expand,
+    "flatten": flatten,
+    "new_zeros": zeros,
+    "permute": permute,
+    "reshape": reshape,
+    "select": select,
+    "slice": slice_,
+    "squeeze": squeeze,
+    "stack": stack,
+    "t": transpose,
+    "transpose": transpose,
+    "unsqueeze": unsqueeze,
+    "view": reshape,
+    "zeros": zeros,
+    "zeros_like": zeros,
+}

@@ -1,0 +1,82 @@
+"""The recurrent aten operators: each is a whole stack of layers (lstm, gru, rnn_tanh, rnn_relu)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnn2c.frontend.builder import CellWeights
+from rnn2c.frontend.gates import Cell
+from rnn2c.frontend.pytorch_call import Call, Handler, Result
+from rnn2c.frontend.values import Operand, Value
+from rnn2c.ir.graph import Layer
+
+
+def recurrent(cell: Cell, activation: str = "tanh") -> Handler:
+    """aten lstm.input, gru.input, rnn_tanh.input, rnn_relu.input: a whole stack of layers."""
+
+    def handler(call: Call) -> Result:
+        x, count = call.value("input"), int(call.get("num_layers"))
+        if call.get("bidirectional"):
+            raise call.refuse("bidirectional is not supported; use bidirectional=False")
+        call.skip("dropout", "train")
+        time_at = 1 if call.get("batch_first") else 0
+        states = call.get("hx")
+        states = states if cell == "LSTM" else [states]
+        groups = _weight_groups(call, count)
+        layers: list[Layer] = []
+        features = x
+        for k, weights in enumerate(groups):
+            state = [_layer_state(call, s, k, count) for s in states]
+            layer = call.builder.recurrent(
+                cell, call.path, features, time_at, weights, state, call.where,
+                activation=activation,
+            )
+            layers.append(layer)
+            last = call.builder.axes.new("feature", weights.w_hh.shape[1])
+            features = Value((layer.name,), (*features.axes[:2], last))
+        return [features, *_finals(call, features, time_at, layers)]
+
+    return handler
+
+
+def _weight_groups(call: Call, layers: int) -> list[CellWeights]:
+    params = [np.asarray(p, np.float64) for p in call.get("params")]
+    each = 4 if call.get("has_biases") else 2
+    if len(params) != each * layers:
+        raise call.refuse(f"{len(params)} parameters; projections (proj_size) are not supported")
+    groups = []
+    for k in range(0, len(params), each):
+        w_ih, w_hh, *bias = params[k : k + each]
+        zero = np.zeros(w_hh.shape[0])
+        b_ih, b_hh = bias or (zero, zero)
+        groups.append(CellWeights(w_ih, w_hh, b_ih, b_hh))
+    return groups
+
+
+def _layer_state(call: Call, state: Operand | None, layer: int, layers: int) -> Operand | None:
+    if isinstance(state, Value):
+        return call.builder.layout.slice(state, 0, layer, layer + 1, 1, call.where)
+    if isinstance(state, np.ndarray) and state.ndim == 3 and state.shape[0] == layers:
+        return state[layer : layer + 1]
+    return state
+
+
+def _finals(call: Call, y: Value, time_at: int, layers: Sequence[Layer]) -> list[Value]:
+    """h_n and, for an LSTM, c_n: [layers, batch, features]."""
+    axes = call.builder.axes
+    finals = []
+    for which in range(len(layers[0].outputs)):
+        names = tuple(call.builder.last_step(layer.outputs[which]) for layer in layers)
+        stack = axes.unit() if len(names) == 1 else axes.new("part", len(names))
+        finals.append(Value(names, (stack, y.axes[1 - time_at], y.axes[2])))
+    return finals
+
+
+OPERATORS: dict[str, Handler] = {
+    "gru.input": recurrent("GRU"),
+    "lstm.input": recurrent("LSTM"),
+    "rnn_relu.input": recurrent("RNN", "relu"),
+    "rnn_tanh.input": recurrent("RNN", "tanh"),
+}

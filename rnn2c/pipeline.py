@@ -1,0 +1,119 @@
+"""The whole compiler as one function: a model file or module in, a Program for a target out.
+
+Only this file knows the stages; only the command line and the Python API know this file.  The
+Model is checked before and after every pass, and every Program is proven before it is returned.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnn2c.budget import check_fits
+from rnn2c.calibration import SequenceSet
+from rnn2c.emit import emit_c
+from rnn2c.errors import Rnn2cError
+from rnn2c.frontend import load
+from rnn2c.ir.check import check_model
+from rnn2c.ir.graph import Model
+from rnn2c.ir.program import Program
+from rnn2c.lower import RawScale, lower
+from rnn2c.passes import fuse_activation, sink_last_step
+from rnn2c.quantize import QuantizeOptions, quantize_model
+from rnn2c.ranges import verify_ranges
+from rnn2c.target import Target
+from rnn2c.validate.bench import Bench, bench
+from rnn2c.validate.verify import Report, verify
+
+__all__ = [
+    "PASSES", "STAGES", "Bench", "Compiled", "QuantizeOptions", "RawScale", "Report",
+    "bench", "compile_model", "emit", "load", "lower_model", "prepare", "quantize",
+    "verify", "write_files",
+]  # fmt: skip
+
+Pass = Callable[[Model], Model]
+PASSES: tuple[Pass, ...] = (fuse_activation, sink_last_step)
+STAGES = ("float", "fused", "quantized", "program", "c")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Every stage of one compilation, for `--emit` and for those who want to look."""
+
+    float: Model
+    fused: Model
+    quantized: Model
+    program: Program
+
+
+def compile_model(
+    model: Model,
+    data: SequenceSet,
+    target: Target,
+    options: QuantizeOptions,
+    raw: RawScale | None = None,
+) -> Compiled:
+    """float Model -> fused -> quantized -> proven Program that fits the target."""
+    fused = prepare(model)
+    quantized = quantize(fused, data, options)
+    return Compiled(model, fused, quantized, lower_model(quantized, target, raw))
+
+
+def prepare(model: Model) -> Model:
+    """Run the passes that need no numbers."""
+    check_model(model)
+    for run in PASSES:
+        model = run(model)
+        check_model(model)
+    return model
+
+
+def quantize(model: Model, data: SequenceSet, options: QuantizeOptions) -> Model:
+    """Quantize a prepared Model."""
+    quantized = quantize_model(model, data, options)
+    check_model(quantized)
+    return quantized
+
+
+def lower_model(model: Model, target: Target, raw: RawScale | None = None) -> Program:
+    """Lower, prove that nothing overflows, and check that it fits."""
+    program = lower(model, target, raw)
+    verify_ranges(program)
+    check_fits(program)
+    return program
+
+
+def emit(program: Program, folder: Path) -> tuple[Path, ...]:
+    """Write the C files of a program into a folder; all of them or none."""
+    return write_files(folder, emit_c(program))
+
+
+def write_files(folder: Path, files: dict[str, str]) -> tuple[Path, ...]:
+    """Write the files, each first under a temporary name; raises Rnn2cError and cleans up."""
+    made = not folder.exists()
+    done: list[tuple[Path, Path]] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+            done.append((Path(temporary), folder / name))
+            with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
+                file.write(text)
+            os.chmod(temporary, 0o644)
+        for temporary_path, path in done:
+            os.replace(temporary_path, path)
+    except OSError as error:
+        _clean(folder, [t for t, _ in done], made)
+        raise Rnn2cError(f"cannot write to {folder}: {error.strerror or error}") from None
+    return tuple(path for _, path in done)
+
+
+def _clean(folder: Path, temporary: list[Path], made: bool) -> None:
+    for path in temporary:
+        path.unlink(missing_ok=True)
+    if made and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+

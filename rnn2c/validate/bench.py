@@ -1,0 +1,79 @@
+"""bench: what an emitted Program costs on its target, measured in its emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnn2c.ir.graph import IntArray
+from rnn2c.ir.program import Program
+from rnn2c.validate.counters.sizes import SymbolRule
+from rnn2c.validate.measure import Counts, Measurement, measure
+from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
+
+RULE = SymbolRule(weights=("*_weights*", "*_bias*", "*_multiplier*", "*_raw_*"))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A Measurement with what the Program itself knows."""
+
+    target: str
+    macs: int
+    scratch_bytes: int
+    stages: tuple[str, ...]
+    measured: Measurement
+
+    def to_json(self) -> dict[str, object]:
+        """The record that `rnn2c bench --json` prints; bytes, instructions and cycles are exact."""
+        m = self.measured
+        return {
+            "target": self.target,
+            "flash_bytes": {
+                "code": m.flash.code + m.flash.other,
+                "weights": m.flash.weights,
+                "tables": m.flash.tables,
+                "total": m.flash.total,
+            },
+            "ram_bytes": {
+                "state": m.ram.state - self.scratch_bytes,
+                "scratch": self.scratch_bytes,
+                "total": m.ram.total,
+            },
+            "stack_bytes": m.stack_bytes,
+            "init": _counts(m.init),
+            "step": {"macs": self.macs, **_counts(m.step), "constant": m.is_constant},
+            "finish": None if m.finish is None else _counts(m.finish),
+            "stages": [self._stage(k, name) for k, name in enumerate(self.stages)],
+        }
+
+    def _stage(self, k: int, name: str) -> dict[str, object]:
+        step = self.measured.step
+        cycles = step.stage_cycles[k] if step.stage_cycles else None
+        return {"name": name, "instructions": step.stage_instructions[k], "cycles": cycles}
+
+
+def _counts(counts: Counts) -> dict[str, object]:
+    return {
+        "instructions": counts.instructions,
+        "cycles": counts.cycles,
+        "cycles_kind": None if counts.cycles is None else "exact",
+        "stack_bytes": counts.stack_bytes,
+    }
+
+
+def bench(
+    program: Program,
+    folder: Path,
+    sequence: Mapping[str, IntArray],
+    *,
+    build: BuildOptions = DEFAULT_BUILD,
+) -> Bench:
+    """Count the C in `folder` while it runs one raw sequence (by C argument names)."""
+    from rnn2c.budget import buffer_bytes
+
+    scratch = sum(buffer_bytes(b) for b in program.having("scratch"))
+    interface = program.interface()
+    measured = measure(folder, interface, program.target, sequence, build=build, rule=RULE)
+    return Bench(program.target.name, program.macs, scratch, interface.stages, measured)

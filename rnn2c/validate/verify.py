@@ -1,0 +1,142 @@
+"""verify: the emitted C against the reference interpreter, every step and every state buffer."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.interp import Interpreter
+from rnn2c.ir.graph import IntArray
+from rnn2c.ir.program import Program
+from rnn2c.validate.compare import Mismatch, SequenceResult, compare
+from rnn2c.validate.runner import CheckFailure, run_sequences, self_check
+from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
+
+RawSequence = Mapping[str, IntArray]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What verify found.  `failed_checks`: promises of the interface that do not hold."""
+
+    target: str
+    sequences: int
+    steps: int
+    mismatch: Mismatch | None
+    failed_checks: tuple[CheckFailure, ...] = ()
+
+    @property
+    def bit_exact(self) -> bool:
+        return self.mismatch is None and not self.failed_checks
+
+    def to_json(self) -> dict[str, object]:
+        """The record that `rnn2c verify --json` prints."""
+        return {
+            "target": self.target,
+            "bit_exact": self.bit_exact,
+            "sequences": self.sequences,
+            "steps": self.steps,
+            "first_mismatch": None if self.mismatch is None else str(self.mismatch),
+            "failed_checks": [str(f) for f in self.failed_checks],
+        }
+
+
+def verify(
+    program: Program,
+    folder: Path,
+    sequences: Sequence[RawSequence],
+    *,
+    build: BuildOptions = DEFAULT_BUILD,
+    checks: bool = True,
+) -> Report:
+    """Run raw integer sequences (by C argument names) through the C in `folder` and compare.
+
+    checks: also the promises about run, save, restore, several states, the self-test.
+    """
+    interface = program.interface()
+    got = run_sequences(folder, interface, program.target, sequences, build=build)
+    mismatch = compare([reference(program, s) for s in sequences], got, interface)
+    failed: tuple[CheckFailure, ...] = ()
+    if checks and mismatch is None:
+        failed = tuple(self_check(folder, interface, program.target, sequences[:1], build=build))
+    steps = sum(len(r.codes) for r in got)
+    return Report(program.target.name, len(sequences), steps, mismatch, failed)
+
+
+def reference(program: Program, sequence: RawSequence) -> SequenceResult:
+    """What the interpreter computes for one raw sequence: outputs and every state buffer."""
+    machine = Interpreter(program)
+    machine.init({s.buffer: sequence[s.buffer][None] for s in program.inputs if s.rate == "sequence" and s.buffer in sequence})
+    moving = [s.buffer for s in program.inputs if s.rate == "step"]
+    steps = len(sequence[moving[0]])
+    outputs: list[Mapping[str, IntArray]] = []
+    states: list[Mapping[str, IntArray]] = []
+    for t in range(steps):
+        outputs.append(machine.step({name: sequence[name][t : t + 1] for name in moving}))
+        states.append(machine.state())
+    return SequenceResult(
+        codes=np.zeros(steps, np.int64),
+        outputs=_stacked(outputs),
+        saved=_stacked(states),
+        finals={name: array[0] for name, array in machine.finish().items()},
+    )
+
+
+def _stacked(rows: Sequence[Mapping[str, IntArray]]) -> dict[str, IntArray]:
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def raw_sequences(
+    program: Program, sequences: Sequence[Mapping[str, NDArray[np.floating]]]
+) -> list[dict[str, IntArray]]:
+    """Float sequences by model names -> raw integers by C argument names."""
+    signals = {s.name: s for s in program.inputs}
+    for sequence in sequences:
+        for name in sequence:
+            if name not in signals:
+                raise Rnn2cError(f"input '{name}': the program has {', '.join(signals)}")
+    return [
+        {signals[n].buffer: signals[n].format.quantize(a) for n, a in s.items()} for s in sequences
+    ]
+
+
+def stress_sequences(program: Program, steps: int, seed: int = 0) -> list[dict[str, IntArray]]:
+    """Raw inputs that leave nothing untried: uniform over the whole type, both constant extremes,
+    and alternation between them; initial states at random.
+    """
+    rng = np.random.default_rng(seed)
+
+    def filled(kind: str) -> dict[str, IntArray]:
+        made: dict[str, IntArray] = {}
+        for signal in program.inputs:
+            b = program.buffer[signal.buffer]
+            shape = (steps, b.size) if signal.rate == "step" else (b.size,)
+            noise = rng.integers(b.lo, b.hi, shape, endpoint=True)
+            flip = np.where(np.arange(shape[0]) % 2 == 0, b.lo, b.hi)
+            swing = np.broadcast_to(flip[:, None] if len(shape) == 2 else flip, shape)
+            constant = {"lowest": b.lo, "highest": b.hi}.get(kind)
+            made[b.name] = (
+                np.full(shape, constant, np.int64)
+                if constant is not None
+                else (noise if kind == "noise" else swing.astype(np.int64))
+            )
+        return made
+
+    return [filled(kind) for kind in ("noise", "lowest", "highest", "swing")]
+
+
+def verify_in_temporary(
+    program: Program, files: Mapping[str, str], sequences: Sequence[RawSequence]
+) -> Report:
+    """verify for C that is not on disk yet."""
+    with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
+        folder = Path(name)
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="ascii")
+        return verify(program, folder, sequences)

@@ -1,0 +1,218 @@
+"""Whatever is not supported is refused in one line that names the culprit."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import numpy as np
+import pytest
+import torch
+from onnx import TensorProto, helper
+from onnx_models import FEATURES, STEPS, UNITS, build, save
+from torch import nn
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.frontend import load
+
+PEEPHOLES = {"P": np.zeros((1, 3 * UNITS), np.float32)}
+STATE = {"h0": np.full((1, 1, UNITS), 0.5, np.float32)}
+LENGTH = {"len": np.array([STEPS - 1], np.int32)}
+ALL = ("X", "W", "R", "B", "", "", "", "P")
+
+REFUSED = {
+    "reverse": (dict(direction="reverse"), "direction 'reverse'.*'forward'"),
+    "bidirectional": (dict(direction="bidirectional"), "direction 'bidirectional'"),
+    "clip": (dict(clip=3.0), "clip=3 is not supported"),
+    "input_forget": (dict(input_forget=1), "input_forget"),
+    "peepholes": (dict(inputs=ALL, arrays=PEEPHOLES), "peepholes"),
+    "activations": (dict(activations=["HardSigmoid", "Tanh", "Tanh"]), "'HardSigmoid, Tanh, Tanh'"),
+    "alpha": (dict(activation_alpha=[0.1]), "activation_alpha"),
+    "unknown attribute": (dict(wibble=1), "attribute 'wibble'"),
+    "attribute type": (dict(clip="x"), "attribute clip has the wrong type"),
+    "layout": (dict(layout=7), "layout=7"),
+    "hidden_size": (dict(hidden_size=5), r"W 'W' has shape \[1, 12, 2\], expected \[1, 20, "),
+    "hidden_size zero": (dict(hidden_size=0), "hidden_size=0"),
+    "R shape": (
+        dict(arrays={"R": np.zeros((1, 12, 4), np.float32)}),
+        r"R 'R' has shape \[1, 12, 4\], expected \[1, 12, 3\]",
+    ),
+    "B shape": (dict(arrays={"B": np.zeros((1, 12), np.float32)}), r"B 'B' has shape \[1, 12\]"),
+    "input size": (dict(shape=(STEPS, 1, 5)), "X has 5 features, W .* expects 2"),
+    "batch": (dict(shape=(STEPS, 8, FEATURES)), "batch size 8"),
+    "no steps": (dict(shape=(0, 1, FEATURES)), "size 0"),
+    "rank": (dict(shape=(STEPS, FEATURES)), "2 dimensions, expected 3"),
+    "dynamic features": (dict(shape=(STEPS, 1, "f")), "input 'X': the last dimension must be"),
+    "initial state": (
+        dict(inputs=("X", "W", "R", "B", "", "h0"), arrays=STATE),
+        "constant initial state other than zero",
+    ),
+    "sequence_lens": (
+        dict(inputs=("X", "W", "R", "B", "len"), arrays=LENGTH),
+        r"sequence_lens \[3\] differs from the 4 steps",
+    ),
+    "missing tensor": (dict(inputs=("X", "nope", "R")), "reads 'nope', which nothing before it"),
+    "computed weight": (dict(inputs=("X", "X", "R")), "weight W 'X' is not a constant"),
+    "nan": (
+        dict(arrays={"W": np.full((1, 12, 2), np.nan, np.float32)}),
+        r"initializer 'W': element \[0, 0, 0\] is nan",
+    ),
+    "double": (dict(arrays={"W": np.zeros((1, 12, 2))}), "weight W 'W' has type float64"),
+    "opset": (dict(opset=999), "opset 999"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_recurrent_node(case, tmp_path):
+    options, message = REFUSED[case]
+    with pytest.raises(Rnn2cError, match=message) as caught:
+        load(save(build("LSTM", **options), tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+TAILS = {
+    "unknown operator": (helper.make_node("Evil", ["Y"], ["z"]), "Evil.*supported are Add, ArgMax"),
+    "unknown domain": (helper.make_node("Relu", ["Y"], ["z"], domain="com.x"), "com.x.Relu"),
+    "log softmax": (helper.make_node("LogSoftmax", ["Y"], ["z"]), "LogSoftmax"),
+    "softmax axis": (helper.make_node("Softmax", ["Y"], ["z"], axis=0), "axis 0; only the last"),
+    "first step": (helper.make_node("Gather", ["Y", "zero"], ["z"]), "time step 0; only the last"),
+    "feature": (helper.make_node("Gather", ["Y", "zero"], ["z"], axis=3), "picks feature 0 of 3"),
+    "window": (helper.make_node("Flatten", ["Y"], ["z"], axis=0), r"flattens \[4, 1, 1, 3\]"),
+    "range": (helper.make_node("Slice", ["Y", "zero1", "two"], ["z"]), "slices 0:2"),
+    "reshape": (helper.make_node("Reshape", ["Y", "six"], ["z"]), "reshapes"),
+    "residual": (helper.make_node("Add", ["Y", "Y"], ["z"]), "adds two computed tensors"),
+    "constant sum": (helper.make_node("Add", ["Y", "bias"], ["z"]), "not a linear layer's"),
+    "redefinition": (helper.make_node("Relu", ["Y"], ["Y"]), "'Y' is defined a second time"),
+    "bomb": (
+        helper.make_node("ConstantOfShape", ["huge"], ["z"]),
+        r"'z' of shape \[32768, 32768\]; at most",
+    ),
+    "malformed": (helper.make_node("Reshape", ["W", "six"], ["z"]), "malformed inputs"),
+    "float cast": (helper.make_node("Cast", ["Y"], ["z"], to=7), "another type"),
+    "cell state": (
+        helper.make_node("GRU", ["X", "W3", "R3", "", "", "Y_h"], ["z"], hidden_size=UNITS),
+        "initial state is computed by layer 'cell.last'",
+    ),
+}
+CONSTANTS = {
+    "zero": np.array(0), "zero1": np.array([0]), "two": np.array([2]), "six": np.array([6, 2]),
+    "bias": np.zeros(UNITS, np.float32), "huge": np.array([2**15, 2**15]),
+    "W3": np.zeros((1, 9, FEATURES), np.float32), "R3": np.zeros((1, 9, UNITS), np.float32),
+}
+
+
+@pytest.mark.parametrize("case", TAILS)
+def test_node_after_the_cell(case, tmp_path):
+    node, message = TAILS[case]
+    with pytest.raises(Rnn2cError, match=message):
+        load(save(build(after=(node,), arrays=CONSTANTS, graph_outputs=("z",)), tmp_path))
+
+
+def damaged():
+    good = build()
+    data = good.SerializeToString()
+    external = build()
+    tensor = external.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "weights.bin"
+    lying = build()
+    lying.graph.initializer[0].dims[0] = 2**40
+    sparse = build()
+    sparse.graph.sparse_initializer.add().values.name = "SP"
+    twice = build()
+    twice.graph.initializer.append(twice.graph.initializer[0])
+    unused = build()
+    unused.graph.input.append(helper.make_tensor_value_info("u", TensorProto.FLOAT, [1, 3]))
+    text = build()
+    text.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
+    silent = build()
+    del silent.graph.output[:]
+    return {
+        "empty": (b"", "holds no ONNX graph"),
+        "truncated": (data[: len(data) // 2], "not an ONNX file|damaged"),
+        "text": (b"hello world", "not an ONNX file|damaged"),
+        "junk": (data + b"\xff" * 9, "not an ONNX file|damaged"),
+        "external": (external.SerializeToString(), "initializer 'W': external data is not read"),
+        "dimensions": (lying.SerializeToString(), "initializer 'W': dimensions .* need"),
+        "sparse": (sparse.SerializeToString(), "sparse initializer 'SP'"),
+        "duplicate": (twice.SerializeToString(), "initializer 'W' is defined twice"),
+        "unused input": (unused.SerializeToString(), "input 'u': no output depends on it"),
+        "string input": (text.SerializeToString(), "input 'X': element type string"),
+        "no output": (silent.SerializeToString(), "no output"),
+    }
+
+
+@pytest.mark.parametrize("case", damaged())
+def test_damaged_file(case, tmp_path):
+    data, message = damaged()[case]
+    path = tmp_path / "model.onnx"
+    path.write_bytes(data)
+    with pytest.raises(Rnn2cError, match=message):
+        load(path)
+
+
+def test_paths(tmp_path):
+    with pytest.raises(Rnn2cError, match="no such file"):
+        load(tmp_path / "absent.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(Rnn2cError, match="not a regular file"):
+        load(tmp_path / "folder.onnx")
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(Rnn2cError, match="not a regular file"):
+        load(tmp_path / "pipe.onnx")
+    with pytest.raises(Rnn2cError, match="not an .onnx file"):
+        load(tmp_path / "model.txt")
+    with pytest.raises(Rnn2cError, match="cannot load a int"):
+        load(3)
+
+
+@pytest.mark.parametrize("suffix", ["pt", "pth"])
+def test_pickles_are_never_opened(suffix, tmp_path):
+    with pytest.raises(Rnn2cError, match="export the model to ONNX or pass the module"):
+        load(tmp_path / f"model.{suffix}")  # absent: refused by its name alone
+
+
+def test_names_cannot_break_the_line(tmp_path):
+    model = build()
+    model.graph.node[0].name = "a\nb\u2028c" + "x" * 500
+    model.graph.node[0].attribute.add(name="wibble\n", type=2)
+    with pytest.raises(Rnn2cError) as caught:
+        load(save(model, tmp_path))
+    assert re.fullmatch(r"[^\n\u2028]{1,400}", str(caught.value))
+
+
+class Wrapped(nn.Module):
+    def __init__(self, cell: nn.Module, use) -> None:
+        super().__init__()
+        self.cell, self.use = cell, use
+
+    def forward(self, x):
+        return self.use(self.cell(x))
+
+
+MODULES = {
+    "bidirectional": (nn.GRU(2, 3, bidirectional=True), lambda r: r[0], "bidirectional"),
+    "projection": (nn.LSTM(2, 4, proj_size=3), lambda r: r[0], "proj_size"),
+    "operator": (nn.GRU(2, 3), lambda r: r[0].cumsum(0), "cumsum.*not supported; supported are"),
+    "log_softmax": (nn.GRU(2, 3), lambda r: r[0].log_softmax(-1), "log_softmax"),
+    "softmax dim": (nn.GRU(2, 3), lambda r: r[0].softmax(0), "axis 0; only the last axis"),
+    "step": (nn.GRU(2, 3), lambda r: r[0][1], "time step 1; only the last"),
+}
+
+
+@pytest.mark.parametrize("case", MODULES)
+def test_module(case):
+    cell, use, message = MODULES[case]
+    with pytest.raises(Rnn2cError, match=message):
+        load(Wrapped(cell, use), torch.randn(4, 1, 2))
+
+
+def test_module_arguments():
+    with pytest.raises(Rnn2cError, match="needs example_input"):
+        load(nn.GRU(2, 3))
+    with pytest.raises(Rnn2cError, match="batch size 5"):
+        load(nn.GRU(2, 3), torch.randn(4, 5, 2))
+    with pytest.raises(Rnn2cError, match=r"torch\.export cannot record"):
+        load(nn.GRU(2, 3), torch.randn(4, 1, 7))

@@ -39,21 +39,29 @@ OPERATORS: dict[type[ast.operator], str] = {
 
 @dataclass(frozen=True)
 class Literal:
+    """An integer constant."""
+
     value: int
 
 
 @dataclass(frozen=True)
 class Name:
+    """A parameter or a local."""
+
     name: str
 
 
 @dataclass(frozen=True)
 class Negate:
+    """-operand"""
+
     operand: Expr
 
 
 @dataclass(frozen=True)
 class Binary:
+    """left operator right; operator is one of OPERATORS."""
+
     operator: str
     left: Expr
     right: Expr
@@ -98,6 +106,8 @@ class Statement:
 
 @dataclass(frozen=True)
 class Function:
+    """One primitive: typed parameters, the type it returns, its statements in order."""
+
     name: str
     doc: str
     parameters: tuple[tuple[str, str], ...]
@@ -158,7 +168,9 @@ def _type(node: ast.expr | None) -> str:
 
 def _statement(node: ast.stmt, returns: str) -> Statement:
     match node:
-        case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
+        case ast.AnnAssign(
+            target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value
+        ):
             return Statement(name, _type(annotation), _expression(value))
         case ast.Return(value=ast.expr() as value):
             return Statement("", returns, _expression(value))

@@ -89,18 +89,20 @@ def check_fits(program: Program) -> None:
     if limits is None:
         return
     need = budget(program)
-    part = f"{program.target.name}"
+    part = program.target.name
     if need.flash > limits.flash_bytes:
+        over = need.flash - limits.flash_bytes
         raise TooLargeError(
             f"{program.name} needs about {need.flash} bytes of flash ({need.weights} weights,"
             f" {need.tables} tables, {need.code} code), {part} has {limits.flash_bytes}:"
-            f" {need.flash - limits.flash_bytes} too many; {_advice(need.weights, need.flash - limits.flash_bytes)}"
+            f" {over} too many; {_advice(need.weights, over)}"
         )
     if need.ram + need.stack > limits.ram_bytes:
         over = need.ram + need.stack - limits.ram_bytes
         raise TooLargeError(
             f"{program.name} needs {need.ram} bytes of RAM for its state and up to {need.stack} of"
-            f" stack, {part} has {limits.ram_bytes}: {over} too many; use fewer units or int8 activations"
+            f" stack, {part} has {limits.ram_bytes}: {over} too many; use fewer units or int8"
+            " activations"
         )
     if need.constants > limits.constant_bytes:
         raise TooLargeError(
@@ -121,5 +123,5 @@ def _advice(weights: int, over: int) -> str:
         return "--weights int4 would fit"
     share = 1 - over / max(weights, 1)
     if share > 0:
-        return f"about {100 * share ** 0.5:.0f} % of the units would fit, or a target with more flash"
+        return f"about {100 * share**0.5:.0f} % of the units would fit, or a target with more flash"
     return "choose a target with more flash"

@@ -58,7 +58,9 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]], model: Model, where: 
     for k, sequence in enumerate(sequences):
         lengths = {len(sequence[i.name]) for i in model.inputs if i.rate == "step"}
         if len(lengths) > 1:
-            raise Rnn2cError(f"{where}: sequence {k}: inputs have different lengths {sorted(lengths)}")
+            raise Rnn2cError(
+                f"{where}: sequence {k}: inputs have different lengths {sorted(lengths)}"
+            )
     return SequenceSet(sequences, _labels(arrays, count, where))
 
 
@@ -101,9 +103,7 @@ def _only_known(arrays: Mapping[str, NDArray[np.generic]], model: Model, where: 
             raise Rnn2cError(f"{where}: array '{name}' is no input of the model (inputs: {names})")
 
 
-def _split(
-    arrays: Mapping[str, NDArray[np.generic]], i: Input, where: str
-) -> list[FloatArray]:
+def _split(arrays: Mapping[str, NDArray[np.generic]], i: Input, where: str) -> list[FloatArray]:
     array = _numbers(arrays[i.name], f"{where}: array '{i.name}'")
     lengths = arrays.get(f"{i.name}_lengths")
     if i.rate == "sequence":
@@ -127,7 +127,9 @@ def _shape(array: FloatArray, wanted: tuple[str | int, ...], name: str, where: s
     fits = array.ndim == len(wanted) and array.shape[-1] == wanted[-1]
     if not fits:
         text = ", ".join(map(str, wanted))
-        raise Rnn2cError(f"{where}: array '{name}' has shape {list(array.shape)}, expected [{text}]")
+        raise Rnn2cError(
+            f"{where}: array '{name}' has shape {list(array.shape)}, expected [{text}]"
+        )
 
 
 def _numbers(array: NDArray[np.generic], what: str) -> FloatArray:

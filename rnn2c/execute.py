@@ -17,14 +17,20 @@ from rnn2c.ir.graph import FloatArray, IntArray
 from rnn2c.ir.program import Program, Signal
 
 
-def run_integer(
-    program: Program, inputs: Mapping[str, NDArray[np.integer]]
-) -> dict[str, IntArray]:
+def run_integer(program: Program, inputs: Mapping[str, NDArray[np.integer]]) -> dict[str, IntArray]:
     """Run whole sequences on raw integers by model names: [T, n] or [N, T, n]; [n] or [N, n]."""
     arrays, batch, steps, plain = _batched(program, inputs)
     machine = Interpreter(program, batch)
-    machine.init({s.buffer: arrays[s.name] for s in program.inputs if s.rate == "sequence" and s.name in arrays})
-    per_step: dict[str, list[IntArray]] = {s.buffer: [] for s in program.outputs if s.rate == "step"}
+    machine.init(
+        {
+            s.buffer: arrays[s.name]
+            for s in program.inputs
+            if s.rate == "sequence" and s.name in arrays
+        }
+    )
+    per_step: dict[str, list[IntArray]] = {
+        s.buffer: [] for s in program.outputs if s.rate == "step"
+    }
     moving = [s for s in program.inputs if s.rate == "step"]
     for t in range(steps):
         out = machine.step({s.buffer: arrays[s.name][:, t] for s in moving})
@@ -84,14 +90,18 @@ def _batched(
         size = program.buffer[signal.buffer].size
         if array.ndim not in (rank, rank + 1) or array.shape[-1] != size:
             shape = f"[T, {size}]" if rank == 2 else f"[{size}]"
-            raise Rnn2cError(f"input '{signal.name}' has shape {list(array.shape)}, expected {shape}")
+            raise Rnn2cError(
+                f"input '{signal.name}' has shape {list(array.shape)}, expected {shape}"
+            )
         plain = plain and array.ndim == rank
         arrays[signal.name] = array if array.ndim == rank + 1 else array[None]
         batches.add(arrays[signal.name].shape[0])
         if rank == 2:
             lengths.add(array.shape[-2])
     if len(batches) > 1 or len(lengths) > 1:
-        raise Rnn2cError(f"inputs differ in length: batch {sorted(batches)}, steps {sorted(lengths)}")
+        raise Rnn2cError(
+            f"inputs differ in length: batch {sorted(batches)}, steps {sorted(lengths)}"
+        )
     steps = lengths.pop() if lengths else 0
     if steps < 1:
         raise Rnn2cError("a sequence needs at least one time step")

@@ -97,7 +97,9 @@ class Interpreter:
             e = store.element
             target = (self.fresh if e.new else self.memory)[e.buffer]
             buffer = self.program.buffer[e.buffer]
-            target[:, _positions(e, stage)] = _fits(values[store.value], buffer.lo, buffer.hi, e.buffer)
+            target[:, _positions(e, stage)] = _fits(
+                values[store.value], buffer.lo, buffer.hi, e.buffer
+            )
 
     def _argument(
         self, a: Argument, stage: Stage, values: Mapping[str, IntArray]
@@ -120,7 +122,9 @@ class Interpreter:
     def _dot(self, dot: Dot, stage: Stage) -> dict[str, IntArray]:
         bias = self.program.const[dot.bias].data.reshape(1, stage.units, len(dot.outs))
         total = np.repeat(bias, self.batch, axis=0)
-        for segment, matrix in zip(dot.segments, self.program.weight[dot.weight].matrices, strict=True):
+        for segment, matrix in zip(
+            dot.segments, self.program.weight[dot.weight].matrices, strict=True
+        ):
             vector = (self.fresh if segment.new else self.memory)[segment.vector]
             total[:, :, list(segment.results)] += _product(matrix, vector)
         return {

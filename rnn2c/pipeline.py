@@ -116,4 +116,3 @@ def _clean(folder: Path, temporary: list[Path], made: bool) -> None:
         path.unlink(missing_ok=True)
     if made and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
-

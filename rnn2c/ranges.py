@@ -34,7 +34,7 @@ from rnn2c.arith_tree import (
 )
 from rnn2c.errors import RangeError
 from rnn2c.ir.graph import IntArray
-from rnn2c.ir.program import Argument, Call, Dot, Elem, Op, Program, Reduce, Stage, Table
+from rnn2c.ir.program import Argument, Call, Dot, Elem, Program, Reduce, Stage, Table
 
 CHUNK = 1 << 22
 
@@ -64,7 +64,9 @@ def _corners(fn: Callable[[int, int], int]) -> Callable[[Interval, Interval], In
     return on_corners
 
 
-def _shift(fn: Callable[[Interval, Interval], Interval]) -> Callable[[Interval, Interval], Interval]:
+def _shift(
+    fn: Callable[[Interval, Interval], Interval],
+) -> Callable[[Interval, Interval], Interval]:
     def checked(a: Interval, b: Interval) -> Interval:
         if not b.within(0, 62):
             raise RangeError(f"a shift by [{b.lo}, {b.hi}]")
@@ -227,7 +229,10 @@ def _fit(value: Interval, width: str, where: str) -> Interval:
 
 
 def dot_bound(
-    matrices: tuple[IntArray, ...], vectors: tuple[tuple[int, int], ...], results: tuple[tuple[int, ...], ...], bias: IntArray
+    matrices: tuple[IntArray, ...],
+    vectors: tuple[tuple[int, int], ...],
+    results: tuple[tuple[int, ...], ...],
+    bias: IntArray,
 ) -> list[Interval]:
     """Range of each result of a fused dot product, over all units and any order of summation.
 
@@ -238,8 +243,12 @@ def dot_bound(
     for matrix, (lo, hi), rows in zip(matrices, vectors, results, strict=True):
         plus = np.maximum(matrix, 0).sum(axis=2)
         minus = np.minimum(matrix, 0).sum(axis=2)
-        lowest[:, list(rows)] += plus.astype(object) * min(lo, 0) + minus.astype(object) * max(hi, 0)
-        highest[:, list(rows)] += plus.astype(object) * max(hi, 0) + minus.astype(object) * min(lo, 0)
+        lowest[:, list(rows)] += plus.astype(object) * min(lo, 0) + minus.astype(object) * max(
+            hi, 0
+        )
+        highest[:, list(rows)] += plus.astype(object) * max(hi, 0) + minus.astype(object) * min(
+            lo, 0
+        )
     low, high = bias + lowest, bias + highest
     return [Interval(int(low[:, r].min()), int(high[:, r].max())) for r in range(bias.shape[1])]
 
@@ -312,10 +321,13 @@ def _element(program: Program, stage: Stage, elem: Elem) -> Interval:
 def _verify_dot(program: Program, dot: Dot, stage: Stage) -> dict[str, Interval]:
     weight = program.weight[dot.weight]
     bias = program.const[dot.bias].data.reshape(stage.units, len(dot.outs))
-    vectors = tuple((program.buffer[s.vector].lo, program.buffer[s.vector].hi) for s in dot.segments)
+    vectors = tuple(
+        (program.buffer[s.vector].lo, program.buffer[s.vector].hi) for s in dot.segments
+    )
     bounds = dot_bound(weight.matrices, vectors, tuple(s.results for s in dot.segments), bias)
     return {
-        out: _fit(value, dot.width, f"sum {out}") for out, value in zip(dot.outs, bounds, strict=True)
+        out: _fit(value, dot.width, f"sum {out}")
+        for out, value in zip(dot.outs, bounds, strict=True)
     }
 
 

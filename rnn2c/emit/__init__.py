@@ -8,6 +8,7 @@ import jinja2
 import numpy as np
 
 from rnn2c.arith_tree import LIMITS
+from rnn2c.budget import budget
 from rnn2c.data import templates_dir
 from rnn2c.emit.arith_c import READERS, definition, needed
 from rnn2c.emit.arrays import all_arrays
@@ -15,10 +16,14 @@ from rnn2c.emit.code import Coder
 from rnn2c.emit.golden import golden
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import CTYPES, Buffer, Call, Program, Reduce, Signal, Stage
-from rnn2c.budget import budget
 
 FILES = ("model.h", "model.c", "model_float.h", "model_selftest.c")
-SUFFIXES = {"model.h": ".h", "model.c": ".c", "model_float.h": "_float.h", "model_selftest.c": "_selftest.c"}
+SUFFIXES = {
+    "model.h": ".h",
+    "model.c": ".c",
+    "model_float.h": "_float.h",
+    "model_selftest.c": "_selftest.c",
+}
 
 
 def emit_c(program: Program) -> dict[str, str]:
@@ -106,6 +111,8 @@ def _primitives(program: Program) -> set[str]:
             case Reduce(function=function):
                 names |= {function} - {"argmax"}
     if program.raw_input is not None:
-        b = program.buffer[next(s.buffer for s in program.inputs if s.name == program.raw_input.signal)]
+        b = program.buffer[
+            next(s.buffer for s in program.inputs if s.name == program.raw_input.signal)
+        ]
         names |= {"affine", "sat8" if b.type == "i8" else "sat16"}
     return names

@@ -45,7 +45,9 @@ def needed(primitives: Iterable[str]) -> list[Function]:
 def definition(function: Function, prefix: str) -> str:
     """The C definition of one primitive, called PREFIX_name, with its docstring."""
     types = function.types()
-    doc = "\n * ".join(line.strip() for line in function.doc.splitlines()).replace("\n * \n", "\n *\n")
+    doc = "\n * ".join(line.strip() for line in function.doc.splitlines()).replace(
+        "\n * \n", "\n *\n"
+    )
     parameters = ", ".join(_parameter(name, type_) for name, type_ in function.parameters)
     lines = [
         f"/* {doc} */",
@@ -95,7 +97,7 @@ class _Writer:
         return text if type_ == width else f"({CTYPES[width]}){text}"
 
     def operand(self, e: Expr, width: str) -> str:
-        """The expression as part of another one: C's promotion of narrow signed types is welcome."""
+        """The expression as part of another one; C may promote narrow signed types."""
         text, type_ = self._typed(e, width)
         promoted = type_ == "int" and width in SIGNED_NARROW
         return text if type_ == width or promoted else f"({CTYPES[width]}){text}"

@@ -39,7 +39,9 @@ def weight_array(weight: Weight, prefix: str) -> ArrayCode:
     packing = PACKINGS[weight.packing]
     stream = packing.pack(weight.matrices)
     units = weight.matrices[0].shape[0]
-    return array(f"{prefix}_{weight.name}", packing.type, stream, weight.doc, "weight", stream.size // units)
+    return array(
+        f"{prefix}_{weight.name}", packing.type, stream, weight.doc, "weight", stream.size // units
+    )
 
 
 def const_array(const: Const, prefix: str) -> ArrayCode:

@@ -132,7 +132,11 @@ class Coder:
         calls = [i for i in stage.body if isinstance(i, Call)]
         dots = [i for i in stage.body if isinstance(i, Dot)]
         stores = tuple(
-            (self._element(s.element), CTYPES[self.program.buffer[s.element.buffer].type], renamed[s.value])
+            (
+                self._element(s.element),
+                CTYPES[self.program.buffer[s.element.buffer].type],
+                renamed[s.value],
+            )
             for s in stage.stores
         )
         return StageCode(

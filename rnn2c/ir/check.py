@@ -22,7 +22,9 @@ def check_model(model: Model) -> None:
     for layer in model.layers:
         for name in layer.inputs:
             if name and name not in defined:
-                raise Rnn2cError(f"layer '{layer.name}' reads '{name}', which nothing before it defines")
+                raise Rnn2cError(
+                    f"layer '{layer.name}' reads '{name}', which nothing before it defines"
+                )
         for name in layer.outputs:
             if name in defined:
                 raise Rnn2cError(f"layer '{layer.name}' defines '{name}' a second time")
@@ -31,7 +33,9 @@ def check_model(model: Model) -> None:
         raise Rnn2cError(f"model '{model.name}' has no output")
     for output in model.outputs:
         if output.value not in defined:
-            raise Rnn2cError(f"output '{output.name}' shows '{output.value}', which nothing defines")
+            raise Rnn2cError(
+                f"output '{output.name}' shows '{output.value}', which nothing defines"
+            )
     infer_sizes(model)
     infer_rates(model)
     for layer in model.layers:
@@ -68,9 +72,7 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
     return (got,)
 
 
-def _expect(
-    layer: graph.Layer, what: str, got: tuple[int, ...], wanted: tuple[int, ...]
-) -> None:
+def _expect(layer: graph.Layer, what: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     if got != wanted or 0 in wanted:
         raise Rnn2cError(
             f"layer '{layer.name}': {what} has shape {list(got)}, expected {list(wanted)}"
@@ -84,7 +86,8 @@ def infer_rates(model: Model) -> dict[str, Rate]:
         rate = rates[layer.inputs[0]]
         if isinstance(layer, (graph.Recurrent, graph.LastStep)) and rate != "step":
             raise Rnn2cError(
-                f"layer '{layer.name}' needs one vector per step, '{layer.inputs[0]}' has one per sequence"
+                f"layer '{layer.name}' needs one vector per step,"
+                f" '{layer.inputs[0]}' has one per sequence"
             )
         if isinstance(layer, graph.LastStep):
             rate = "sequence"
@@ -98,5 +101,6 @@ def _check_finite(layer: graph.Layer) -> None:
         if isinstance(data, np.ndarray) and not np.all(np.isfinite(data)):
             index = [int(k) for k in np.argwhere(~np.isfinite(data))[0]]
             raise Rnn2cError(
-                f"layer '{layer.name}': {name}{index} is {data[tuple(index)]}; weights must be finite"
+                f"layer '{layer.name}': {name}{index} is {data[tuple(index)]};"
+                " weights must be finite"
             )

@@ -19,10 +19,12 @@ Observer = Callable[[str, FloatArray], None]
 
 
 def sigmoid(x: FloatArray) -> FloatArray:
+    """1 / (1 + e^-x), without an overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
 
 
 def relu(x: FloatArray) -> FloatArray:
+    """max(x, 0)"""
     return np.maximum(x, 0.0)
 
 
@@ -107,7 +109,10 @@ def _recurrent(
     w_hh = layer.w_hh.real().T
     from_x = x @ layer.w_ih.real().T + layer.b_ih
     shape = (*x.shape[:-2], layer.units)
-    h, c = (np.zeros(shape) if s is None else np.broadcast_to(s, shape) for s in (*state, None, None)[:2])
+    h, c = (
+        np.zeros(shape) if s is None else np.broadcast_to(s, shape)
+        for s in (*state, None, None)[:2]
+    )
     hs, cs, pres = [], [], []
     for t in range(x.shape[-2]):
         a = from_x[..., t, :]

@@ -26,7 +26,9 @@ def model_id(program: Program) -> int:
         _plain(program.raw_input, numbers),
     ]
     checksum = zlib.crc32(repr(plain).encode())
-    for array in [m for w in program.weights for m in w.matrices] + [c.data for c in program.consts]:
+    for array in [m for w in program.weights for m in w.matrices] + [
+        c.data for c in program.consts
+    ]:
         checksum = zlib.crc32(array.astype("<i8").tobytes(), checksum)
     return checksum
 

@@ -244,7 +244,13 @@ class Program:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one step."""
-        used = {i.weight for op in self.step if isinstance(op, Stage) for i in op.body if isinstance(i, Dot)}
+        used = {
+            i.weight
+            for op in self.step
+            if isinstance(op, Stage)
+            for i in op.body
+            if isinstance(i, Dot)
+        }
         return sum(m.size for w in self.weights if w.name in used for m in w.matrices)
 
     @cached_property

@@ -102,4 +102,3 @@ def _describe(model: Model) -> str:
         elif not isinstance(layer, graph.LastStep):
             parts.append(kind.lower())
     return ", ".join(parts)
-

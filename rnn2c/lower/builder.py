@@ -94,7 +94,9 @@ class Builder:
         """`value` is found there."""
         self._places[value] = place
 
-    def buffer(self, name: str, form: Format, size: int, role: str, doc: str, **more: object) -> str:
+    def buffer(
+        self, name: str, form: Format, size: int, role: str, doc: str, **more: object
+    ) -> str:
         """Declare a buffer that holds values of a format; returns its C name."""
         taken = self.names.take(name)
         type_ = storage_type(form.lo, form.hi)
@@ -130,7 +132,9 @@ class Builder:
         role = "scratch" if rate == "step" else "local"
         return Place(self.buffer(name, form, size, role, doc, rate=rate))
 
-    def define(self, value: str, result: str, doc: str, place: Place | None = None) -> tuple[Store, ...]:
+    def define(
+        self, value: str, result: str, doc: str, place: Place | None = None
+    ) -> tuple[Store, ...]:
         """Stores of `result`, the elements of `value`: into its own place and into outputs.
 
         Without a given place the value goes straight into the output that shows it, or into new

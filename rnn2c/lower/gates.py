@@ -76,9 +76,13 @@ def cell_sums(
         scale = s_ih[rows] if "x" in s.parts else s_hh[rows]
         if s.parts == "xh" and not np.allclose(scale, s_hh[rows], rtol=1e-9):
             raise UnsupportedError(
-                f"layer '{layer.name}': a joint sum needs equal scales for x and h; use accumulate=split"
+                f"layer '{layer.name}': a joint sum needs equal scales for x and h;"
+                " use accumulate=split"
             )
-        real = sum((v[rows] for part, v in (("x", layer.b_ih), ("h", layer.b_hh)) if part in s.parts), start=np.zeros(units))
+        real = sum(
+            (v[rows] for part, v in (("x", layer.b_ih), ("h", layer.b_hh)) if part in s.parts),
+            start=np.zeros(units),
+        )
         bias[:, k] = np.round(real / scale).astype(np.int64)
         if "x" in s.parts and x_format.zero_point:
             bias[:, k] -= x_format.zero_point * w_ih[:, s.gate].sum(axis=1)
@@ -89,7 +93,11 @@ def cell_sums(
             ratios[s.name] = ratio(scale / s.unit)
 
     parts = tuple(
-        (place, matrix[:, [s.gate for s in sums if part in s.parts]], tuple(k for k, s in enumerate(sums) if part in s.parts))
+        (
+            place,
+            matrix[:, [s.gate for s in sums if part in s.parts]],
+            tuple(k for k, s in enumerate(sums) if part in s.parts),
+        )
         for part, place, matrix in (("x", x, w_ih), ("h", h, w_hh))
     )
     used = tuple(p for p in parts if p[2])
@@ -137,4 +145,6 @@ def load_state(b: Builder, layer: graph.Recurrent, index: int, what: str, place:
     if source is None:
         return
     stores = (Store(Elem(place.buffer), "v"),)
-    b.init.append(b.copy_stage(b.title(layer, f"initial {what}"), Elem(source), layer.units, stores))
+    b.init.append(
+        b.copy_stage(b.title(layer, f"initial {what}"), Elem(source), layer.units, stores)
+    )

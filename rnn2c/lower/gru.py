@@ -18,7 +18,9 @@ def lower_gru(b: Builder, layer: graph.Gru) -> None:
     """One stage (reset-after), or two: r and z of all units, then n (reset-before)."""
     slug = b.slug(layer)
     h_format = b.format(layer.name)
-    h = b.state(f"{slug}_h", h_format, layer.units, f"hidden state, Q0.{h_format.bits - 1}", twice=True)
+    h = b.state(
+        f"{slug}_h", h_format, layer.units, f"hidden state, Q0.{h_format.bits - 1}", twice=True
+    )
     wide = _wide_state(b, layer, slug)
     _load_state(b, layer, h, wide)
     x = b.place(layer.inputs[0], "step")
@@ -135,7 +137,9 @@ def _reset_before(
     compact = b.numerics.profile == "compact"
     h_format = b.format(layer.name)
     reset = b.scratch(f"{slug}_rh", h_format, layer.units, "r * h", "step")
-    z_format = Format(2.0**-8, 16, lo=0, hi=255) if compact else Format(2.0**-15, 16, lo=0, hi=32767)
+    z_format = (
+        Format(2.0**-8, 16, lo=0, hi=255) if compact else Format(2.0**-15, 16, lo=0, hi=32767)
+    )
     z = b.scratch(f"{slug}_z", z_format, layer.units, "update gate z", "step")
     outer = cell_sums(b, layer, x, old, gate_sums(b), label="rz_")
     body: list[Call | Dot] = [outer.dot, *gate_calls(b, outer)]

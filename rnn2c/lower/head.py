@@ -58,7 +58,9 @@ def lower_softmax(b: Builder, layer: graph.Softmax) -> None:
         Reduce(f"{title}: sum of e", "add", powers.buffer, total.buffer, size),
     )
     inverse, shift = _normalize(b, layer, total, size, rate, title)
-    share = Call("y", "share", (powers.elem(), Elem(inverse.buffer, 0, 0), Elem(shift.buffer, 0, 0)), "Q0.15")
+    share = Call(
+        "y", "share", (powers.elem(), Elem(inverse.buffer, 0, 0), Elem(shift.buffer, 0, 0)), "Q0.15"
+    )
     stores = b.define(layer.name, "y", f"probabilities of {layer.inputs[0]}")
     b.append(rate, Stage(f"{title}: e / sum", size, (share,), stores))
 

@@ -40,7 +40,11 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
         body += shift_calls("scaled", "sum", shift, dot.width == "i16", "")
     else:
         body += _scaled(b, layer, proven["sum"], scale / unit)
-    body += _activated(b, layer, form) if through_table else limited("y", "scaled", form, layer.activation)
+    body += (
+        _activated(b, layer, form)
+        if through_table
+        else limited("y", "scaled", form, layer.activation)
+    )
     stores = b.define(layer.name, "y", f"output of {layer.name}")
     suffix = f" then {layer.activation}" if layer.activation else ""
     title = b.title(layer, f"linear {q.shape[1]} -> {q.shape[0]}{suffix}")
@@ -78,7 +82,8 @@ def _power(layer: graph.Linear, scale: FloatArray, unit: float) -> int:
     shift = np.log2(unit / scale[0])
     if np.ptp(scale) != 0 or abs(shift - round(shift)) > 1e-6:
         raise UnsupportedError(
-            f"layer '{layer.name}': profile compact needs one scale for the whole matrix; quantize with it"
+            f"layer '{layer.name}': profile compact needs one scale for the whole matrix;"
+            " quantize with it"
         )
     return round(float(shift))
 

@@ -15,9 +15,13 @@ def lower_lstm(b: Builder, layer: graph.Lstm) -> None:
     slug = b.slug(layer)
     cell = f"{layer.name}.c"
     h_format = b.format(layer.name)
-    h = b.state(f"{slug}_h", h_format, layer.units, f"hidden state, Q0.{h_format.bits - 1}", twice=True)
+    h = b.state(
+        f"{slug}_h", h_format, layer.units, f"hidden state, Q0.{h_format.bits - 1}", twice=True
+    )
     cell_bits = _fraction_bits(b, cell)
-    c = b.state(f"{slug}_c", b.format(cell), layer.units, f"cell state, Q{15 - cell_bits}.{cell_bits}")
+    c = b.state(
+        f"{slug}_c", b.format(cell), layer.units, f"cell state, Q{15 - cell_bits}.{cell_bits}"
+    )
     load_state(b, layer, 0, "h", h)
     load_state(b, layer, 1, "c", c)
 
@@ -75,7 +79,12 @@ def tanh_call(b: Builder, out: str, pre: str) -> Call:
 
 def _accurate_cell(b: Builder, c: Place, cell_bits: int, h_bits: int) -> list[Call]:
     calls = [
-        Call("c", "gated_sum", ("f", c.elem(), "i", "g", 15 - cell_bits), f"Q{15 - cell_bits}.{cell_bits}")
+        Call(
+            "c",
+            "gated_sum",
+            ("f", c.elem(), "i", "g", 15 - cell_bits),
+            f"Q{15 - cell_bits}.{cell_bits}",
+        )
     ]
     tanh_input = "c"
     if cell_bits < PRE_BITS:

@@ -21,10 +21,12 @@ class RawScale:
 
 
 def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput:
-    """Multiplier and offset of every channel for `arith.affine`; raises Rnn2cError if one is unfit."""
+    """Multiplier and offset of every channel for `arith.affine`; Rnn2cError if one is unfit."""
     moving = [s for s in inputs if s.rate == "step"]
     if len(moving) != 1:
-        raise Rnn2cError(f"--input-scale needs a model with one per-step input, this one has {len(moving)}")
+        raise Rnn2cError(
+            f"--input-scale needs a model with one per-step input, this one has {len(moving)}"
+        )
     signal = moving[0]
     size = b.sizes[signal.name]
     scale = _per_channel(raw.scale, size, "--input-scale")
@@ -34,7 +36,9 @@ def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput
     factor = scale / signal.format.scale
     top = float(np.abs(factor).max())
     if not np.isfinite(top) or top == 0 or top > 2**14:
-        raise Rnn2cError(f"--input-scale {scale.max():g} does not suit this input; give units per count")
+        raise Rnn2cError(
+            f"--input-scale {scale.max():g} does not suit this input; give units per count"
+        )
     shift = int(np.clip(14 - np.floor(np.log2(top)), 1, 24))
     multiplier = np.clip(np.round(factor * 2.0**shift), -32767, 32767).astype(np.int64)
     offset = np.round((signal.format.zero_point - zero * factor) * 2.0**shift) + 2 ** (shift - 1)

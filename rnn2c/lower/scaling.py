@@ -56,7 +56,9 @@ def requantize_calls(
         proven = Interval(proven.lo >> drop, proven.hi >> drop)
         source, shift = f"{out}_sum", shift - drop
         if shift < WIDE_SHIFTS[0]:
-            raise UnsupportedError(f"{out}: a 64-bit sum of weights this large; scale the model down")
+            raise UnsupportedError(
+                f"{out}: a 64-bit sum of weights this large; scale the model down"
+            )
     reach = max(-proven.lo, proven.hi)
     if reach < NARROW_LIMIT and shift in NARROW_SHIFTS:
         calls.append(Call(out, "requantize", (source, multiplier, shift), doc))

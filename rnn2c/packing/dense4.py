@@ -25,7 +25,9 @@ def unpack(stream: IntArray, shapes: tuple[tuple[int, ...], ...]) -> tuple[IntAr
     """The inverse of pack, given the shapes of the matrices."""
     paired = tuple((units, results, (columns + 1) // 2) for units, results, columns in shapes)
     result = []
-    for packed, (units, results, columns) in zip(dense8.unpack(stream, paired), shapes, strict=True):
+    for packed, (units, results, columns) in zip(
+        dense8.unpack(stream, paired), shapes, strict=True
+    ):
         halves = np.stack([packed & 15, packed >> 4], axis=3).reshape(units, results, -1)
         result.append(((halves ^ 8) - 8)[:, :, :columns])
     return tuple(result)

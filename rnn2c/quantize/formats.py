@@ -53,7 +53,10 @@ def _layer_formats(
     name = layer.name
     match layer:
         case graph.Lstm():
-            return [(name, hidden_format(options)), (f"{name}.c", _cell_format(spans[f"{name}.c"], options))]
+            return [
+                (name, hidden_format(options)),
+                (f"{name}.c", _cell_format(spans[f"{name}.c"], options)),
+            ]
         case graph.Rnn(activation="relu"):
             return [(name, _relu_state(spans[name].reach, options))]
         case graph.Recurrent():
@@ -184,8 +187,10 @@ def gate_bits(model: Model, spans: Mapping[str, Span], options: QuantizeOptions)
             continue
         bits[layer.name] = GATE_BITS
         reach = spans[f"{layer.name}.pre"].reach
-        while options.profile == "accurate" and bits[layer.name] > 8 and reach * 2.0 ** bits[layer.name] > 32767:
+        while (
+            options.profile == "accurate"
+            and bits[layer.name] > 8
+            and reach * 2.0 ** bits[layer.name] > 32767
+        ):
             bits[layer.name] -= 1
     return bits
-
-

@@ -59,4 +59,3 @@ def _span(samples: FloatArray, kind: ObserverKind, percentile: float) -> Span:
         return Span(float(samples.min()), float(samples.max()))
     lo, hi = np.percentile(samples, [100 - percentile, percentile])
     return Span(float(lo), float(hi))
-

@@ -72,7 +72,13 @@ def verify(
 def reference(program: Program, sequence: RawSequence) -> SequenceResult:
     """What the interpreter computes for one raw sequence: outputs and every state buffer."""
     machine = Interpreter(program)
-    machine.init({s.buffer: sequence[s.buffer][None] for s in program.inputs if s.rate == "sequence" and s.buffer in sequence})
+    machine.init(
+        {
+            s.buffer: sequence[s.buffer][None]
+            for s in program.inputs
+            if s.rate == "sequence" and s.buffer in sequence
+        }
+    )
     moving = [s.buffer for s in program.inputs if s.rate == "step"]
     steps = len(sequence[moving[0]])
     outputs: list[Mapping[str, IntArray]] = []

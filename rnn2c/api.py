@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c import pipeline
@@ -80,11 +79,11 @@ def build(
     return program
 
 
-def verify(
-    program: ir_program.Program, inputs: Sequence[Mapping[str, NDArray[np.floating]]] | Data
-) -> Report:
+def verify(program: ir_program.Program, inputs: Any) -> Report:
     """Compile the C for its target, run it in the emulator on these sequences, compare every step
-    and every state buffer with the reference.
+    and every state buffer with the reference; extreme inputs are tried too.
+
+    inputs: one sequence (arrays by input name), a list of them, or a SequenceSet.
     """
     return pipeline.verify(program, _sequences(inputs))
 

@@ -141,14 +141,14 @@ def _product(matrix: IntArray, vector: IntArray) -> IntArray:
     flat = matrix.reshape(units * results, columns)
     largest = int(np.abs(matrix).max(initial=0)) * int(np.abs(vector).max(initial=0)) * columns
     if largest < EXACT_FLOAT:
-        product = vector.astype(np.float64) @ flat.T.astype(np.float64)
+        product = np.asarray(vector.astype(np.float64) @ flat.T.astype(np.float64), np.int64)
     else:
         product = vector @ flat.T
-    return np.asarray(product, np.int64).reshape(-1, units, results)
+    return product.reshape(-1, units, results)
 
 
 def _positions(e: Elem, stage: Stage) -> IntArray:
-    return e.offset + e.stride * np.arange(stage.units)
+    return np.asarray(e.offset + e.stride * np.arange(stage.units), np.int64)
 
 
 def _reduce(op: Reduce, source: IntArray) -> IntArray:

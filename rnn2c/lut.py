@@ -22,8 +22,8 @@ def _sigmoid(x: FloatArray) -> FloatArray:
 
 def _words(function: Callable[[FloatArray], FloatArray], first: int) -> IntArray:
     """256 words (base << 16 | slope) of a function at knots first, first + 1, ... steps."""
-    knots = np.round(function((np.arange(257) + first) * STEP) * Q15).astype(np.int64)
-    return pack_words(knots)
+    x = np.asarray((np.arange(257) + first) * STEP, np.float64)
+    return pack_words(np.round(function(x) * Q15).astype(np.int64))
 
 
 def pack_words(knots: IntArray) -> IntArray:
@@ -48,20 +48,21 @@ def _signed_index() -> IntArray:
 
 def sigmoid_octets() -> IntArray:
     """arith.lut_u8: sigmoid in Q0.8 at the middle of each step, at most 255/256."""
-    middle = (_signed_index() + 0.5) * STEP
-    return np.clip(np.round(_sigmoid(middle) * 256), 0, 255).astype(np.int64)
+    middle = np.asarray((_signed_index() + 0.5) * STEP, np.float64)
+    return np.asarray(np.clip(np.round(_sigmoid(middle) * 256), 0, 255), np.int64)
 
 
 def tanh_q12() -> IntArray:
     """arith.lut_slope: tanh in Q3.12 at the start of each step, within +-4095."""
     value = np.round(np.tanh(_signed_index() * STEP) * 4096)
-    return np.clip(value, -4095, 4095).astype(np.int64)
+    return np.asarray(np.clip(value, -4095, 4095), np.int64)
 
 
 def tanh_q12_slope() -> IntArray:
     """arith.lut_slope: rise of tanh_q12 over each step, at most 255."""
     following = np.round(np.tanh((_signed_index() + 1) * STEP) * 4096)
-    return np.clip(np.clip(following, -4095, 4095) - tanh_q12(), 0, 255).astype(np.int64)
+    rise = np.clip(following, -4095, 4095) - tanh_q12()
+    return np.asarray(np.clip(rise, 0, 255), np.int64)
 
 
 def exp2_words() -> IntArray:

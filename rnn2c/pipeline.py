@@ -22,11 +22,17 @@ from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
 from rnn2c.lower import RawScale, lower
 from rnn2c.passes import fuse_activation, sink_last_step
-from rnn2c.quantize import QuantizeOptions, quantize_model
+from rnn2c.quantization import QuantizeOptions, quantize_model
 from rnn2c.ranges import verify_ranges
 from rnn2c.target import Target
-from rnn2c.validate.bench import Bench, bench
-from rnn2c.validate.verify import Report, verify
+from rnn2c.validate.bench import Bench, bench_in_temporary
+from rnn2c.validate.verify import (
+    Report,
+    Sequences,
+    raw_sequences,
+    stress_sequences,
+    verify_in_temporary,
+)
 
 __all__ = [
     "PASSES", "STAGES", "Bench", "Compiled", "QuantizeOptions", "RawScale", "Report",
@@ -89,6 +95,25 @@ def lower_model(model: Model, target: Target, raw: RawScale | None = None) -> Pr
 def emit(program: Program, folder: Path) -> tuple[Path, ...]:
     """Write the C files of a program into a folder; all of them or none."""
     return write_files(folder, emit_c(program))
+
+
+def verify(program: Program, sequences: Sequences, *, stress_steps: int = 16) -> Report:
+    """Run the C in the target's emulator on float sequences and, after them, on extreme inputs.
+
+    stress_steps: length of the extreme sequences, 0 for none.
+    """
+    raw = raw_sequences(program, sequences)
+    if stress_steps:
+        raw += stress_sequences(program, stress_steps)
+    return verify_in_temporary(program, emit_c(program), raw)
+
+
+def bench(program: Program, sequences: Sequences, *, steps: int = 8) -> Bench:
+    """Count one sequence, cut to `steps` steps, in the target's emulator."""
+    (raw,) = raw_sequences(program, sequences[:1])
+    moving = {s.buffer for s in program.inputs if s.rate == "step"}
+    short = {name: a[:steps] if name in moving else a for name, a in raw.items()}
+    return bench_in_temporary(program, emit_c(program), short)
 
 
 def write_files(folder: Path, files: dict[str, str]) -> tuple[Path, ...]:

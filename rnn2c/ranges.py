@@ -189,9 +189,9 @@ def _evaluate(
         case Literal(value):
             result = Interval(value, value)
         case Name(name):
-            value = scope[name]
-            assert isinstance(value, Interval)
-            result = value
+            named = scope[name]
+            assert isinstance(named, Interval)
+            result = named
         case Negate(operand):
             inner = part(operand)
             result = Interval(-inner.hi, -inner.lo)

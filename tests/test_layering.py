@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "rnn2c"
 
 STAGES = frozenset(
-    {"frontend", "compress", "quantize", "passes", "lower", "emit", "validate", "tune"}
+    {"frontend", "compress", "quantization", "passes", "lower", "emit", "validate", "tune"}
 )
 SHARED = frozenset("arith arith_tree calibration data errors ir lut packing sizes target".split())
 READERS = frozenset({"interp", "ranges"})

@@ -36,6 +36,10 @@ CELLS: dict[Cell, type[graph.Recurrent]] = {
 }
 
 
+MAX_WEIGHTS = 2**25
+MAX_FOLDED = 2**22
+
+
 @dataclass(frozen=True, eq=False)
 class CellWeights:
     """Weights of one layer in our gate order; shapes as in ir.graph.Recurrent."""
@@ -58,6 +62,8 @@ class Builder:
         self._inner: list[Port] = []
         self._taken: set[str] = set()
         self._biased: dict[str, str] = {}
+        self._weights = 0
+        self._folded = 0
 
     def input(self, name: str, axes: Sequence[Axis]) -> Value:
         """Declare a model input; its last axis holds the features."""
@@ -85,7 +91,23 @@ class Builder:
             name = f"{stem}.{number}" if stem else f"{fallback}{number}"
         return name
 
+    def fold(self, elements: int, where: str) -> None:
+        """Account for a constant that is about to be made; raises UnsupportedError over budget."""
+        self._folded += elements
+        if self._folded > MAX_FOLDED:
+            raise UnsupportedError(
+                f"{where}: makes a constant of {elements} elements; at most {MAX_FOLDED} are "
+                "folded in one model"
+            )
+
     def _add(self, layer: Layer) -> None:
+        # A small file may use one large matrix many times.
+        self._weights += sum(v.data.size for v in vars(layer).values() if isinstance(v, Tensor))
+        if self._weights > MAX_WEIGHTS:
+            raise UnsupportedError(
+                f"layer {quoted(layer.name)}: more than {MAX_WEIGHTS} weights in all; a model for "
+                "a microcontroller must be smaller"
+            )
         self._layers[layer.name] = layer
         self._taken.update(layer.outputs)
 

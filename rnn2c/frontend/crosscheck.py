@@ -183,7 +183,8 @@ def _run_child(model: bytes, feeds: Arrays, outputs: Sequence[str]) -> Arrays:
     arrays = {f"feed{k}": array for k, array in enumerate(feeds.values())}
     names = np.array([*feeds, *outputs])
     np.savez(buffer, model=np.frombuffer(model, np.uint8), names=names, **arrays)  # type: ignore[arg-type]
-    command = [sys.executable, "-I", str(CHILD), str(MEMORY_BYTES), str(SECONDS)]
+    # -P: the folder of the child must not shadow the onnx package.
+    command = [sys.executable, "-P", str(CHILD), str(MEMORY_BYTES), str(SECONDS)]
     try:
         done = subprocess.run(
             command, input=buffer.getvalue(), capture_output=True, timeout=SECONDS, check=False

@@ -170,6 +170,8 @@ class Layout:
             picked = [start] if (start, stop) == (0, 1) else picked
         else:
             picked = list(range(axis.size))[slice(start, stop)]
+            if len(picked) == axis.size > 1:
+                return value
         if len(picked) == 1:
             return self.unsqueeze(self.select(value, at, picked[0], where), [at], where)
         if picked and (self.axes.kind(axis) == "part" or (

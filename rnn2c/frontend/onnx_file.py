@@ -34,19 +34,7 @@ TYPES: Mapping[int, tuple[str, type[np.generic]]] = {
 
 def read_model(path: Path) -> onnx.ModelProto:
     """Parse the file; raises Rnn2cError with the path for anything that is no ONNX model."""
-    if not path.exists():
-        raise Rnn2cError(f"{quoted(path)}: no such file; give the path of an .onnx file")
-    if not path.is_file():
-        raise Rnn2cError(f"{quoted(path)}: not a regular file; give the path of an .onnx file")
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise Rnn2cError(
-            f"{quoted(path)}: {size} bytes; models up to {MAX_FILE_BYTES} bytes are read"
-        )
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Rnn2cError(f"{quoted(path)}: cannot be read ({error.strerror})") from None
+    data = _read(path)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
@@ -55,8 +43,24 @@ def read_model(path: Path) -> onnx.ModelProto:
             f"{quoted(path)}: not an ONNX file, or a damaged one; export it again"
         ) from None
     if not model.HasField("graph") or not model.graph.node:
-        raise Rnn2cError(f"{quoted(path)}: holds no ONNX graph (the file has {size} bytes)")
+        raise Rnn2cError(f"{quoted(path)}: holds no ONNX graph (the file has {len(data)} bytes)")
     return model
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.exists():
+            raise Rnn2cError(f"{quoted(path)}: no such file; give the path of an .onnx file")
+        if not path.is_file():
+            raise Rnn2cError(f"{quoted(path)}: not a regular file; give the path of an .onnx file")
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise Rnn2cError(
+                f"{quoted(path)}: {size} bytes; models up to {MAX_FILE_BYTES} bytes are read"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise Rnn2cError(f"{quoted(path)}: cannot be read ({error.strerror})") from None
 
 
 def opset(model: onnx.ModelProto) -> int:

@@ -1,7 +1,7 @@
 """ONNX operators that move or make data: on Values they change axes, on constants they are folded.
 
 Legacy PyTorch exports build the zero initial states from Shape, Gather, Concat and ConstantOfShape;
-folding them leaves plain zeros.  Nothing larger than MAX_FOLDED elements is ever made.
+folding them leaves plain zeros.  A budget bounds what is made.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from rnn2c.errors import UnsupportedError
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.layout import position
 from rnn2c.frontend.onnx_file import TYPES, array
 from rnn2c.frontend.onnx_node import Node, Operator
-from rnn2c.frontend.values import Axis, Operand, Value, as_items, shape_vector
-
-MAX_FOLDED = 2**22
+from rnn2c.frontend.values import Axis, Operand, Value, as_items, quoted, shape_vector
 
 
 def identity(builder: Builder, node: Node) -> Sequence[Operand]:
@@ -96,22 +93,20 @@ def expand(builder: Builder, node: Node) -> Sequence[Operand]:
             raise node.refuse("repeats data along an axis; only an Expand to the same shape works")
         return [found]
     dims = np.broadcast_shapes(found.shape, _extents(builder, node, items))
-    _budget(node, dims)
+    _budget(builder, node, dims)
     return [np.broadcast_to(found, dims)]
 
 
 def _extents(builder: Builder, node: Node, items: Sequence[int | Axis]) -> list[int]:
     dims = [builder.axes.extent(item, node.where) for item in items]
-    _budget(node, dims)
+    _budget(builder, node, dims)
     return dims
 
 
-def _budget(node: Node, dims: Sequence[int]) -> None:
-    if min(dims, default=0) < 0 or math.prod(dims) > MAX_FOLDED:
-        raise UnsupportedError(
-            f"{node.where}: makes a constant '{node.outputs[0][:40]}' of shape {list(dims)}; at "
-            f"most {MAX_FOLDED} elements are folded"
-        )
+def _budget(builder: Builder, node: Node, dims: Sequence[int]) -> None:
+    if min(dims, default=0) < 0:
+        raise node.refuse(f"makes a constant of shape {list(dims)}")
+    builder.fold(math.prod(dims), f"{node.where}, output {quoted(node.outputs[0])}")
 
 
 def transpose(builder: Builder, node: Node) -> Sequence[Operand]:
@@ -170,6 +165,8 @@ def gather(builder: Builder, node: Node) -> Sequence[Operand]:
     """One element of an axis of computed data, or any of a constant."""
     found, index, axis = node.operand(0), node.constant(1, "index"), node.integer("axis", 0)
     if not isinstance(found, Value):
+        width = found.shape[position(axis, found.ndim, node.where)]
+        _budget(builder, node, [found.size // max(width, 1) * index.size])
         return [np.asarray(np.take(found, index.astype(np.int64), axis=axis))]
     if index.size != 1 or index.ndim > 1:
         raise node.refuse(f"picks {index.size} elements; only one (the last step) can be picked")
@@ -207,8 +204,7 @@ def concat(builder: Builder, node: Node) -> Sequence[Operand]:
     if values:
         at = position(axis, len(values[0].axes), node.where)
         return [builder.layout.concat(values, at, node.where)]
-    if sum(a.size for a in arrays) > MAX_FOLDED:
-        _budget(node, [sum(a.size for a in arrays)])
+    _budget(builder, node, [sum(a.size for a in arrays)])
     return [np.concatenate(arrays, axis=axis)]
 
 

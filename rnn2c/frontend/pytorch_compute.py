@@ -77,9 +77,24 @@ def argmax(call: Call) -> Result:
 
 def identity(call: Call) -> Result:
     """The same tensor."""
-    call.skip("p", "train", "memory_format", "input")
-    found: Operand = call.get("self") if "self" in call.arguments else call.get("input")
+    call.skip("memory_format")
+    found: Operand = call.get("self")
     return found
+
+
+def dropout(call: Call) -> Result:
+    """Nothing at inference; one that stays on in eval mode is refused."""
+    call.skip("p")
+    if call.get("train"):
+        raise call.refuse("dropout is on in eval mode; pass training=self.training")
+    found: Operand = call.get("input")
+    return found
+
+
+def nothing(call: Call) -> Result:
+    """An assertion about types that torch.export adds beside conversions."""
+    call.skip(*call.arguments)
+    return None
 
 
 def to_type(call: Call) -> Result:
@@ -93,6 +108,7 @@ def to_type(call: Call) -> Result:
 
 
 OPERATORS: dict[str, Handler] = {
+    "_assert_tensor_metadata": nothing,
     "_softmax": softmax,
     "add": add,
     "addmm": addmm,
@@ -101,7 +117,7 @@ OPERATORS: dict[str, Handler] = {
     "clone": identity,
     "contiguous": identity,
     "detach": identity,
-    "dropout": identity,
+    "dropout": dropout,
     "getitem": getitem,
     "linear": linear,
     "matmul": matmul,

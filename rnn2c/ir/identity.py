@@ -16,8 +16,9 @@ PROSE = frozenset({"title", "doc", "signal"})
 
 def model_id(program: Program) -> int:
     """CRC-32 over buffers, operations, formats, weights and constants."""
-    named = (*program.buffers, *program.weights, *program.consts)
-    numbers = {item.name: f"#{n}" for n, item in enumerate(named)}
+    names = [x.name for x in program.buffers]
+    names += [x.name for x in program.weights] + [x.name for x in program.consts]
+    numbers = {name: f"#{n}" for n, name in enumerate(names)}
     plain = [
         program.profile,
         [dataclasses.astuple(dataclasses.replace(b, name="", doc="")) for b in program.buffers],

@@ -23,12 +23,13 @@ from rnn2c.ir.interface import Interface, Port
 from rnn2c.target import Target
 
 Role = Literal["input", "output", "state", "scratch", "local"]
-Width = Literal["i16", "i32", "i64"]
+Width = Literal["i16", "i24", "i32", "i64"]
 CTYPES = {
     "i8": "int8_t",
     "u8": "uint8_t",
     "i16": "int16_t",
     "u16": "uint16_t",
+    "i24": "RNN2C_I24",
     "i32": "int32_t",
     "u32": "uint32_t",
     "i64": "int64_t",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
@@ -80,7 +80,7 @@ def _declare_output(b: Builder, name: str, value: str) -> None:
     doc = f"model output '{prose(name)}'"
     buffer = b.buffer(name, form, b.sizes[value], "output", doc, rate=rate)
     source = next((p for p in b.model.layers if p.name == value), None)
-    kind = "label" if _is_label(b, source) else "value"
+    kind: Literal["label", "value"] = "label" if _is_label(b, source) else "value"
     b.outputs[name] = Signal(name, buffer, rate, form, kind)
 
 

@@ -220,7 +220,7 @@ class Builder:
         for bits in (*self.target.accumulators, 32, 64):
             limit = 2 ** (bits - 1)
             if all(r.within(-limit, limit - 1) for r in ranges):
-                widths: dict[int, Width] = {16: "i16", 32: "i32", 64: "i64"}
+                widths: dict[int, Width] = {16: "i16", 24: "i24", 32: "i32", 64: "i64"}
                 return widths[bits]
         worst = max(max(-r.lo, r.hi) for r in ranges)
         raise UnsupportedError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnn2c.ir import graph
-from rnn2c.ir.program import Call, Stage
+from rnn2c.ir.program import Call, Dot, Stage
 from rnn2c.lower.builder import Builder, Place
 from rnn2c.lower.gates import PRE_BITS, Sum, cell_sums, load_state
 from rnn2c.lower.lstm import pre_activation, tanh_call
@@ -20,7 +20,7 @@ def lower_rnn(b: Builder, layer: graph.Rnn) -> None:
     names = ("h_sum", "xh"), ("hx_sum", "x"), ("hh_sum", "h")
     wanted = tuple(Sum(n, 0, parts, unit) for n, parts in (names[:1] if joint else names[1:]))
     sums = cell_sums(b, layer, b.place(layer.inputs[0], "step"), Place(h.buffer), wanted)
-    body = [sums.dot, *pre_activation(b, sums, "h")]
+    body: list[Call | Dot] = [sums.dot, *pre_activation(b, sums, "h")]
     if layer.activation == "relu":
         body.append(Call("h", "clamp", ("h_pre", 0, form.hi), "relu"))
     elif b.numerics.profile == "compact":

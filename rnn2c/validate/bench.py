@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnn2c.budget import buffer_bytes
 from rnn2c.ir.graph import IntArray
 from rnn2c.ir.program import Program
 from rnn2c.validate.counters.sizes import SymbolRule
@@ -71,9 +73,17 @@ def bench(
     build: BuildOptions = DEFAULT_BUILD,
 ) -> Bench:
     """Count the C in `folder` while it runs one raw sequence (by C argument names)."""
-    from rnn2c.budget import buffer_bytes
-
     scratch = sum(buffer_bytes(b) for b in program.having("scratch"))
     interface = program.interface()
     measured = measure(folder, interface, program.target, sequence, build=build, rule=RULE)
     return Bench(program.target.name, program.macs, scratch, interface.stages, measured)
+
+
+def bench_in_temporary(
+    program: Program, files: Mapping[str, str], sequence: Mapping[str, IntArray]
+) -> Bench:
+    """bench for C that is not on disk yet."""
+    with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
+        for file, text in files.items():
+            Path(name, file).write_text(text, encoding="ascii")
+        return bench(program, Path(name), sequence)

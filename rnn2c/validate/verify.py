@@ -19,6 +19,7 @@ from rnn2c.validate.runner import CheckFailure, run_sequences, self_check
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
 
 RawSequence = Mapping[str, IntArray]
+Sequences = Sequence[Mapping[str, NDArray[np.floating]]]
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,7 @@ def _stacked(rows: Sequence[Mapping[str, IntArray]]) -> dict[str, IntArray]:
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def raw_sequences(
-    program: Program, sequences: Sequence[Mapping[str, NDArray[np.floating]]]
-) -> list[dict[str, IntArray]]:
+def raw_sequences(program: Program, sequences: Sequences) -> list[dict[str, IntArray]]:
     """Float sequences by model names -> raw integers by C argument names."""
     signals = {s.name: s for s in program.inputs}
     for sequence in sequences:

@@ -20,6 +20,7 @@ LAST_STEP = {
     "h_n_squeezed": lambda y, h: h.squeeze(0),
     "h_n_view": lambda y, h: h.view(1, 1, 1, UNITS)[0, -1],
     "h_n_reshaped": lambda y, h: h.reshape(1, UNITS),
+    "converted": lambda y, h: y[:, -1].to(torch.float32).contiguous(),
     "flattened": lambda y, h: y[:, -1:].flatten(1),
 }
 

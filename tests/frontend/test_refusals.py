@@ -85,7 +85,7 @@ TAILS = {
     "redefinition": (helper.make_node("Relu", ["Y"], ["Y"]), "'Y' is defined a second time"),
     "bomb": (
         helper.make_node("ConstantOfShape", ["huge"], ["z"]),
-        r"'z' of shape \[32768, 32768\]; at most",
+        r"output 'z': makes a constant of 1073741824 elements; at most",
     ),
     "malformed": (helper.make_node("Reshape", ["W", "six"], ["z"]), "malformed inputs"),
     "float cast": (helper.make_node("Cast", ["Y"], ["z"], to=7), "another type"),
@@ -106,6 +106,22 @@ def test_node_after_the_cell(case, tmp_path):
     node, message = TAILS[case]
     with pytest.raises(Rnn2cError, match=message):
         load(save(build(after=(node,), arrays=CONSTANTS, graph_outputs=("z",)), tmp_path))
+
+
+def test_many_small_constants_share_one_budget(tmp_path):
+    nodes = tuple(
+        helper.make_node("ConstantOfShape", ["million"], [f"k{k}"], name=f"n{k}") for k in range(9)
+    )
+    model = build(after=nodes, arrays={"million": np.array([10**6])})
+    with pytest.raises(Rnn2cError, match=r"node 'n4' .* makes a constant of 1000000 elements"):
+        load(save(model, tmp_path))
+
+
+def test_one_matrix_used_many_times_is_bounded(tmp_path):
+    nodes = tuple(helper.make_node("MatMul", ["Y", "M"], [f"k{k}"]) for k in range(40))
+    model = build(after=nodes, arrays={"M": np.zeros((UNITS, 10**6), np.float32)})
+    with pytest.raises(Rnn2cError, match="more than 33554432 weights"):
+        load(save(model, tmp_path))
 
 
 def damaged():
@@ -198,6 +214,9 @@ MODULES = {
     "operator": (nn.GRU(2, 3), lambda r: r[0].cumsum(0), "cumsum.*not supported; supported are"),
     "log_softmax": (nn.GRU(2, 3), lambda r: r[0].log_softmax(-1), "log_softmax"),
     "softmax dim": (nn.GRU(2, 3), lambda r: r[0].softmax(0), "axis 0; only the last axis"),
+    "live dropout": (
+        nn.GRU(2, 3), lambda r: nn.functional.dropout(r[0], 0.5, training=True), "dropout is on",
+    ),
     "step": (nn.GRU(2, 3), lambda r: r[0][1], "time step 1; only the last"),
 }
 

@@ -29,7 +29,7 @@ def test_limits_are_those_of_the_part():
     target = load_target("atmega328p")
     assert target.limits is not None
     assert (target.limits.flash_bytes, target.limits.ram_bytes) == (32_768, 2_048)
-    assert (target.int_bits, target.profile, target.accumulators) == (16, "compact", (16, 32))
+    assert (target.int_bits, target.profile, target.accumulators) == (16, "compact", (16, 24, 32))
     assert load_target("host").limits is None
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model, Numerics
-from rnn2c.quantize.formats import choose_formats, gate_bits
-from rnn2c.quantize.observe import observe
-from rnn2c.quantize.options import QuantizeOptions
-from rnn2c.quantize.weights import quantize_linear, quantize_recurrent
+from rnn2c.quantization.formats import choose_formats, gate_bits
+from rnn2c.quantization.observe import observe
+from rnn2c.quantization.options import QuantizeOptions
+from rnn2c.quantization.weights import quantize_linear, quantize_recurrent
 
 __all__ = ["QuantizeOptions", "quantize_model"]
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Format, Model
-from rnn2c.quantize.observe import Span
-from rnn2c.quantize.options import QuantizeOptions
-from rnn2c.quantize.weights import tensor_scale
+from rnn2c.quantization.observe import Span
+from rnn2c.quantization.options import QuantizeOptions
+from rnn2c.quantization.weights import tensor_scale
 
 HEADROOM = 2.0
 """Range kept free above what calibration saw where 16 bits leave room for it."""
@@ -170,7 +170,8 @@ def _balanced(layer: graph.Recurrent, reach: float, options: QuantizeOptions) ->
     usable = (from_x > 0) & (from_h > 0)
     if not usable.any():
         return _symmetric(reach, options.activation_bits)
-    scale = own * float(np.median(from_h[usable] / from_x[usable]))
+    with np.errstate(over="ignore"):  # denormal weights: infinite, and limited below
+        scale = own * float(np.median(from_h[usable] / from_x[usable]))
     finest, coarsest = reach / 32767, reach / 127
     if scale >= coarsest and options.activation_bits == 8:
         return _symmetric(reach, 8)

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Format, Tensor
-from rnn2c.quantize.options import QuantizeOptions
+from rnn2c.quantization.options import QuantizeOptions
 
 SMALLEST_SCALE = 2.0**-36
 BIAS_LIMIT = 2.0**21
@@ -79,7 +79,8 @@ def _sums_apart(layer: graph.Recurrent) -> np.ndarray[tuple[int], np.dtype[np.bo
 
 def _level(scales: FloatArray, rows: int) -> FloatArray:
     gates = scales.reshape(-1, rows)
-    return np.maximum(gates, gates.max(axis=1, keepdims=True) / ROW_RATIO).ravel()
+    finest = gates.max(axis=1, keepdims=True) / ROW_RATIO
+    return np.asarray(np.maximum(gates, finest), np.float64).ravel()
 
 
 def _power_of_two(scale: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_type_hints
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.quantize.observe import ObserverKind
+from rnn2c.quantization.observe import ObserverKind
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,75 @@
+"""rnn2c build: a model file in, C files out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from rnn2c.budget import budget
+from rnn2c.cli.compiling import Job, compile_from
+from rnn2c.cli.options import json_option, model_options, out_option
+from rnn2c.pipeline import STAGES, emit
+
+
+@click.command()
+@model_options
+@out_option
+@click.option("--emit", "stage", type=click.Choice(STAGES), help="Print a stage instead of writing C.")
+@json_option
+def build(out: Path, stage: str | None, as_json: bool, **options: Any) -> None:
+    """Compile MODEL (.onnx) to C for a target."""
+    job = compile_from(**options)
+    if stage is not None and stage != "c":
+        click.echo(_stage_text(job, stage))
+        return
+    paths = emit(job.compiled.program, out)
+    click.echo(json.dumps(_record(job, paths)) if as_json else _summary(job, paths))
+
+
+def _stage_text(job: Job, stage: str) -> str:
+    from rnn2c.ir.text import model_text, program_text
+
+    compiled = job.compiled
+    if stage == "program":
+        return program_text(compiled.program)
+    return model_text(getattr(compiled, stage))
+
+
+def _record(job: Job, paths: tuple[Path, ...]) -> dict[str, object]:
+    program = job.compiled.program
+    need = budget(program)
+    return {
+        "name": program.name,
+        "target": program.target.name,
+        "profile": program.profile,
+        "model_id": f"0x{program.model_id:08x}",
+        "cross_checked": not job.compiled.float.cross_check.startswith("not"),
+        "flash_bytes": {"weights": need.weights, "tables": need.tables, "code_at_most": need.code},
+        "ram_bytes": {"state": need.state, "scratch": need.scratch, "total": need.ram},
+        "stack_bytes_at_most": need.stack,
+        "macs": program.macs,
+        "files": [str(path) for path in paths],
+    }
+
+
+def _summary(job: Job, paths: tuple[Path, ...]) -> str:
+    program = job.compiled.program
+    need = budget(program)
+    limits = program.target.limits
+    of_flash = f" of {limits.flash_bytes}" if limits else ""
+    of_ram = f" of {limits.ram_bytes}" if limits else ""
+    return "\n".join(
+        [
+            f"{program.name}: {program.doc}",
+            f"  target   {program.target.name}, profile {program.profile}",
+            f"  import   {job.compiled.float.cross_check}",
+            f"  proof    no overflow for any input, {program.macs} multiply-accumulates a step",
+            f"  flash    {need.constants} bytes of constants ({need.weights} weights, {need.tables}"
+            f" tables), code at most {need.code}{of_flash}",
+            f"  RAM      {need.ram} bytes{of_ram}, stack at most {need.stack}",
+            f"  files    {' '.join(str(path) for path in paths)}",
+        ]
+    )

@@ -1,0 +1,82 @@
+"""Options that several commands share, as named decorators, and what they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import rich_click as click
+
+from rnn2c.calibration import SequenceSet, read_sequences
+from rnn2c.errors import Rnn2cError
+from rnn2c.ir.graph import Model
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _file(name: str, help_: str, *, required: bool = False) -> Callable[[F], F]:
+    return click.option(name, type=click.Path(path_type=Path), required=required, help=help_)
+
+
+def model_options(command: F) -> F:
+    """MODEL, --calib, --target and everything that decides the numbers."""
+    for decorate in reversed(
+        (
+            click.argument("model", type=click.Path(path_type=Path)),
+            _file("--calib", "Calibration sequences (.npz, one array per model input)."),
+            click.option("--target", default="host", show_default=True, help="See `rnn2c targets`."),
+            click.option("--name", help="Name of the C files and functions [default: the file's]."),
+            _choice("--weights", "int8", ("int8", "int4"), "Width of the weights."),
+            _choice("--activations", "int8", ("int8", "int16"), "Width of h between layers."),
+            _choice("--profile", None, ("accurate", "compact"), "Numeric profile [default: the target's]."),
+            _choice("--accumulate", "joint", ("joint", "split"), "One sum over x and h, or two."),
+            _choice("--observer", "minmax", ("minmax", "percentile"), "How calibration finds ranges."),
+            click.option("--percentile", type=float, default=99.99, show_default=True, help="For --observer percentile."),
+            click.option("--input-scale", metavar="S[,S...]", help="Emit from_raw: input = (count - offset) * S."),
+            click.option("--input-offset", metavar="O[,O...]", default="0", help="Counts at input 0, for --input-scale."),
+            click.option("--crosscheck/--no-crosscheck", default=True, help="Compare the import with onnxruntime."),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def _choice(
+    name: str, default: str | None, values: tuple[str, ...], help_: str
+) -> Callable[[F], F]:
+    shown = default is not None
+    return click.option(name, type=click.Choice(values), default=default, show_default=shown, help=help_)
+
+
+def json_option(command: F) -> F:
+    """--json: the result as one JSON object on stdout."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def out_option(command: F) -> F:
+    """-o, --out."""
+    decorate = click.option(
+        "-o", "--out", type=click.Path(path_type=Path), default=Path("out"), show_default=True,
+        help="Folder for the C files.",
+    )  # fmt: skip
+    return decorate(command)
+
+
+def numbers(text: str, option: str) -> tuple[float, ...]:
+    """`1,2.5,3` as floats; raises Rnn2cError naming the option."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise Rnn2cError(f"{option} {text!r}: expected numbers separated by commas") from None
+
+
+def calibration(path: Path | None, model: Model) -> SequenceSet:
+    """The calibration sequences; raises Rnn2cError with the shape to give if there are none."""
+    if path is None:
+        wanted = ", ".join(
+            f"'{i.name}' [N, T, {i.size}]" if i.rate == "step" else f"'{i.name}' [N, {i.size}]"
+            for i in model.inputs
+        )
+        raise Rnn2cError(f"--calib is missing: give an .npz file with {wanted} of typical inputs")
+    return read_sequences(path, model)

@@ -1,0 +1,38 @@
+"""rnn2c verify: the C in the target's emulator against the reference, bit for bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from rnn2c.calibration import read_sequences
+from rnn2c.cli.compiling import compile_from
+from rnn2c.cli.options import json_option, model_options
+from rnn2c.pipeline import Report
+from rnn2c.pipeline import verify as run_verify
+
+
+@click.command()
+@model_options
+@click.option("--data", type=click.Path(path_type=Path), help="Sequences to run [default: --calib].")
+@click.option("--sequences", type=click.IntRange(min=1), default=4, show_default=True, help="How many of them.")
+@json_option
+def verify(data: Path | None, sequences: int, as_json: bool, **options: Any) -> None:
+    """Compile MODEL, run it in the emulator, compare every step with the reference."""
+    job = compile_from(**options)
+    chosen = read_sequences(data, job.compiled.float) if data else job.data
+    report = run_verify(job.compiled.program, chosen.sequences[:sequences])
+    click.echo(json.dumps(report.to_json()) if as_json else _summary(report))
+    if not report.bit_exact:
+        raise click.exceptions.Exit(1)
+
+
+def _summary(report: Report) -> str:
+    head = f"{report.target}: {report.sequences} sequences (4 of them extreme inputs), {report.steps} steps"
+    if report.bit_exact:
+        return f"{head}: bit-exact, every step and every state buffer"
+    problems = [str(report.mismatch)] if report.mismatch else [str(f) for f in report.failed_checks]
+    return "\n".join([f"{head}: NOT bit-exact", *(f"  {p}" for p in problems)])

@@ -1,0 +1,215 @@
+"""Both intermediate representations as text, for people and for comparisons.
+
+Equal models give equal text.  Numbers of weights are summed up, not listed; names that come from
+the user's model appear as `ir.names.prose` lets them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Format, Layer, Model, Tensor
+from rnn2c.ir.names import prose
+from rnn2c.ir.program import (
+    Argument,
+    Buffer,
+    Call,
+    Const,
+    Dot,
+    Elem,
+    Op,
+    Program,
+    Reduce,
+    Signal,
+    Stage,
+    Table,
+    Weight,
+)
+
+
+def model_text(model: Model) -> str:
+    """A Model, one paragraph per layer: shapes, rates, formats once quantized, parameters."""
+    return "\n".join(_model_lines(model)) + "\n"
+
+
+def program_text(program: Program) -> str:
+    """A Program: buffers with their ranges, constants, then one line per instruction."""
+    return "\n".join(_program_lines(program)) + "\n"
+
+
+def format_text(form: Format) -> str:
+    """`Qm.n` for a power-of-two scale, else type and scale; a range only if it is not the type's."""
+    mantissa, exponent = math.frexp(form.scale)
+    if mantissa == 0.5 and form.zero_point == 0:
+        text = f"Q{form.bits - 2 + exponent}.{1 - exponent}"
+    else:
+        text = f"int{form.bits} scale {form.scale:.6g}"
+        text += f" zero point {form.zero_point}" if form.zero_point else ""
+    whole = (-(2 ** (form.bits - 1)), 2 ** (form.bits - 1) - 1)
+    return text if (form.lo, form.hi) == whole else f"{text} in [{form.lo}, {form.hi}]"
+
+
+# -- Model --------------------------------------------------------------------------------------
+
+
+def _model_lines(model: Model) -> Iterator[str]:
+    numerics = model.numerics
+    how = f", profile {numerics.profile}, accumulate {numerics.accumulate}" if numerics else ""
+    yield f"model {prose(model.name)}{how}"
+    for i in model.inputs:
+        yield f"input {_value(model, i.name)}"
+    for layer in model.layers:
+        yield ""
+        yield f"{type(layer).__name__}{_attributes(layer)} of {_inputs(layer)}"
+        for value in layer.outputs:
+            yield f"  defines {_value(model, value)}"
+        yield from (f"  {line}" for line in _parameters(layer))
+        if numerics and layer.name in numerics.pre_bits:
+            bits = numerics.pre_bits[layer.name]
+            yield f"  pre-activation of n in Q{15 - bits}.{bits}"
+    yield ""
+    for output in model.outputs:
+        yield f"output {prose(output.name)} shows {prose(output.value)}"
+
+
+def _value(model: Model, name: str) -> str:
+    """`name [size] per rate`, and its format once there is one."""
+    text = f"{prose(name)} [{model.sizes()[name]}] per {model.rates()[name]}"
+    form = model.numerics.formats.get(name) if model.numerics else None
+    return f"{text}, {format_text(form)}" if form else text
+
+
+def _inputs(layer: Layer) -> str:
+    return ", ".join(prose(name) or "zero" for name in layer.inputs)
+
+
+def _attributes(layer: Layer) -> str:
+    match layer:
+        case graph.Gru(reset_after=reset_after):
+            return f" (reset {'after' if reset_after else 'before'} the product)"
+        case graph.Rnn(activation=name) | graph.Linear(activation=name) if name:
+            return f" ({name})"
+        case graph.Activation(function=name):
+            return f" ({name})"
+    return ""
+
+
+def _parameters(layer: Layer) -> Iterator[str]:
+    """One line per weight matrix and bias, in declared order."""
+    for name, value in vars(layer).items():
+        if isinstance(value, Tensor):
+            yield f"{name} {list(value.shape)} {_tensor(value)}"
+        elif isinstance(value, np.ndarray):
+            yield f"{name} {list(value.shape)} float{_span(value)}"
+
+
+def _tensor(tensor: Tensor) -> str:
+    if tensor.scale is None:
+        return f"float{_span(np.asarray(tensor.data, np.float64))}"
+    lowest, highest = float(tensor.scale.min()), float(tensor.scale.max())
+    scales = f"{lowest:.6g}" if lowest == highest else f"{lowest:.6g} to {highest:.6g}"
+    data = np.asarray(tensor.data, np.int64)
+    return f"int{tensor.bits} in [{data.min()}, {data.max()}], scale of a row {scales}"
+
+
+def _span(array: NDArray[np.float64]) -> str:
+    return f" in [{array.min():.6g}, {array.max():.6g}]" if array.size else ""
+
+
+# -- Program ------------------------------------------------------------------------------------
+
+
+def _program_lines(program: Program) -> Iterator[str]:
+    yield f"program {program.name} for {program.target.name}, profile {program.profile}"
+    yield f"  {program.doc}"
+    yield from _section("signals", [_signal(s, "input") for s in program.inputs])
+    yield from (f"  {_signal(s, 'output')}" for s in program.outputs)
+    yield from _section("buffers", map(_buffer, program.buffers))
+    yield from _section("weights", map(_weight, program.weights))
+    yield from _section("constants", map(_const, program.consts))
+    for name, operations in (
+        ("init", program.init),
+        ("step", program.step),
+        ("finish", program.finish),
+    ):
+        yield from _section(name, [line for op in operations for line in _operation(op)])
+
+
+def _section(title: str, lines: Iterator[str] | list[str] | map[str]) -> Iterator[str]:
+    """A blank line, a title and indented lines; nothing at all without lines."""
+    for count, line in enumerate(lines):
+        if count == 0:
+            yield ""
+            yield title
+        yield f"  {line}"
+
+
+def _signal(signal: Signal, way: str) -> str:
+    form = "label" if signal.kind == "label" else format_text(signal.format)
+    return f"{way} {prose(signal.name)}: {signal.buffer} per {signal.rate}, {form}"
+
+
+def _buffer(b: Buffer) -> str:
+    twice = " twice" if b.twice else ""
+    return f"{b.name}: {b.type}[{b.size}]{twice}, {b.role}, in [{b.lo}, {b.hi}]: {prose(b.doc)}"
+
+
+def _weight(w: Weight) -> str:
+    shapes = " ".join(str(list(m.shape)) for m in w.matrices)
+    return f"{w.name}: {w.packing} {shapes}, {w.bits} bits"
+
+
+def _const(c: Const) -> str:
+    return f"{c.name}: {c.type}[{c.data.size}], {c.kind}, in [{c.data.min()}, {c.data.max()}]"
+
+
+def _operation(op: Op) -> Iterator[str]:
+    match op:
+        case Stage():
+            yield f"{op.title}: {op.units} units"
+            for instruction in op.body:
+                match instruction:
+                    case Call():
+                        yield f"  {_call(instruction)}"
+                    case Dot():
+                        yield from (f"  {line}" for line in _dot(instruction))
+            for store in op.stores:
+                yield f"  {_element(store.element)} = {store.value}"
+        case Reduce():
+            mark = "'" if op.new else ""
+            yield op.title
+            yield f"  {op.target}[0] = {op.function} of {op.source}{mark}[0 .. {op.size - 1}]"
+
+
+def _call(call: Call) -> str:
+    text = f"{call.out} = {call.primitive}({', '.join(map(_argument, call.arguments))})"
+    return f"{text}  # {prose(call.doc)}" if call.doc else text
+
+
+def _argument(a: Argument) -> str:
+    match a:
+        case Elem():
+            return _element(a)
+        case Table(const):
+            return const
+    return str(a)
+
+
+def _element(e: Elem) -> str:
+    """buffer[offset + stride j]; a prime marks the copy being computed."""
+    terms = {0: [], 1: ["j"]}.get(e.stride, [f"{e.stride} j"])
+    terms += [str(e.offset)] if e.offset or not terms else []
+    return f"{e.buffer}{chr(39) if e.new else ''}[{' + '.join(terms)}]"
+
+
+def _dot(dot: Dot) -> Iterator[str]:
+    """The accumulators with their width, then one line per segment."""
+    yield f"{' '.join(dot.outs)} = {dot.width} sums of {dot.bias} and {dot.weight}:"
+    for s in dot.segments:
+        sums = " ".join(dot.outs[r] for r in s.results)
+        yield f"  {s.vector}{chr(39) if s.new else ''}[0 .. {s.size - 1}] into {sums}"

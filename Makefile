@@ -21,7 +21,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r goal text; do \
 		printf 'make %-11s %s\n' "$$goal" "$$text"; done
 
-demo: $(CORE) ## compile a trained network and run the C on the test data (no PyTorch needed)
+demo: toolchains $(CORE) ## compile a trained network for two chips and run it in their emulators
 	$(PY) firmware_examples/activity/demo.py
 
 test: toolchains $(DEV) $(DATA) lint ## check the code and run the tests, emulators included

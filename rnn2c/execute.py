@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn2c import arith
 from rnn2c.errors import Rnn2cError
 from rnn2c.interp import Interpreter
 from rnn2c.ir.graph import FloatArray, IntArray
@@ -106,3 +107,17 @@ def _batched(
     if steps < 1:
         raise Rnn2cError("a sequence needs at least one time step")
     return arrays, batches.pop(), steps, plain
+
+
+def from_raw(program: Program, counts: NDArray[np.integer]) -> IntArray:
+    """Sensor counts [..., n] as the raw integers of the input, exactly as NAME_from_raw does.
+
+    Raises Rnn2cError for a program that was built without an input scale.
+    """
+    raw = program.raw_input
+    if raw is None:
+        raise Rnn2cError("the program has no from_raw; give --input-scale when it is built")
+    multiplier, offset = program.const[raw.multiplier].data, program.const[raw.offset].data
+    scaled = arith.affine(np.asarray(counts, np.int64), multiplier, offset, raw.shift)
+    saturate = arith.sat8 if program.buffer[raw.buffer].type == "i8" else arith.sat16
+    return np.asarray(saturate(scaled), np.int64)

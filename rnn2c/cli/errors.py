@@ -6,21 +6,16 @@ import rich_click as click
 
 from rnn2c.errors import Rnn2cError
 
-
-class Refusal(click.ClickException):
-    """An Rnn2cError on its way to the terminal."""
-
-    exit_code = 2
-
-    def show(self, file: object = None) -> None:
-        click.echo(f"rnn2c: error: {self.format_message()}", err=True)
+REFUSED = 2
 
 
 class RefusingGroup(click.RichGroup):
-    """Turns every Rnn2cError of a command into a Refusal."""
+    """Turns every Rnn2cError of a command into one plain line."""
 
     def invoke(self, ctx: click.Context) -> object:
+        """Run the command; exit with code 2 where it refuses its input."""
         try:
             return super().invoke(ctx)
         except Rnn2cError as error:
-            raise Refusal(" ".join(str(error).split())) from None
+            click.echo(f"rnn2c: error: {' '.join(str(error).split())}", err=True)
+            ctx.exit(REFUSED)

@@ -132,7 +132,7 @@ def shift16(acc: i16, shift: u8) -> i16:
 
 
 def grow_sat16(acc: i32, shift: u8) -> i16:
-    """acc * 2^shift saturated to 16 bits; 1 <= shift <= 14."""
+    """acc * 2^shift saturated to the multiples of 2^shift in 16 bits; 1 <= shift <= 14."""
     limit: i32 = 32768 >> shift
     raised: i32 = maximum(acc, -limit)
     limited: i32 = minimum(raised, limit - 1)
@@ -213,7 +213,7 @@ def subtract(a: i32, b: i32) -> i32:
 
 
 def excess_bit(total: i32) -> u8:
-    """1 if total >= 2^15, else 0; total < 2^31."""
+    """1 if total >= 2^15, else 0; 0 <= total < 2^31."""
     return minimum(total >> 15, 1)
 
 
@@ -223,7 +223,7 @@ def shift_down(x: i32, shift: u8) -> i32:
 
 
 def reciprocal(x: i32, guesses: shorts) -> i32:
-    """About 2^29 / x for x in [2^14, 2^15): one Newton step from a table of 64 first guesses."""
+    """2^29 / x to within 4 for x in [2^14, 2^15): a first guess and one Newton step."""
     guess: i32 = guesses[(x >> 8) - 64]
     error: i32 = ((1 << 29) - x * guess) >> 14
     refined: i32 = guess + ((guess * error) >> 15)

@@ -125,10 +125,17 @@ def _to16(x: int) -> int:
     return max(-32768, min(32767, x))
 
 
+def _blend_bound(n: Interval, h: Interval, z: Interval) -> Interval:
+    """Between n and h, as long as the gate is not negative."""
+    if z.lo < 0:
+        raise RangeError(f"blend: a gate in [{z.lo}, {z.hi}] can be negative")
+    return n.hull(h)
+
+
 LEMMAS: dict[str, Callable[..., Interval]] = {
     "lut": _lut_bound,
     "lut_slope": _lut_slope_bound,
-    "blend": lambda n, h, z: n.hull(h),
+    "blend": _blend_bound,
     "blend_u8": lambda n, h, z: n.hull(h),
     "mul_u8": lambda gate, x: Interval(min(0, x.lo), max(0, x.hi)),
     "add_sat16": lambda a, b: Interval(_to16(a.lo + b.lo), _to16(a.hi + b.hi)),

@@ -108,7 +108,7 @@ def _primitives(program: Program) -> set[str]:
         match op:
             case Stage():
                 names |= {i.primitive for i in op.body if isinstance(i, Call)}
-            case Reduce(function=function):
+            case Reduce(function=function, size=size) if size > 1:
                 names |= {function} - {"argmax"}
     if program.raw_input is not None:
         b = program.buffer[

@@ -59,6 +59,7 @@ class DotCode:
     weight_ctype: str
     packing: str
     bias: str
+    bias_index: tuple[str, ...]
     read: str
     parts: tuple[Part, ...]
 
@@ -73,7 +74,7 @@ class StageCode:
     units: int
     dots: tuple[DotCode, ...]
     lines: tuple[Line, ...]
-    stores: tuple[tuple[str, str, str], ...]
+    stores: tuple[tuple[str, str], ...]
     reads: tuple[str, ...]
 
 
@@ -131,11 +132,12 @@ class Coder:
         renamed = self._renamed(stage)
         calls = [i for i in stage.body if isinstance(i, Call)]
         dots = [i for i in stage.body if isinstance(i, Dot)]
+        types = {d: i.width for i in dots for d in i.outs}
+        types |= {c.out: tree(c.primitive).returns for c in calls}
         stores = tuple(
             (
                 self._element(s.element),
-                CTYPES[self.program.buffer[s.element.buffer].type],
-                renamed[s.value],
+                _stored(renamed[s.value], types[s.value], self.program.buffer[s.element.buffer].type),
             )
             for s in stage.stores
         )
@@ -178,7 +180,8 @@ class Coder:
                 const_ = self.program.const.get(buffer)
                 if const_ is None:
                     return _widened(self._element(a), self.program.buffer[buffer].type, type_)
-                return f"RNN2C_READ_{READERS[const_.type]}(&{self.static(buffer)}[{_index(a)}])"
+                text = f"RNN2C_READ_{READERS[const_.type]}(&{self.static(buffer)}[{_index(a)}])"
+                return _widened(text, const_.type, type_)
 
     def static(self, name: str) -> str:
         """C name of a constant array."""
@@ -220,6 +223,7 @@ class Coder:
             weight_ctype=CTYPES[packing.type],
             packing=weight.packing,
             bias=self.static(bias.name),
+            bias_index=tuple(_index(Elem(bias.name, k, len(dot.outs))) for k in range(len(dot.outs))),
             read=READERS[bias.type],
             parts=tuple(parts),
         )
@@ -244,6 +248,11 @@ def _widened(text: str, type_: str, wanted: str) -> str:
     low, high = LIMITS[wanted]
     lo, hi = LIMITS[type_]
     return text if low <= lo and hi <= high else f"({CTYPES[wanted]}){text}"
+
+
+def _stored(text: str, type_: str, wanted: str) -> str:
+    """A cast where the buffer has another type than the value."""
+    return text if type_ == wanted else f"({CTYPES[wanted]}){text}"
 
 
 def _index(e: Elem) -> str:

@@ -211,7 +211,7 @@ class Builder:
             f"{bias.shape[0]} units; each {columns}",
         )
         self.weights.append(weight)
-        doc = f"[{bias.shape[0]}][{' '.join(outs)}]"
+        doc = f"first value of each sum: [{bias.shape[0]} units][{' '.join(outs)}]"
         bias_name = self.const(f"{layer.name}_{name}bias", bias.ravel(), doc)
         dot = Dot(outs, weight.name, bias_name, segments, width)
         return dot, dict(zip(outs, ranges, strict=True))

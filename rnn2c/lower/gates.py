@@ -11,7 +11,14 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, IntArray
 from rnn2c.ir.program import Call, Dot, Elem, Store
 from rnn2c.lower.builder import Builder, Place, units_by_gate
-from rnn2c.lower.scaling import Ratio, ratio, requantize_calls, rounding, shift_calls
+from rnn2c.lower.scaling import (
+    Ratio,
+    multiplier_doc,
+    ratio,
+    requantize_calls,
+    rounding,
+    shift_calls,
+)
 from rnn2c.ranges import Interval
 
 PRE_BITS = 12
@@ -111,7 +118,7 @@ def _multipliers(
     b: Builder, layer: graph.Recurrent, label: str, names: tuple[str, ...], ratios: dict[str, Ratio]
 ) -> dict[str, Elem]:
     data: IntArray = np.stack([ratios[n].multiplier for n in names], axis=1)
-    doc = f"[{data.shape[0]}][{' '.join(names)}]"
+    doc = multiplier_doc(data.shape[0], names)
     const = b.const(f"{layer.name}_{label}multiplier", data.ravel(), doc)
     return {n: Elem(const, k, len(names)) for k, n in enumerate(names)}
 

@@ -64,12 +64,12 @@ def _reset_after(b: Builder, layer: graph.Gru, x: Place, h: Place, wide: Place |
     body += [*sums.pre("nx", "nx_sum", _q(bits)), *sums.pre("nh", "nh_sum", _q(bits))]
     if b.numerics.profile == "compact":
         body += [
-            Call("nh_reset", "mul_u8", ("r", "nh"), _q(bits)),
+            Call("nh_reset", "mul_u8", ("r", "nh"), f"r*nh: {_q(bits)}"),
             Call("n_pre", "add_sat16", ("nx", "nh_reset"), _q(bits)),
         ]
     else:
         body += [
-            Call("nh_reset", "mul_round", ("r", "nh", 15), _q(bits)),
+            Call("nh_reset", "mul_round", ("r", "nh", 15), f"r*nh: Q0.15 * {_q(bits)} -> {_q(bits)}"),
             Call("n_both", "add", ("nx", "nh_reset")),
             Call("n_pre", "sat16", ("n_both",), _q(bits)),
         ]
@@ -107,7 +107,7 @@ def _candidate(b: Builder, bits: int) -> list[Call]:
     if bits == PRE_BITS:
         return [tanh_call(b, "n", "n_pre")]
     return [
-        Call("n_q12", "grow_sat16", ("n_pre", PRE_BITS - bits), "Q3.12"),
+        Call("n_q12", "grow_sat16", ("n_pre", PRE_BITS - bits), f"{_q(bits)} -> Q3.12"),
         tanh_call(b, "n", "n_q12"),
     ]
 
@@ -117,15 +117,15 @@ def _update(b: Builder, wide: Place | None, z: str | Elem, old: Place) -> list[C
     if b.numerics.profile == "compact":
         assert wide is not None
         return [
-            Call("n_q14", "times", ("n", 4), "Q1.14"),
-            Call("h_wide", "blend_u8", ("n_q14", wide.elem(), z), "Q1.14"),
-            Call("h", "round_sat8", ("h_wide", 7), "Q0.7"),
+            Call("n_q14", "times", ("n", 4), "Q3.12 -> Q1.14"),
+            Call("h_wide", "blend_u8", ("n_q14", wide.elem(), z), "n + z*(h - n): Q1.14"),
+            Call("h", "round_sat8", ("h_wide", 7), "Q1.14 -> Q0.7"),
         ]
     if wide is None:
-        return [Call("h", "blend", ("n", old.elem(), z), "Q0.15")]
+        return [Call("h", "blend", ("n", old.elem(), z), "n + z*(h - n): Q0.15")]
     return [
-        Call("h_wide", "blend", ("n", wide.elem(), z), "Q0.15"),
-        Call("h_q7", "round_shift", ("h_wide", 8), "Q0.7"),
+        Call("h_wide", "blend", ("n", wide.elem(), z), "n + z*(h - n): Q0.15"),
+        Call("h_q7", "round_shift", ("h_wide", 8), "Q0.15 -> Q0.7"),
         Call("h", "sat8", ("h_q7",)),
     ]
 
@@ -146,7 +146,7 @@ def _reset_before(
     if compact:
         body.append(Call("rh", "mul_u8", ("r", old.elem()), "Q0.7"))
     else:
-        body.append(Call("rh", "mul_round", ("r", old.elem(), 15), f"Q0.{h_format.bits - 1}"))
+        body.append(Call("rh", "mul_round", ("r", old.elem(), 15), f"r*h: Q0.{h_format.bits - 1}"))
     first = Stage(
         b.title(layer, "GRU gates r z; r*h"),
         layer.units,

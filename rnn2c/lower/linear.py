@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnn2c.arith_tree import LIMITS
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Format
 from rnn2c.ir.program import Call, Dot, Elem, Stage
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.lstm import tanh_call
-from rnn2c.lower.scaling import ratio, requantize_calls, rounding, shift_calls
+from rnn2c.lower.scaling import multiplier_doc, ratio, requantize_calls, rounding, shift_calls
 from rnn2c.ranges import Interval
 
 TABLE_STEP = 2.0**-12
@@ -36,30 +37,28 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
     parts = ((place, q[:, None, :], (0,)),)
     dot, proven = b.dot(layer, "", ("sum",), parts, bias[:, None], layer.weight.bits)
     body: list[Call | Dot] = [dot]
+    what = "Q3.12" if through_table else "the scale of y"
     if compact:
-        body += shift_calls("scaled", "sum", shift, dot.width == "i16", "")
+        body += shift_calls("scaled", "sum", shift, dot.width == "i16", what)
     else:
-        body += _scaled(b, layer, proven["sum"], scale / unit)
-    body += (
-        _activated(b, layer, form)
-        if through_table
-        else limited("y", "scaled", form, layer.activation)
-    )
+        body += _scaled(b, layer, proven["sum"], scale / unit, what)
+    if through_table:
+        body.append(Call("pre", "sat16", ("scaled",), what))
+        body += table_calls(b, layer.activation, "pre", "y")
+    else:
+        body += limited("y", "scaled", form, layer.activation)
     stores = b.define(layer.name, "y", f"output of {layer.name}")
     suffix = f" then {layer.activation}" if layer.activation else ""
     title = b.title(layer, f"linear {q.shape[1]} -> {q.shape[0]}{suffix}")
     b.append(rate, Stage(title, len(q), tuple(body), stores))
 
 
-def _scaled(b: Builder, layer: graph.Linear, proven: Interval, factors: FloatArray) -> list[Call]:
+def _scaled(
+    b: Builder, layer: graph.Linear, proven: Interval, factors: FloatArray, what: str
+) -> list[Call]:
     r = ratio(factors)
-    name = b.const(f"{layer.name}_multiplier", r.multiplier, f"[{len(r.multiplier)}]")
-    calls = requantize_calls("scaled_wide", "sum", proven, r, Elem(name), "")
-    return [*calls, Call("scaled", "sat16", ("scaled_wide",))]
-
-
-def _activated(b: Builder, layer: graph.Linear, form: Format) -> list[Call]:
-    return table_calls(b, layer.activation, "scaled", "y")
+    name = b.const(f"{layer.name}_multiplier", r.multiplier, multiplier_doc(len(factors), ("sum",)))
+    return requantize_calls("scaled", "sum", proven, r, Elem(name), what)
 
 
 def table_calls(b: Builder, function: str, pre: str, out: str) -> list[Call]:
@@ -72,10 +71,12 @@ def table_calls(b: Builder, function: str, pre: str, out: str) -> list[Call]:
 
 
 def limited(out: str, source: str, form: Format, activation: str) -> list[Call]:
-    """Saturate to the format of the output; relu cuts at zero."""
+    """Saturate to the range of the output; relu cuts at zero."""
     if activation == "relu":
         return [Call(out, "clamp", (source, 0, form.hi), "relu")]
-    return [Call(out, "sat8" if form.bits == 8 else "sat16", (source,))]
+    if (form.lo, form.hi) == LIMITS[f"i{form.bits}"]:
+        return [Call(out, "sat8" if form.bits == 8 else "sat16", (source,))]
+    return [Call(out, "clamp", (source, form.lo, form.hi))]
 
 
 def _power(layer: graph.Linear, scale: FloatArray, unit: float) -> int:

@@ -83,16 +83,16 @@ def _accurate_cell(b: Builder, c: Place, cell_bits: int, h_bits: int) -> list[Ca
             "c",
             "gated_sum",
             ("f", c.elem(), "i", "g", 15 - cell_bits),
-            f"Q{15 - cell_bits}.{cell_bits}",
+            f"f*c + i*g: Q{15 - cell_bits}.{cell_bits}",
         )
     ]
     tanh_input = "c"
     if cell_bits < PRE_BITS:
-        calls.append(Call("c_q12", "grow_sat16", ("c", PRE_BITS - cell_bits), "Q3.12"))
+        calls.append(Call("c_q12", "grow_sat16", ("c", PRE_BITS - cell_bits), f"Q{15 - cell_bits}.{cell_bits} -> Q3.12"))
         tanh_input = "c_q12"
     calls += [
         tanh_call(b, "c_tanh", tanh_input),
-        Call("h_wide", "mul_round", ("o", "c_tanh", 31 - h_bits), f"Q0.{h_bits - 1}"),
+        Call("h_wide", "mul_round", ("o", "c_tanh", 31 - h_bits), f"o*tanh(c): Q0.15 * Q0.15 -> Q0.{h_bits - 1}"),
         Call("h", "sat8" if h_bits == 8 else "sat16", ("h_wide",)),
     ]
     return calls
@@ -100,12 +100,12 @@ def _accurate_cell(b: Builder, c: Place, cell_bits: int, h_bits: int) -> list[Ca
 
 def _compact_cell(b: Builder, c: Place) -> list[Call]:
     return [
-        Call("c_kept", "mul_u8", ("f", c.elem()), "Q3.12"),
-        Call("c_added", "mul_u8", ("i", "g"), "Q3.12"),
+        Call("c_kept", "mul_u8", ("f", c.elem()), "f*c: Q3.12"),
+        Call("c_added", "mul_u8", ("i", "g"), "i*g: Q3.12"),
         Call("c", "add_sat16", ("c_kept", "c_added"), "Q3.12"),
         tanh_call(b, "c_tanh", "c"),
-        Call("h_q12", "mul_u8", ("o", "c_tanh"), "Q3.12"),
-        Call("h", "round_sat8", ("h_q12", 5), "Q0.7"),
+        Call("h_q12", "mul_u8", ("o", "c_tanh"), "o*tanh(c): Q3.12"),
+        Call("h", "round_sat8", ("h_q12", 5), "Q3.12 -> Q0.7"),
     ]
 
 

@@ -24,13 +24,13 @@ def lower_rnn(b: Builder, layer: graph.Rnn) -> None:
     if layer.activation == "relu":
         body.append(Call("h", "clamp", ("h_pre", 0, form.hi), "relu"))
     elif b.numerics.profile == "compact":
-        body += [tanh_call(b, "h_tanh", "h_pre"), Call("h", "round_sat8", ("h_tanh", 5), "Q0.7")]
+        body += [tanh_call(b, "h_tanh", "h_pre"), Call("h", "round_sat8", ("h_tanh", 5), "Q3.12 -> Q0.7")]
     elif form.bits == 16:
         body.append(tanh_call(b, "h", "h_pre"))
     else:
         body += [
             tanh_call(b, "h_tanh", "h_pre"),
-            Call("h_q7", "round_shift", ("h_tanh", 8), "Q0.7"),
+            Call("h_q7", "round_shift", ("h_tanh", 8), "Q0.15 -> Q0.7"),
             Call("h", "sat8", ("h_q7",)),
         ]
     title = b.title(layer, f"RNN h' = {layer.activation}(W x + U h)")

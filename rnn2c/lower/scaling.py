@@ -60,15 +60,16 @@ def requantize_calls(
                 f"{out}: a 64-bit sum of weights this large; scale the model down"
             )
     reach = max(-proven.lo, proven.hi)
+    said = f"{doc} = sum * multiplier / 2^{shift}"
     if reach < NARROW_LIMIT and shift in NARROW_SHIFTS:
-        calls.append(Call(out, "requantize", (source, multiplier, shift), doc))
+        calls.append(Call(out, "requantize", (source, multiplier, shift), said))
         return calls
     if (reach * int(r.multiplier.max())) >> shift >= 2**31 - 1:
         # an accumulator beyond this saturates for every row whose multiplier is not tiny
         limit = ((2**31 - 2**16) << shift) // int(r.multiplier.max())
         calls.append(Call(f"{out}_sum_limited", "clamp", (source, -limit, limit)))
         source = f"{out}_sum_limited"
-    calls.append(Call(out, "requantize_wide", (source, multiplier, shift), doc))
+    calls.append(Call(out, "requantize_wide", (source, multiplier, shift), said))
     return calls
 
 
@@ -78,10 +79,15 @@ def shift_calls(out: str, acc: str, shift: int, narrow: bool, doc: str) -> list[
     narrow: the accumulator itself has 16 bits.
     """
     if shift < 0:
-        return [Call(out, "grow_sat16", (acc, min(-shift, 14)), doc)]
+        return [Call(out, "grow_sat16", (acc, min(-shift, 14)), f"{doc} = sum * 2^{min(-shift, 14)}")]
     if narrow:
-        return [Call(out, "shift16", (acc, shift), doc)]
-    return [Call(out, "shift_sat16", (acc, shift), doc)]
+        return [Call(out, "shift16", (acc, shift), f"{doc} = sum / 2^{shift}")]
+    return [Call(out, "shift_sat16", (acc, shift), f"{doc} = sum / 2^{shift}")]
+
+
+def multiplier_doc(units: int, sums: tuple[str, ...]) -> str:
+    """Comment of an array of multipliers."""
+    return f"what takes each sum to its fixed-point format: [{units} units][{' '.join(sums)}]"
 
 
 def rounding(shift: int) -> int:

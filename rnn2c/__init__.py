@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rnn2c.errors import Rnn2cError
 
 if TYPE_CHECKING:
-    from rnn2c.api import build, compile, load, quantize, verify
+    from rnn2c.api import build, compile, load, quantize, verify  # noqa: A004 - the API's name
 
 __version__ = "0.1.0"
 __all__ = ["Rnn2cError", "__version__", "build", "compile", "load", "quantize", "verify"]

@@ -51,7 +51,7 @@ def quantize(model: Model, calibration: Data, **options: Any) -> Model:
     return pipeline.quantize(pipeline.prepare(model), data, QuantizeOptions(**options))
 
 
-def compile(
+def compile(  # noqa: A001 - the API's name
     model: Model,
     target: str | Target = "host",
     *,
@@ -88,7 +88,7 @@ def verify(program: ir_program.Program, inputs: Any) -> Report:
     return pipeline.verify(program, _sequences(inputs))
 
 
-def _sequences(inputs: Any) -> list[Mapping[str, NDArray[np.floating]]]:
+def _sequences(inputs: Any) -> list[Mapping[str, NDArray[Any]]]:
     if isinstance(inputs, SequenceSet):
         return list(inputs.sequences)
     if isinstance(inputs, Mapping):

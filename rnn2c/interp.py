@@ -155,7 +155,7 @@ def _reduce(op: Reduce, source: IntArray) -> IntArray:
     if op.function == "argmax":
         return source.argmax(axis=1)[:, None].astype(np.int64)
     fn: Callable[..., IntArray] = getattr(arith, op.function)
-    result = source[:, 0]
+    result: IntArray = source[:, 0]
     for k in range(1, op.size):
         result = fn(result, source[:, k])
     return result[:, None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnn2c.budget import check_fits
@@ -103,9 +103,9 @@ def verify(program: Program, sequences: Sequences, *, stress_steps: int = 16) ->
     stress_steps: length of the extreme sequences, 0 for none.
     """
     raw = raw_sequences(program, sequences)
-    if stress_steps:
-        raw += stress_sequences(program, stress_steps)
-    return verify_in_temporary(program, emit_c(program), raw)
+    extreme = stress_sequences(program, stress_steps) if stress_steps else []
+    report = verify_in_temporary(program, emit_c(program), [*raw, *extreme])
+    return replace(report, extremes=len(extreme))
 
 
 def bench(program: Program, sequences: Sequences, *, steps: int = 8) -> Bench:

@@ -64,17 +64,6 @@ def _corners(fn: Callable[[int, int], int]) -> Callable[[Interval, Interval], In
     return on_corners
 
 
-def _shift(
-    fn: Callable[[Interval, Interval], Interval],
-) -> Callable[[Interval, Interval], Interval]:
-    def checked(a: Interval, b: Interval) -> Interval:
-        if not b.within(0, 62):
-            raise RangeError(f"a shift by [{b.lo}, {b.hi}]")
-        return fn(a, b)
-
-    return checked
-
-
 def _bit_and(a: Interval, b: Interval) -> Interval:
     if a.lo == a.hi and b.lo == b.hi:
         return Interval(a.lo & b.lo, a.lo & b.lo)
@@ -99,8 +88,8 @@ OPERATIONS: dict[str, Callable[[Interval, Interval], Interval]] = {
     "+": _corners(lambda a, b: a + b),
     "-": _corners(lambda a, b: a - b),
     "*": _corners(lambda a, b: a * b),
-    ">>": _shift(_corners(lambda a, b: a >> b)),
-    "<<": _shift(_corners(lambda a, b: a << b)),
+    ">>": _corners(lambda a, b: a >> b),
+    "<<": _corners(lambda a, b: a << b),
     "&": _bit_and,
     "^": _bit_xor,
     "minimum": _extreme(min),
@@ -204,8 +193,11 @@ def _evaluate(
             result = Interval(-inner.hi, -inner.lo)
         case Binary(operator, left, right):
             at = operand_width(expression, width, types)
-            shifted = operator in (">>", "<<")
-            result = OPERATIONS[operator](part(left, at), part(right, "i32" if shifted else at))
+            if operator in (">>", "<<"):
+                count = _count(part(right, "i32"), at, where)
+                result = OPERATIONS[operator](part(left, at), count)
+            else:
+                result = OPERATIONS[operator](part(left, at), part(right, at))
         case Extreme(which, left, right):
             at = operand_width(expression, width, types)
             result = OPERATIONS[which](part(left, at), part(right, at))
@@ -219,6 +211,14 @@ def _evaluate(
             )
             result = bound(function, values)
     return _fit(result, width, where)
+
+
+def _count(count: Interval, width: str, where: str) -> Interval:
+    """C leaves a shift by the number of bits or more undefined; `int` may have 16 of them."""
+    bits = max(16, int(width[1:]))
+    if not count.within(0, bits - 1):
+        raise RangeError(f"{where}: a shift by [{count.lo}, {count.hi}] of {bits} bits")
+    return count
 
 
 def _look(table: Value, index: Interval, where: str) -> Interval:

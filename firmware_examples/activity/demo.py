@@ -86,9 +86,7 @@ def run_target(
     folder = OUT / name
     program.emit(folder)
     counts = [{"x": c.astype(np.int64)} for c in windows.counts]
-    got = run_sequences(
-        folder, program.interface(), program.target, counts, mode="final", raw=True
-    )
+    got = run_sequences(folder, program.interface(), program.target, counts, mode="final", raw=True)
     logits = np.stack([r.finals["logits"] for r in got])
     wanted = program.run_integer({"x": from_raw(program, windows.counts)})["logits"]
     every_step = rnn2c.verify(program, [{"x": x} for x in windows.x[:2]])
@@ -105,7 +103,15 @@ def run_target(
 
 def firmware(name: str, model: Path) -> str:
     """Build the firmware of the board with this model, run it, return its last line."""
-    command = ["make", "-s", "-C", str(HERE / name), f"MODEL={model}", f"PYTHON={sys.executable}", "run"]
+    command = [
+        "make",
+        "-s",
+        "-C",
+        str(HERE / name),
+        f"MODEL={model}",
+        f"PYTHON={sys.executable}",
+        "run",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         raise Rnn2cError(f"the firmware for {name} failed: {done.stderr.strip()[-300:]}")

@@ -30,7 +30,8 @@ def _summary(result: Bench) -> str:
         f"  flash   {m.flash.total} bytes: {m.flash.code + m.flash.other} code,"
         f" {m.flash.weights} weights, {m.flash.tables} tables",
         f"  RAM     {m.ram.total} bytes, stack {m.stack_bytes}",
-        f"  step    {_cost(m.step.instructions, m.step.cycles)} for {result.macs} multiply-accumulates",
+        f"  step    {_cost(m.step.instructions, m.step.cycles)}"
+        f" for {result.macs} multiply-accumulates",
     ]
     if m.finish is not None:
         lines.append(f"  finish  {_cost(m.finish.instructions, m.finish.cycles)}")

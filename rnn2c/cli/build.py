@@ -17,7 +17,9 @@ from rnn2c.pipeline import STAGES, emit
 @click.command()
 @model_options
 @out_option
-@click.option("--emit", "stage", type=click.Choice(STAGES), help="Print a stage instead of writing C.")
+@click.option(
+    "--emit", "stage", type=click.Choice(STAGES), help="Print a stage instead of writing C."
+)
 @json_option
 def build(out: Path, stage: str | None, as_json: bool, **options: Any) -> None:
     """Compile MODEL (.onnx) to C for a target."""

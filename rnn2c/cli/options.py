@@ -25,17 +25,45 @@ def model_options(command: F) -> F:
         (
             click.argument("model", type=click.Path(path_type=Path)),
             _file("--calib", "Calibration sequences (.npz, one array per model input)."),
-            click.option("--target", default="host", show_default=True, help="See `rnn2c targets`."),
+            click.option(
+                "--target", default="host", show_default=True, help="See `rnn2c targets`."
+            ),
             click.option("--name", help="Name of the C files and functions [default: the file's]."),
             _choice("--weights", "int8", ("int8", "int4"), "Width of the weights."),
             _choice("--activations", "int8", ("int8", "int16"), "Width of h between layers."),
-            _choice("--profile", None, ("accurate", "compact"), "Numeric profile [default: the target's]."),
+            _choice(
+                "--profile",
+                None,
+                ("accurate", "compact"),
+                "Numeric profile [default: the target's].",
+            ),
             _choice("--accumulate", "joint", ("joint", "split"), "One sum over x and h, or two."),
-            _choice("--observer", "minmax", ("minmax", "percentile"), "How calibration finds ranges."),
-            click.option("--percentile", type=float, default=99.99, show_default=True, help="For --observer percentile."),
-            click.option("--input-scale", metavar="S[,S...]", help="Emit from_raw: input = (count - offset) * S."),
-            click.option("--input-offset", metavar="O[,O...]", default="0", help="Counts at input 0, for --input-scale."),
-            click.option("--crosscheck/--no-crosscheck", default=True, help="Compare the import with onnxruntime."),
+            _choice(
+                "--observer", "minmax", ("minmax", "percentile"), "How calibration finds ranges."
+            ),
+            click.option(
+                "--percentile",
+                type=float,
+                default=99.99,
+                show_default=True,
+                help="For --observer percentile.",
+            ),
+            click.option(
+                "--input-scale",
+                metavar="S[,S...]",
+                help="Emit from_raw: input = (count - offset) * S.",
+            ),
+            click.option(
+                "--input-offset",
+                metavar="O[,O...]",
+                default="0",
+                help="Counts at input 0, for --input-scale.",
+            ),
+            click.option(
+                "--crosscheck/--no-crosscheck",
+                default=True,
+                help="Compare the import with onnxruntime.",
+            ),
         )
     ):
         command = decorate(command)
@@ -46,7 +74,9 @@ def _choice(
     name: str, default: str | None, values: tuple[str, ...], help_: str
 ) -> Callable[[F], F]:
     shown = default is not None
-    return click.option(name, type=click.Choice(values), default=default, show_default=shown, help=help_)
+    return click.option(
+        name, type=click.Choice(values), default=default, show_default=shown, help=help_
+    )
 
 
 def json_option(command: F) -> F:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,16 @@ from rnn2c.pipeline import verify as run_verify
 
 @click.command()
 @model_options
-@click.option("--data", type=click.Path(path_type=Path), help="Sequences to run [default: --calib].")
-@click.option("--sequences", type=click.IntRange(min=1), default=4, show_default=True, help="How many of them.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Sequences to run [default: --calib]."
+)
+@click.option(
+    "--sequences",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="How many of them.",
+)
 @json_option
 def verify(data: Path | None, sequences: int, as_json: bool, **options: Any) -> None:
     """Compile MODEL, run it in the emulator, compare every step with the reference."""
@@ -27,11 +36,14 @@ def verify(data: Path | None, sequences: int, as_json: bool, **options: Any) -> 
     report = run_verify(job.compiled.program, chosen.sequences[:sequences])
     click.echo(json.dumps(report.to_json()) if as_json else _summary(report))
     if not report.bit_exact:
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 def _summary(report: Report) -> str:
-    head = f"{report.target}: {report.sequences} sequences (4 of them extreme inputs), {report.steps} steps"
+    head = (
+        f"{report.target}: {report.sequences} sequences ({report.extremes} of them extreme inputs),"
+        f" {report.steps} steps"
+    )
     if report.bit_exact:
         return f"{head}: bit-exact, every step and every state buffer"
     problems = [str(report.mismatch)] if report.mismatch else [str(f) for f in report.failed_checks]

@@ -132,12 +132,14 @@ class Coder:
         renamed = self._renamed(stage)
         calls = [i for i in stage.body if isinstance(i, Call)]
         dots = [i for i in stage.body if isinstance(i, Dot)]
-        types = {d: i.width for i in dots for d in i.outs}
+        types: dict[str, str] = {d: i.width for i in dots for d in i.outs}
         types |= {c.out: tree(c.primitive).returns for c in calls}
         stores = tuple(
             (
                 self._element(s.element),
-                _stored(renamed[s.value], types[s.value], self.program.buffer[s.element.buffer].type),
+                _stored(
+                    renamed[s.value], types[s.value], self.program.buffer[s.element.buffer].type
+                ),
             )
             for s in stage.stores
         )
@@ -223,7 +225,9 @@ class Coder:
             weight_ctype=CTYPES[packing.type],
             packing=weight.packing,
             bias=self.static(bias.name),
-            bias_index=tuple(_index(Elem(bias.name, k, len(dot.outs))) for k in range(len(dot.outs))),
+            bias_index=tuple(
+                _index(Elem(bias.name, k, len(dot.outs))) for k in range(len(dot.outs))
+            ),
             read=READERS[bias.type],
             parts=tuple(parts),
         )

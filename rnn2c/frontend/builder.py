@@ -266,8 +266,9 @@ class Builder:
         ports = [replace(p, value=names.get(p.value, p.value)) for p in ports]
         read = {n for layer in layers for n in layer.inputs} | {p.value for p in ports}
         recurrent = any(isinstance(layer, graph.Recurrent) for layer in layers)
-        inputs = tuple(i for port in self._inputs
-            for i in model_inputs(self.axes, port, read, recurrent))
+        inputs = tuple(
+            i for port in self._inputs for i in model_inputs(self.axes, port, read, recurrent)
+        )
         refuse_repeated([i.name for i in inputs])
         model = Model(name=self.name, inputs=inputs, layers=tuple(layers), outputs=tuple(ports))
         check_model(model)

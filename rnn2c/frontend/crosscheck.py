@@ -93,11 +93,13 @@ def _random_feeds(imported: Imported) -> Arrays:
 def _vectors(array: NDArray[Any], port: Port, axes: Axes) -> list[FloatArray]:
     """The source tensor as one [T, n] or [n] array per Model value."""
     kinds = [axes.kind(a) for a in port.axes]
-    if list(array.shape) != [a.size if a.size is not None else s
-                             for a, s in zip(port.axes, array.shape, strict=False)]:
+    if list(array.shape) != [
+        a.size if a.size is not None else s for a, s in zip(port.axes, array.shape, strict=False)
+    ]:
         raise Rnn2cError(f"tensor {quoted(port.name)}: the runtime gives shape {array.shape}")
-    order = [k for want in ("part", "time", "feature") for k, kind in enumerate(kinds)
-             if kind == want]
+    order = [
+        k for want in ("part", "time", "feature") for k, kind in enumerate(kinds) if kind == want
+    ]
     units = tuple(k for k in range(array.ndim) if k not in order)
     moved = np.transpose(array.astype(np.float64), (*units, *order))
     moved = moved.reshape(moved.shape[len(units) :])
@@ -111,9 +113,11 @@ def _model_values(imported: Imported, feeds: Mapping[str, NDArray[Any]]) -> dict
     inputs: dict[str, FloatArray] = {}
     for port in imported.inputs:
         arrays = _vectors(feeds[port.name], port, imported.axes)
-        names = [port.name] if len(arrays) == 1 and port.name in _input_names(imported) else [
-            f"{port.name}.{k}" for k in range(len(arrays))
-        ]
+        names = (
+            [port.name]
+            if len(arrays) == 1 and port.name in _input_names(imported)
+            else [f"{port.name}.{k}" for k in range(len(arrays))]
+        )
         inputs.update(zip(names, arrays, strict=True))
     rates = {i.name: i.rate for i in imported.model.inputs}
     inputs = {n: a[None] if rates[n] == "step" and a.ndim == 1 else a for n, a in inputs.items()}

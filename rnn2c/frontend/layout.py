@@ -32,8 +32,7 @@ class Layout:
         rank = len(value.axes)
         if positions is None:
             chosen = {
-                k for k, a in enumerate(value.axes)
-                if a.size == 1 and self.axes.kind(a) != "time"
+                k for k, a in enumerate(value.axes) if a.size == 1 and self.axes.kind(a) != "time"
             }
         else:
             chosen = {position(k, rank, where) for k in positions}
@@ -156,9 +155,7 @@ class Layout:
             return value.parts
         return part_names(value.parts[0], stack.size)
 
-    def slice(
-        self, value: Value, at: int, start: int, stop: int, step: int, where: str
-    ) -> Value:
+    def slice(self, value: Value, at: int, start: int, stop: int, step: int, where: str) -> Value:
         """Everything, the last step, or a range of the layers of a stack."""
         axis = value.axes[at]
         if step == 1 and start == 0 and stop >= (ENDLESS if axis.size is None else axis.size):
@@ -174,9 +171,9 @@ class Layout:
                 return value
         if len(picked) == 1:
             return self.unsqueeze(self.select(value, at, picked[0], where), [at], where)
-        if picked and (self.axes.kind(axis) == "part" or (
-            self.axes.kind(axis) is None and self._is_raw(value)
-        )):
+        if picked and (
+            self.axes.kind(axis) == "part" or (self.axes.kind(axis) is None and self._is_raw(value))
+        ):
             self.axes.bind(axis, "part", where)
             names = self.parts(value)
             axes = (*value.axes[:at], self.axes.new("part", len(picked)), *value.axes[at + 1 :])

@@ -25,9 +25,7 @@ def gemm(builder: Builder, node: Node) -> Sequence[Operand]:
         raise node.refuse("transA=1 is not supported; use transA=0")
     x, weight = node.value(0), node.weights(1, "weight").astype(np.float64)
     if weight.ndim != 2 or len(x.axes) != 2:
-        raise node.refuse(
-            f"multiplies {len(x.axes)} by {weight.ndim} dimensions; both must have 2"
-        )
+        raise node.refuse(f"multiplies {len(x.axes)} by {weight.ndim} dimensions; both must have 2")
     weight = weight if node.integer("transB", 0) else weight.T
     bias = None
     if node.optional(2) is not None:
@@ -50,6 +48,7 @@ def add(builder: Builder, node: Node) -> Sequence[Operand]:
 
 def activation(function: str) -> Handler:
     """A handler for one elementwise function."""
+
     def handler(builder: Builder, node: Node) -> Sequence[Operand]:
         return [builder.activation(node.stem, node.value(0), function, node.where)]
 

@@ -25,7 +25,7 @@ def stem(node: onnx.NodeProto, constants: Collection[str]) -> str:
 
 
 def _from_scopes(node: onnx.NodeProto) -> str:
-    """"['', 'rnn', 'lstm']" -> "rnn": the last entry is the operation itself."""
+    """ "['', 'rnn', 'lstm']" -> "rnn": the last entry is the operation itself."""
     for entry in node.metadata_props:
         if entry.key == SCOPES:
             scopes = [s for s in re.findall(r"'([^']*)'", entry.value)[:-1] if s]
@@ -42,5 +42,5 @@ def _from_parameters(node: onnx.NodeProto, constants: Collection[str]) -> str:
 
 
 def _from_path(name: str) -> str:
-    """"/block/rnn/LSTM_1" -> "block.rnn"."""
+    """ "/block/rnn/LSTM_1" -> "block.rnn"."""
     return ".".join(p for p in name.split("/")[:-1] if p) if name.startswith("/") else ""

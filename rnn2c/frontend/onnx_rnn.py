@@ -17,8 +17,15 @@ from rnn2c.frontend.onnx_node import Node, Operator
 from rnn2c.frontend.values import Constant, Operand, Value, quoted
 from rnn2c.ir import graph
 
-COMMON = ("activations", "activation_alpha", "activation_beta", "clip", "direction", "hidden_size",
-          "layout")
+COMMON = (
+    "activations",
+    "activation_alpha",
+    "activation_beta",
+    "clip",
+    "direction",
+    "hidden_size",
+    "layout",
+)
 DEFAULT_ACTIVATIONS: dict[Cell, tuple[str, ...]] = {
     "LSTM": ("sigmoid", "tanh", "tanh"),
     "GRU": ("sigmoid", "tanh"),
@@ -91,8 +98,15 @@ def _recurrent(
             f"{', '.join(str(s) for s in weights.w_ih.shape)}] expects {weights.w_ih.shape[1]}"
         )
     layer = builder.recurrent(
-        cell, node.stem, x, 1 if batch_first else 0, weights, state, node.where,
-        reset_after=reset_after, activation=activation,
+        cell,
+        node.stem,
+        x,
+        1 if batch_first else 0,
+        weights,
+        state,
+        node.where,
+        reset_after=reset_after,
+        activation=activation,
     )
     return _outputs(builder, x, layer, batch_first, weights.w_hh.shape[1])
 

@@ -182,4 +182,3 @@ def _resolve(value: Any, results: Mapping[str, Result]) -> Any:
     if hasattr(value, "op") and hasattr(value, "name"):
         return results[value.name]
     return value
-

@@ -53,6 +53,7 @@ def add(call: Call) -> Result:
 
 def activation(function: str) -> Handler:
     """A handler for one elementwise function."""
+
     def handler(call: Call) -> Result:
         return call.builder.activation(call.path, call.value(), function, call.where)
 

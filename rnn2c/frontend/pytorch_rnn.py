@@ -30,7 +30,13 @@ def recurrent(cell: Cell, activation: str = "tanh") -> Handler:
         for k, weights in enumerate(groups):
             state = [_layer_state(call, s, k, count) for s in states]
             layer = call.builder.recurrent(
-                cell, call.path, features, time_at, weights, state, call.where,
+                cell,
+                call.path,
+                features,
+                time_at,
+                weights,
+                state,
+                call.where,
                 activation=activation,
             )
             layers.append(layer)

@@ -46,9 +46,7 @@ class Step:
 class _Graph:
     """Look-ups in a list of nodes: who makes and who reads a tensor."""
 
-    def __init__(
-        self, nodes: Sequence[onnx.NodeProto], constants: dict[str, Constant]
-    ) -> None:
+    def __init__(self, nodes: Sequence[onnx.NodeProto], constants: dict[str, Constant]) -> None:
         self.nodes = nodes
         self.constants = constants
         self.maker = {name: node for node in nodes for name in node.output if name}
@@ -125,8 +123,13 @@ def roll_up(
 
 def _chains(graph: _Graph) -> list[list[Step]]:
     """Chains of at least two steps, each reading the result of the one before it."""
-    steps = {s.act.output[0]: s for n in graph.nodes if n.op_type in FUNCTIONS
-             for s in [graph.step(n)] if s is not None}
+    steps = {
+        s.act.output[0]: s
+        for n in graph.nodes
+        if n.op_type in FUNCTIONS
+        for s in [graph.step(n)]
+        if s is not None
+    }
     following: dict[tuple[str, str], Step] = {}
     for step in steps.values():
         product = graph.product(step.before)
@@ -144,9 +147,7 @@ def _chains(graph: _Graph) -> list[list[Step]]:
     return chains
 
 
-def _roll_one(
-    graph: _Graph, chain: list[Step], outputs: set[str]
-) -> list[onnx.NodeProto] | None:
+def _roll_one(graph: _Graph, chain: list[Step], outputs: set[str]) -> list[onnx.NodeProto] | None:
     """The node list with this chain replaced, or None where it is not exactly an RNN."""
     from_x = graph.product(chain[0].rows)
     products = [graph.product(step.before) for step in chain]
@@ -232,8 +233,12 @@ def _rnn_node(
         get[f"{name}/rolled/{key}"] = array
     inputs = [from_x.source, *(f"{name}/rolled/{key}" for key in new), initial]
     node = helper.make_node(
-        "RNN", inputs, [f"{name}/rolled/Y", name], name=last.name,
-        hidden_size=units, activations=[last.op_type],
+        "RNN",
+        inputs,
+        [f"{name}/rolled/Y", name],
+        name=last.name,
+        hidden_size=units,
+        activations=[last.op_type],
     )
     node.metadata_props.extend(last.metadata_props)
     return node

@@ -43,7 +43,7 @@ def program_text(program: Program) -> str:
 
 
 def format_text(form: Format) -> str:
-    """`Qm.n` for a power-of-two scale, else type and scale; a range only if it is not the type's."""
+    """`Qm.n` for a power-of-two scale, else type and scale; the range unless it is the type's."""
     mantissa, exponent = math.frexp(form.scale)
     if mantissa == 0.5 and form.zero_point == 0:
         text = f"Q{form.bits - 2 + exponent}.{1 - exponent}"

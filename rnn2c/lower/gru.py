@@ -69,7 +69,9 @@ def _reset_after(b: Builder, layer: graph.Gru, x: Place, h: Place, wide: Place |
         ]
     else:
         body += [
-            Call("nh_reset", "mul_round", ("r", "nh", 15), f"r*nh: Q0.15 * {_q(bits)} -> {_q(bits)}"),
+            Call(
+                "nh_reset", "mul_round", ("r", "nh", 15), f"r*nh: Q0.15 * {_q(bits)} -> {_q(bits)}"
+            ),
             Call("n_both", "add", ("nx", "nh_reset")),
             Call("n_pre", "sat16", ("n_both",), _q(bits)),
         ]

@@ -37,7 +37,7 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
     parts = ((place, q[:, None, :], (0,)),)
     dot, proven = b.dot(layer, "", ("sum",), parts, bias[:, None], layer.weight.bits)
     body: list[Call | Dot] = [dot]
-    what = "Q3.12" if through_table else "the scale of y"
+    what = "Q3.12" if through_table else "y"
     if compact:
         body += shift_calls("scaled", "sum", shift, dot.width == "i16", what)
     else:

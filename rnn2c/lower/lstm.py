@@ -88,11 +88,23 @@ def _accurate_cell(b: Builder, c: Place, cell_bits: int, h_bits: int) -> list[Ca
     ]
     tanh_input = "c"
     if cell_bits < PRE_BITS:
-        calls.append(Call("c_q12", "grow_sat16", ("c", PRE_BITS - cell_bits), f"Q{15 - cell_bits}.{cell_bits} -> Q3.12"))
+        calls.append(
+            Call(
+                "c_q12",
+                "grow_sat16",
+                ("c", PRE_BITS - cell_bits),
+                f"Q{15 - cell_bits}.{cell_bits} -> Q3.12",
+            )
+        )
         tanh_input = "c_q12"
     calls += [
         tanh_call(b, "c_tanh", tanh_input),
-        Call("h_wide", "mul_round", ("o", "c_tanh", 31 - h_bits), f"o*tanh(c): Q0.15 * Q0.15 -> Q0.{h_bits - 1}"),
+        Call(
+            "h_wide",
+            "mul_round",
+            ("o", "c_tanh", 31 - h_bits),
+            f"o*tanh(c): Q0.15 * Q0.15 -> Q0.{h_bits - 1}",
+        ),
         Call("h", "sat8" if h_bits == 8 else "sat16", ("h_wide",)),
     ]
     return calls

@@ -24,7 +24,10 @@ def lower_rnn(b: Builder, layer: graph.Rnn) -> None:
     if layer.activation == "relu":
         body.append(Call("h", "clamp", ("h_pre", 0, form.hi), "relu"))
     elif b.numerics.profile == "compact":
-        body += [tanh_call(b, "h_tanh", "h_pre"), Call("h", "round_sat8", ("h_tanh", 5), "Q3.12 -> Q0.7")]
+        body += [
+            tanh_call(b, "h_tanh", "h_pre"),
+            Call("h", "round_sat8", ("h_tanh", 5), "Q3.12 -> Q0.7"),
+        ]
     elif form.bits == 16:
         body.append(tanh_call(b, "h", "h_pre"))
     else:

@@ -79,7 +79,9 @@ def shift_calls(out: str, acc: str, shift: int, narrow: bool, doc: str) -> list[
     narrow: the accumulator itself has 16 bits.
     """
     if shift < 0:
-        return [Call(out, "grow_sat16", (acc, min(-shift, 14)), f"{doc} = sum * 2^{min(-shift, 14)}")]
+        return [
+            Call(out, "grow_sat16", (acc, min(-shift, 14)), f"{doc} = sum * 2^{min(-shift, 14)}")
+        ]
     if narrow:
         return [Call(out, "shift16", (acc, shift), f"{doc} = sum / 2^{shift}")]
     return [Call(out, "shift_sat16", (acc, shift), f"{doc} = sum / 2^{shift}")]

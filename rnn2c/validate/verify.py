@@ -24,12 +24,17 @@ Sequences = Sequence[Mapping[str, NDArray[np.floating]]]
 
 @dataclass(frozen=True)
 class Report:
-    """What verify found.  `failed_checks`: promises of the interface that do not hold."""
+    """What verify found.
+
+    extremes: how many of the sequences were made up of extreme inputs; failed_checks: promises of
+    the interface that do not hold.
+    """
 
     target: str
     sequences: int
     steps: int
     mismatch: Mismatch | None
+    extremes: int = 0
     failed_checks: tuple[CheckFailure, ...] = ()
 
     @property
@@ -67,7 +72,7 @@ def verify(
     if checks and mismatch is None:
         failed = tuple(self_check(folder, interface, program.target, sequences[:1], build=build))
     steps = sum(len(r.codes) for r in got)
-    return Report(program.target.name, len(sequences), steps, mismatch, failed)
+    return Report(program.target.name, len(sequences), steps, mismatch, failed_checks=failed)
 
 
 def reference(program: Program, sequence: RawSequence) -> SequenceResult:

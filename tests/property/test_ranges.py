@@ -72,8 +72,11 @@ def test_the_whole_contract_is_provable(case: Case):
         ("times", (Interval(0, 200), Interval(0, 200)), "times: result"),
         ("round_sat8", (Interval(0, 32767), Interval(7, 7)), "round_sat8: scaled"),
         ("affine", (Interval(-9, 9), Interval(1, 1), I32, Interval(1, 1)), "affine: result"),
-        ("shift_down", (I32, Interval(0, 63)), "a shift by"),
-        ("share", (Interval(0, 32767), Interval(0, 65536), Interval(9, 9)), "share: scaled"),
+        ("shift_down", (I32, Interval(0, 32)), r"a shift by \[0, 32\] of 32 bits"),
+        ("shift16", (Interval(0, 9), Interval(16, 16)), r"a shift by \[16, 16\] of 16 bits"),
+        ("narrow", (Interval(0, 9), Interval(64, 64)), r"a shift by \[64, 64\] of 64 bits"),
+        ("round_shift", (Interval(0, 9), Interval(0, 1)), r"a shift by \[-1, 0\] of 32 bits"),
+        ("share", (Interval(0, 32767), Interval(0, 65539), Interval(9, 9)), "share: scaled"),
         ("same", (Interval(0, 2**31),), "argument x"),
         ("excess_bit", (Interval(-1, 5),), "excess_bit: result"),
     ],
@@ -133,6 +136,6 @@ def test_dot_bound_holds_in_any_order_of_summation_and_is_attained(units, column
 
 
 def test_dot_bound_does_not_wrap_at_64_bits():
-    huge = np.full((1, 1, 3), 2**62)
-    (proven,) = dot_bound((huge,), ((0, 2**15),), ((0,),), np.zeros((1, 1), np.int64))
-    assert proven.hi == 3 * 2**77
+    weights = np.full((1, 1, 3), 127)
+    (proven,) = dot_bound((weights,), ((0, 2**60),), ((0,),), np.zeros((1, 1), np.int64))
+    assert proven.hi == 3 * 127 * 2**60

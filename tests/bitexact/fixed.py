@@ -1,0 +1,119 @@
+"""A few fixed models, small enough for every target, that together hold every cell and format.
+
+The rule: they never change with chance; a model is named in a test, and the name says what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+from models import Case, Draft, calibration, recurrent
+
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Input, Model, Output
+from rnn2c.pipeline import QuantizeOptions, RawScale
+
+COMPACT = QuantizeOptions(profile="compact")
+EXACT_OPTIONS: dict[str, QuantizeOptions] = {
+    "int8": QuantizeOptions(),
+    "int4": QuantizeOptions(weights="int4"),
+    "int16": QuantizeOptions(activations="int16"),
+    "split": QuantizeOptions(accumulate="split"),
+    "int16 split": QuantizeOptions(activations="int16", accumulate="split"),
+    "compact": COMPACT,
+    "compact int4": QuantizeOptions(profile="compact", weights="int4"),
+}
+
+
+def _draft(seed: int, gain: float, quirk: str = "") -> Draft:
+    return Draft(np.random.default_rng([7, seed]), gain, quirk)
+
+
+def _finished(draft: Draft, name: str, options: QuantizeOptions, raw: RawScale | None) -> Case:
+    model = Model(name, tuple(draft.inputs), tuple(draft.layers), tuple(draft.outputs))
+    return Case(model, calibration(model, draft.rng), options, raw)
+
+
+def zoo(name: str, options: QuantizeOptions, gain: float) -> Case:
+    """All five cells with odd sizes in two branches of two and three layers, initial states."""
+    draft = _draft(1, gain)
+    draft.input("x", 5)
+    recurrent(draft, "lstm", "lstm", 7, states="hc")
+    recurrent(draft, "gru", "gru", 3)
+    draft.last("last")
+    draft.linear("dense", 6, "relu")
+    draft.linear("logits", 3)
+    draft.add(graph.Softmax(name="softmax", inputs=("logits",)), 3)
+    draft.show("probability")
+    draft.add(graph.ArgMax(name="label", inputs=("logits",)), 1)
+    draft.show("label")
+    draft.input("u", 3)
+    draft.linear("front", 4, "tanh")
+    recurrent(draft, "old_gru", "gru_before", 5, states="h")
+    recurrent(draft, "rnn", "tanh", 3)
+    recurrent(draft, "relu", "relu", 4)
+    draft.linear("y", 2)
+    draft.show("y")
+    return _finished(draft, name, options, None)
+
+
+def single(
+    name: str,
+    cell: str,
+    options: QuantizeOptions,
+    *,
+    units: int = 17,
+    inputs: int = 5,
+    gain: float = 1.0,
+    raw: RawScale | None = None,
+) -> Case:
+    """One recurrent layer, a Linear layer on the last step, the class."""
+    draft = _draft(2, gain)
+    draft.input("x", inputs)
+    recurrent(draft, "cell", cell, units)
+    draft.last("last")
+    draft.linear("fc", 4)
+    draft.show("logits")
+    draft.add(graph.ArgMax(name="best", inputs=("fc",)), 1)
+    draft.show("label")
+    return _finished(draft, name, options, raw)
+
+
+ZOOS: dict[str, Callable[[], Case]] = {
+    "accurate": lambda: zoo("zoo", EXACT_OPTIONS["int8"], 1.0),
+    "accurate hot": lambda: zoo("zoo_hot", EXACT_OPTIONS["int16 split"], 40.0),
+    "compact": lambda: zoo("zoo_compact", COMPACT, 1.0),
+    "compact hot": lambda: zoo("zoo_compact_hot", EXACT_OPTIONS["compact int4"], 40.0),
+}
+
+
+@cache
+def zoo_case(name: str) -> Case:
+    """One of ZOOS, made once."""
+    return ZOOS[name]()
+
+
+def renamed(case: Case, names: dict[str, str]) -> Case:
+    """The same network with other names of layers, inputs and outputs."""
+
+    def new(name: str) -> str:
+        base, dot, rest = name.partition(".")
+        return names.get(base, base) + dot + rest
+
+    model = case.model
+    layers = tuple(
+        replace(layer, name=new(layer.name), inputs=tuple(map(new, layer.inputs)))
+        for layer in model.layers
+    )
+    inputs = tuple(Input(new(i.name), i.size, i.rate) for i in model.inputs)
+    outputs = tuple(Output(names.get(o.name, o.name), new(o.value)) for o in model.outputs)
+    sequences = tuple({new(k): v for k, v in s.items()} for s in case.data.sequences)
+    return Case(
+        Model(model.name, inputs, layers, outputs),
+        type(case.data)(sequences),
+        case.options,
+        case.raw,
+    )

@@ -1,0 +1,81 @@
+"""The look-up tables of lut.py against the functions they hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from primitive_cases import TABLES
+
+from rnn2c import arith, lut
+
+X = np.arange(-32768, 32768)
+REAL = X / 4096.0
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def test_interpolated_sigmoid_is_within_2_units_of_q15():
+    got = arith.lut(TABLES["sigmoid_words"], X)
+    assert np.abs(got - 32767 * sigmoid(REAL)).max() < 2.5
+    assert np.all(np.diff(got) >= 0)
+    assert (got.min(), got.max()) == (11, 32756)
+
+
+def test_interpolated_tanh_is_within_14_units_of_q15():
+    got = arith.lut(TABLES["tanh_words"], X)
+    assert np.abs(got - 32767 * np.tanh(REAL)).max() < 14
+    assert np.all(np.diff(got) >= 0)
+    assert np.abs(got).max() <= 32767
+    assert arith.lut(TABLES["tanh_words"], 0) == 0
+
+
+@pytest.mark.parametrize(("name", "total"), [("sigmoid_words", 32767), ("tanh_words", 0)])
+def test_interpolated_tables_are_symmetric_to_a_unit(name: str, total: int):
+    got = arith.lut(TABLES[name], X[1:])
+    assert np.abs(got + got[::-1] - total).max() <= 1
+
+
+def test_direct_sigmoid_is_within_2_of_256_and_symmetric():
+    got = arith.lut_u8(TABLES["sigmoid_octets"], X)
+    assert np.abs(got - 256 * sigmoid(REAL)).max() < 2.51
+    assert np.all(np.diff(got) >= 0)
+    assert got.max() <= 255
+    middle = (got > 0) & (got < 255)
+    assert np.all((got + got[::-1])[middle & middle[::-1]] == 256)
+
+
+def test_short_tanh_is_within_3_units_of_q12():
+    got = arith.lut_slope(TABLES["tanh_q12"], TABLES["tanh_q12_slope"], X)
+    assert np.abs(got - 4096 * np.tanh(REAL)).max() < 3
+    assert np.all(np.diff(got) >= 0)
+    assert np.abs(got).max() <= 4095
+    assert np.abs(got[1:] + got[1:][::-1]).max() <= 2
+    assert arith.lut_slope(TABLES["tanh_q12"], TABLES["tanh_q12_slope"], 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "lo", "hi"),
+    [
+        ("sigmoid_words", 256, -(2**31), 2**31 - 1),
+        ("tanh_words", 256, -(2**31), 2**31 - 1),
+        ("exp2_words", 256, -(2**31), 2**31 - 1),
+        ("sigmoid_octets", 256, 0, 255),
+        ("tanh_q12", 256, -4095, 4095),
+        ("tanh_q12_slope", 256, 0, 255),
+        ("reciprocal_guesses", 64, 16384, 32767),
+    ],
+)
+def test_entries_fit_their_types(name: str, size: int, lo: int, hi: int):
+    table = TABLES[name]
+    assert table.shape == (size,)
+    assert table.dtype == np.int64
+    assert lo <= table.min() <= table.max() <= hi
+
+
+def test_words_hold_the_knots_and_their_differences():
+    knots = np.array([-32768, -1, 0, 32767, 5])
+    words = lut.pack_words(knots[1:])
+    assert (words >> 16).tolist() == [-1, 0, 32767]
+    assert (((words & 65535) ^ 32768) - 32768).tolist() == [1, 32767, 5 - 32767]

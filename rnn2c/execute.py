@@ -118,6 +118,6 @@ def from_raw(program: Program, counts: NDArray[np.integer]) -> IntArray:
     if raw is None:
         raise Rnn2cError("the program has no from_raw; give --input-scale when it is built")
     multiplier, offset = program.const[raw.multiplier].data, program.const[raw.offset].data
-    scaled = arith.affine(np.asarray(counts, np.int64), multiplier, offset, raw.shift)
+    scaled = arith.affine(np.asarray(counts, np.int64), multiplier, offset, shift)
     saturate = arith.sat8 if program.buffer[raw.buffer].type == "i8" else arith.sat16
     return np.asarray(saturate(scaled), np.int64)

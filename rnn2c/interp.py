@@ -153,7 +153,7 @@ def _positions(e: Elem, stage: Stage) -> IntArray:
 
 def _reduce(op: Reduce, source: IntArray) -> IntArray:
     if op.function == "argmax":
-        return source.argmax(axis=1)[:, None].astype(np.int64)
+        return np.asarray(source.argmax(axis=1)[:, None], np.int64)
     fn: Callable[..., IntArray] = getattr(arith, op.function)
     result: IntArray = source[:, 0]
     for k in range(1, op.size):

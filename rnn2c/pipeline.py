@@ -36,7 +36,7 @@ from rnn2c.validate.verify import (
 
 __all__ = [
     "PASSES", "STAGES", "Bench", "Compiled", "QuantizeOptions", "RawScale", "Report",
-    "bench", "compile_model", "emit", "load", "lower_model", "prepare", "quantize",
+    "bench", "compile_model", "emit", "emit_c", "load", "lower_model", "prepare", "quantize",
     "verify", "write_files",
 ]  # fmt: skip
 

@@ -11,7 +11,7 @@ import rich_click as click
 from rnn2c.budget import budget
 from rnn2c.cli.compiling import Job, compile_from
 from rnn2c.cli.options import json_option, model_options, out_option
-from rnn2c.pipeline import STAGES, emit
+from rnn2c.pipeline import STAGES, emit, emit_c
 
 
 @click.command()
@@ -24,8 +24,8 @@ from rnn2c.pipeline import STAGES, emit
 def build(out: Path, stage: str | None, as_json: bool, **options: Any) -> None:
     """Compile MODEL (.onnx) to C for a target."""
     job = compile_from(**options)
-    if stage is not None and stage != "c":
-        click.echo(_stage_text(job, stage))
+    if stage is not None:
+        click.echo(_stage_text(job, stage), nl=False)
         return
     paths = emit(job.compiled.program, out)
     click.echo(json.dumps(_record(job, paths)) if as_json else _summary(job, paths))
@@ -37,6 +37,8 @@ def _stage_text(job: Job, stage: str) -> str:
     compiled = job.compiled
     if stage == "program":
         return program_text(compiled.program)
+    if stage == "c":
+        return "\n".join(emit_c(compiled.program).values())
     return model_text(getattr(compiled, stage))
 
 

@@ -91,7 +91,8 @@ def array(tensor: onnx.TensorProto, where: str) -> Constant:
     """The tensor as a numpy array; raises Rnn2cError where its bytes and dimensions disagree."""
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
         raise UnsupportedError(
-            f"{where}: external data is not read; save the model as one file instead"
+            f"{where}: external data is not read; write one file:"
+            " torch.onnx.export(..., external_data=False)"
         )
     if tensor.data_type not in TYPES:
         kind = _type_name(tensor.data_type)

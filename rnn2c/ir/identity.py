@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from rnn2c.ir.program import Program
 
 PROSE = frozenset({"title", "doc", "signal"})
+NAMED = frozenset("buffer vector weight bias const source target multiplier offset".split())
+"""Fields that hold the name of a buffer, a weight or a constant."""
 
 
 def model_id(program: Program) -> int:
@@ -36,11 +38,15 @@ def model_id(program: Program) -> int:
 
 def _plain(node: object, numbers: Mapping[str, str]) -> object:
     """The node as nested lists, user names replaced by numbers, prose left out."""
-    if isinstance(node, str):
-        return numbers.get(node, node)
     if isinstance(node, tuple):
         return [_plain(item, numbers) for item in node]
-    if dataclasses.is_dataclass(node):
-        fields = [f.name for f in dataclasses.fields(node) if f.name not in PROSE]
-        return [type(node).__name__, *(_plain(getattr(node, f), numbers) for f in fields)]
-    return node
+    if not dataclasses.is_dataclass(node):
+        return node
+    plain: list[object] = [type(node).__name__]
+    for field in dataclasses.fields(node):
+        value = getattr(node, field.name)
+        if field.name in NAMED and isinstance(value, str):
+            plain.append(numbers[value])
+        elif field.name not in PROSE:
+            plain.append(_plain(value, numbers))
+    return plain

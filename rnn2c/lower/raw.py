@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.ir.graph import FloatArray
+from rnn2c.ir.graph import FloatArray, IntArray
 from rnn2c.ir.program import RawInput, Signal
 from rnn2c.lower.builder import Builder
+
+LARGEST_SHIFT = 24
 
 
 @dataclass(frozen=True)
@@ -34,24 +36,43 @@ def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput
     if np.any(np.abs(zero) > 65536):
         raise Rnn2cError(f"--input-offset {np.abs(zero).max():g} is beyond any 16-bit count")
     factor = scale / signal.format.scale
-    top = float(np.abs(factor).max())
-    if not np.isfinite(top) or top == 0 or top > 2**14:
+    if not np.all(np.isfinite(factor)) or not np.any(factor):
         raise Rnn2cError(
             f"--input-scale {scale.max():g} does not suit this input; give units per count"
         )
-    shift = int(np.clip(14 - np.floor(np.log2(top)), 1, 24))
-    multiplier = np.clip(np.round(factor * 2.0**shift), -32767, 32767).astype(np.int64)
-    offset = np.round((signal.format.zero_point - zero * factor) * 2.0**shift) + 2 ** (shift - 1)
-    limit = 2**31 - 1 - 32768 * np.abs(multiplier)
-    offset = np.clip(offset, -limit, limit).astype(np.int64)
+    point = signal.format.zero_point
+    shift = np.array([_shift(f, z, point) for f, z in zip(factor, zero, strict=True)])
+    multiplier, offset = _constants(factor, zero, point, shift)
     return RawInput(
         signal=signal.name,
         buffer=signal.buffer,
         multiplier=b.const("raw_multiplier", multiplier, f"[{size}]"),
         offset=b.const("raw_offset", offset, f"[{size}]"),
-        shift=shift,
+        shift=b.const("raw_shift", shift, f"[{size}]"),
         scale=tuple(map(float, scale)),
         zero=tuple(map(float, zero)),
+    )
+
+
+def _constants(
+    factor: FloatArray, zero: FloatArray, point: int, shift: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Multiplier and offset (with the rounding constant) of channels with these shifts."""
+    scaled = factor * 2.0**shift
+    offset = np.round(point * 2.0**shift - zero * scaled) + 2.0 ** (shift - 1)
+    return np.round(scaled).astype(np.int64), offset.astype(np.int64)
+
+
+def _shift(factor: float, zero: float, point: int) -> int:
+    """The largest shift of a channel whose constants and sums fit their types."""
+    for shift in range(LARGEST_SHIFT, 0, -1):
+        one = np.array([factor]), np.array([zero]), point, np.array([shift])
+        ((multiplier,), (offset,)) = _constants(*one)
+        if abs(multiplier) <= 32767 and abs(offset) + 32768 * abs(multiplier) < 2**31:
+            return shift
+    raise Rnn2cError(
+        f"--input-scale makes one count {abs(factor):g} steps of this input (at offset {zero:g});"
+        " give units per count"
     )
 
 

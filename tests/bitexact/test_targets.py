@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import Build
+from building import Build
 from fixed import EXACT_OPTIONS, ZOOS, single, zoo_case
 from models import CELLS, random_model
 

@@ -16,11 +16,11 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-def test_interpolated_sigmoid_is_within_2_units_of_q15():
+def test_interpolated_sigmoid_is_within_3_units_of_q15():
     got = arith.lut(TABLES["sigmoid_words"], X)
-    assert np.abs(got - 32767 * sigmoid(REAL)).max() < 2.5
+    assert np.abs(got - 32767 * sigmoid(REAL)).max() < 3
     assert np.all(np.diff(got) >= 0)
-    assert (got.min(), got.max()) == (11, 32756)
+    assert (got.min(), got.max()) == (11, 32755)
 
 
 def test_interpolated_tanh_is_within_14_units_of_q15():

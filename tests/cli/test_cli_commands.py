@@ -1,0 +1,116 @@
+"""The commands as a user types them: what they print, what they write, how they exit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_onnx import Run
+
+FILES = ["small.c", "small.h", "small_float.h", "small_selftest.c"]
+
+
+def test_build_writes_four_files_and_says_what_they_need(
+    cli: Run, model: Path, calib: Path, tmp_path: Path
+) -> None:
+    done = cli("build", model, "--calib", calib, "--target", "cortex-m4", "-o", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == FILES
+    for word in ("GRU 3 -> 5", "profile accurate", "agrees with onnxruntime", "flash", "RAM"):
+        assert word in done.stdout
+
+
+def test_build_is_deterministic(cli: Run, model: Path, calib: Path, tmp_path: Path) -> None:
+    for out in ("a", "b"):
+        cli("build", model, "--calib", calib, "--no-crosscheck", "-o", tmp_path / out)
+    for name in FILES:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_build_json_has_the_sizes(cli: Run, model: Path, calib: Path, tmp_path: Path) -> None:
+    done = cli("build", model, "--calib", calib, "--json", "-o", tmp_path / "out")
+    record = json.loads(done.stdout)
+    assert record["cross_checked"] is True
+    assert record["macs"] == 3 * 5 * (3 + 5)
+    assert record["ram_bytes"]["total"] == sum(
+        record["ram_bytes"][part] for part in ("state", "scratch")
+    )
+    assert sorted(Path(f).name for f in record["files"]) == FILES
+
+
+def test_name_option_names_files_and_functions(
+    cli: Run, model: Path, calib: Path, tmp_path: Path
+) -> None:
+    cli("build", model, "--calib", calib, "--name", "wake", "-o", tmp_path / "out")
+    assert "int wake_step(" in (tmp_path / "out" / "wake.h").read_text()
+
+
+@pytest.mark.parametrize(
+    ("stage", "word"),
+    [
+        ("float", "Gru"),
+        ("fused", "Gru"),
+        ("quantized", "int8"),
+        ("program", "requantize"),
+        ("c", "int small_step("),
+    ],
+)
+def test_emit_prints_a_stage_and_writes_nothing(
+    cli: Run, model: Path, calib: Path, tmp_path: Path, stage: str, word: str
+) -> None:
+    done = cli("build", model, "--calib", calib, "--no-crosscheck", "--emit", stage)
+    assert done.returncode == 0
+    assert word in done.stdout
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_verify_is_bit_exact_and_says_so(cli: Run, model: Path, calib: Path) -> None:
+    done = cli("verify", model, "--calib", calib, "--target", "cortex-m4", "--json")
+    record = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert record["bit_exact"] is True
+    assert record["first_mismatch"] is None
+    assert record["sequences"] == 8
+    assert record["steps"] == 4 * 10 + 4 * 16
+
+
+def test_bench_counts_cycles_on_avr(cli: Run, model: Path, calib: Path) -> None:
+    done = cli("bench", model, "--calib", calib, "--target", "atmega328p", "--json")
+    record = json.loads(done.stdout)
+    assert record["step"]["cycles_kind"] == "exact"
+    stages = sum(stage["cycles"] for stage in record["stages"])
+    assert 0 < stages < record["step"]["cycles"] * 1.05
+    flash = record["flash_bytes"]
+    assert flash["total"] == flash["code"] + flash["weights"] + flash["tables"]
+
+
+def test_bench_on_host_is_refused(cli: Run, model: Path, calib: Path) -> None:
+    done = cli("bench", model, "--calib", calib)
+    assert done.returncode == 2
+    assert "choose a target that runs in an emulator" in done.stderr
+
+
+def test_targets_lists_every_target(cli: Run) -> None:
+    names = {t["name"] for t in json.loads(cli("targets", "--json").stdout)}
+    assert {"host", "cortex-m0plus", "cortex-m4", "atmega328p", "rv32imc"} <= names
+
+
+def test_build_from_onnx_imports_no_torch(model: Path, calib: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from rnn2c.cli import main\n"
+        "try:\n"
+        f"    main(['build', {str(model)!r}, '--calib', {str(calib)!r},"
+        f" '-o', {str(tmp_path / 'out')!r}])\n"
+        "except SystemExit as done:\n"
+        "    assert not done.code, done.code\n"
+        "heavy = {'torch', 'onnxruntime', 'scipy', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

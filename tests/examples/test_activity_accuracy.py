@@ -1,0 +1,76 @@
+"""The activity model, compiled: accuracy on all held-out subjects, RAM, and emulator = reference."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rnn2c
+from rnn2c.api import Program
+from rnn2c.budget import budget
+from rnn2c.execute import from_raw
+from rnn2c.validate.runner import run_sequences
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "firmware_examples" / "activity"
+sys.path.insert(0, str(EXAMPLE))
+
+import dataset  # noqa: E402 - a script's folder, not a package
+
+POINTS = 0.005
+"""Half a percentage point: what int8 may lose against float."""
+
+
+@pytest.fixture(scope="module")
+def held_out() -> tuple[np.ndarray, np.ndarray]:
+    """All windows of the held-out subjects and their labels."""
+    x, y, _ = dataset.held_out(dataset.DEFAULT_DATA)
+    return x, y
+
+
+def compiled(profile: str, target: str) -> Program:
+    """The example, built as the README builds it."""
+    sensor = json.loads((EXAMPLE / "sensor.json").read_text())
+    model = rnn2c.load(EXAMPLE / "activity.onnx", name="har", cross_check=False)
+    integer = rnn2c.quantize(model, EXAMPLE / "calibration.npz", profile=profile)
+    offset = [float(v) for v in sensor["input_offset"]]
+    return rnn2c.compile(integer, target, input_scale=sensor["input_scale"], input_offset=offset)
+
+
+@pytest.mark.parametrize(
+    ("profile", "target"), [("accurate", "cortex-m4"), ("compact", "atmega328p")]
+)
+def test_int8_is_within_half_a_point_of_float_on_all_held_out_subjects(
+    profile: str, target: str, held_out: tuple[np.ndarray, np.ndarray]
+) -> None:
+    x, y = held_out
+    model = rnn2c.load(EXAMPLE / "activity.onnx", cross_check=False)
+    real = np.mean(model.run({"x": x})["logits"].argmax(-1) == y)
+    integer = np.mean(compiled(profile, target).run({"x": x})["logits"].argmax(-1) == y)
+    assert integer >= real - POINTS
+
+
+@pytest.mark.parametrize(
+    ("profile", "target"), [("accurate", "cortex-m4"), ("compact", "atmega328p")]
+)
+def test_emulator_and_reference_give_the_same_logits_from_sensor_counts(
+    profile: str, target: str, tmp_path: Path
+) -> None:
+    program = compiled(profile, target)
+    program.emit(tmp_path)
+    with np.load(EXAMPLE / "windows.npz", allow_pickle=False) as data:
+        counts = data["counts"].astype(np.int64)
+    sequences = [{"x": window} for window in counts]
+    got = run_sequences(
+        tmp_path, program.interface(), program.target, sequences, mode="final", raw=True
+    )
+    wanted = program.run_integer({"x": from_raw(program, counts)})["logits"]
+    np.testing.assert_array_equal(np.stack([r.finals["logits"] for r in got]), wanted)
+
+
+def test_state_and_scratch_on_the_atmega328p_stay_under_400_bytes() -> None:
+    need = budget(compiled("compact", "atmega328p"))
+    assert need.ram < 400

@@ -34,6 +34,8 @@ class SequenceSet:
 def read_sequences(path: Path, model: Model) -> SequenceSet:
     """Read an .npz file for this model; raises Rnn2cError naming the file and the array."""
     try:
+        with zipfile.ZipFile(path):  # numpy would take other formats too
+            pass
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
@@ -115,12 +117,20 @@ def _split(arrays: Mapping[str, NDArray[np.generic]], i: Input, where: str) -> l
             raise Rnn2cError(f"{where}: array '{i.name}' has sequences of 0 steps")
         return list(array)
     _shape(array, ("sum of T", i.size), i.name, where)
-    whole = np.asarray(lengths, np.int64)
-    if whole.ndim != 1 or np.any(whole < 1) or whole.sum() != len(array):
+    if not _are_lengths(lengths, len(array)):
         raise Rnn2cError(
-            f"{where}: '{i.name}_lengths' must be positive and add up to {len(array)} steps"
+            f"{where}: '{i.name}_lengths' must be positive integers [N] and add up to"
+            f" {len(array)} steps"
         )
+    whole = lengths.astype(np.int64)
     return np.split(array, np.cumsum(whole)[:-1])
+
+
+def _are_lengths(lengths: NDArray[np.generic], steps: int) -> bool:
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+        return False
+    whole = lengths.astype(object)
+    return bool(np.all(whole >= 1)) and int(whole.sum()) == steps
 
 
 def _shape(array: FloatArray, wanted: tuple[str | int, ...], name: str, where: str) -> None:

@@ -117,7 +117,9 @@ def from_raw(program: Program, counts: NDArray[np.integer]) -> IntArray:
     raw = program.raw_input
     if raw is None:
         raise Rnn2cError("the program has no from_raw; give --input-scale when it is built")
-    multiplier, offset = program.const[raw.multiplier].data, program.const[raw.offset].data
+    multiplier, offset, shift = (
+        program.const[name].data for name in (raw.multiplier, raw.offset, raw.shift)
+    )
     scaled = arith.affine(np.asarray(counts, np.int64), multiplier, offset, shift)
     saturate = arith.sat8 if program.buffer[raw.buffer].type == "i8" else arith.sat16
     return np.asarray(saturate(scaled), np.int64)

@@ -192,14 +192,15 @@ class Signal:
 class RawInput:
     """How sensor counts become an input: q = sat((raw * multiplier + offset) >> shift).
 
-    signal: the model's name of the input, buffer: its C name; multiplier, offset: constants.
+    signal: the model's name of the input, buffer: its C name; multiplier, offset, shift: constants,
+    one number per channel.
     """
 
     signal: str
     buffer: str
     multiplier: str
     offset: str
-    shift: int
+    shift: str
     scale: tuple[float, ...]
     zero: tuple[float, ...]
 

@@ -36,7 +36,7 @@ def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput
     if np.any(np.abs(zero) > 65536):
         raise Rnn2cError(f"--input-offset {np.abs(zero).max():g} is beyond any 16-bit count")
     factor = scale / signal.format.scale
-    if not np.all(np.isfinite(factor)) or not np.any(factor):
+    if not 0 < float(np.abs(factor).max()) < 2**15:
         raise Rnn2cError(
             f"--input-scale {scale.max():g} does not suit this input; give units per count"
         )

@@ -132,7 +132,9 @@ def _free_format(
     if options.accumulate == "joint":
         for reader in readers:
             if isinstance(reader, graph.Recurrent):
-                return _balanced(reader, spans[name].reach, options)
+                return _balanced(
+                    reader, spans[name].reach, _state_scale(reader, spans, options), options
+                )
     decides = any(isinstance(r, (graph.Softmax, graph.ArgMax)) for r in readers)
     shown = any(o.value == name for o in model.outputs) or not readers
     is_input = any(i.name == name for i in model.inputs)
@@ -161,9 +163,17 @@ def _affine(span: Span) -> Format:
     return Format(scale, 8, zero_point=int(np.clip(round(-128 - lo / scale), -128, 127)))
 
 
-def _balanced(layer: graph.Recurrent, reach: float, options: QuantizeOptions) -> Format:
+def _state_scale(
+    layer: graph.Recurrent, spans: Mapping[str, Span], options: QuantizeOptions
+) -> float:
+    if isinstance(layer, graph.Rnn) and layer.activation == "relu":
+        return _relu_state(spans[layer.name].reach, options).scale
+    return hidden_format(options).scale
+
+
+def _balanced(layer: graph.Recurrent, reach: float, own: float, options: QuantizeOptions) -> Format:
+    """The scale of x that makes w_ih * x alike w_hh * h, whose h has the scale `own`."""
     reach = max(reach, SMALLEST_REACH)
-    own = hidden_format(options).scale
     rows = 2 * layer.units if isinstance(layer, graph.Gru) else layer.w_ih.shape[0]
     from_x = np.abs(layer.w_ih.real()[:rows]).max(axis=1)
     from_h = np.abs(layer.w_hh.real()[:rows]).max(axis=1)

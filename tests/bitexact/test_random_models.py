@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from models import Case, random_model
 
-from rnn2c import arith
-from rnn2c.ir.graph import IntArray
+from rnn2c.execute import from_raw
 from rnn2c.ir.program import Program
 from rnn2c.pipeline import compile_model, emit
 from rnn2c.target import load_target
@@ -47,15 +46,6 @@ def check(seed: int, folder: Path) -> None:
         assert report.bit_exact, f"{build.compiler}: {report.to_json()}"
     if case.raw is not None:
         check_raw(program, folder, seed)
-
-
-def from_raw(program: Program, counts: IntArray) -> IntArray:
-    """What NAME_from_raw has to make of sensor counts [T, n]."""
-    raw = program.raw_input
-    assert raw is not None
-    multiplier, offset = program.const[raw.multiplier].data, program.const[raw.offset].data
-    b = program.buffer[raw.buffer]
-    return np.clip(arith.affine(counts, multiplier, offset, raw.shift), b.lo, b.hi)
 
 
 def check_raw(program: Program, folder: Path, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""The activity model, compiled: accuracy on all held-out subjects, RAM, and emulator = reference."""
+"""The activity model, compiled: held-out accuracy, RAM, and emulator equal to reference."""
 
 from __future__ import annotations
 

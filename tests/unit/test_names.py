@@ -40,13 +40,13 @@ def test_any_text_gives_an_identifier(text: str):
         ("lstm", "lstm"),
         ("Encoder.LSTM_1", "encoder_lstm_1"),
         ("/model/fc/Gemm", "model_fc_gemm"),
-        ("for", "v_for"),
-        ("1st", "v_1st"),
-        ("名前", "v"),
+        ("for", "layer_for"),
+        ("1st", "layer_1st"),
+        ("名前", "layer"),
     ],
 )
 def test_an_identifier_resembles_its_text(text: str, name: str):
-    assert identifier(text) == name
+    assert identifier(text, "layer") == name
 
 
 def test_names_hands_out_each_name_once():

@@ -1,0 +1,160 @@
+"""Emitted C beside other code: several models in one firmware, what an object needs and holds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from building import Build, Built, c_array, run_main
+from fixed import ZOOS, zoo_case
+
+from rnn2c.ir.graph import IntArray
+from rnn2c.validate.harness import dtype_of
+from rnn2c.validate.sizes import object_sizes, undefined_symbols
+from rnn2c.validate.toolchain import BuildOptions, compile_object
+from rnn2c.validate.verify import RawSequence, reference, stress_sequences
+
+TARGETS = ("host", "cortex-m0plus", "cortex-m4", "atmega328p", "rv32imc")
+STEPS = 5
+
+# -- two models ---------------------------------------------------------------------------------
+
+
+def data(made: Built, sequence: RawSequence) -> str:
+    """C: a state, the inputs of every step, a buffer per output."""
+    lines = [f"static {made.name}_state_t {made.name}_s;\n"]
+    for p in made.ports("step"):
+        lines.append(c_array(p.ctype, f"{made.name}_in_{p.name}", sequence[p.name]))
+    for p in made.program.interface().outputs:
+        lines.append(f"static {p.ctype} {made.name}_out_{p.name}[{p.size}];\n")
+    return "".join(lines)
+
+
+def shown(made: Built, rate: str) -> str:
+    """C statements that print the outputs of this rate."""
+    names = [f"{made.name}_out_{p.name}" for p in made.ports(rate, "outputs")]
+    return "".join(f"        say_hex({n}, sizeof {n});\n" for n in names)
+
+
+def statements(models: list[Built]) -> str:
+    """Both models start, then take turns at every step, then finish."""
+    text = ""
+    for m in models:
+        nulls = ", NULL" * len(m.ports("sequence"))
+        text += f"    (void){m.name}_init(&{m.name}_s{nulls});\n"
+    text += f"    for (size_t t = 0; t < {STEPS}u; t++) {{\n"
+    for m in models:
+        arguments = [f"{m.name}_in_{p.name}[t]" for p in m.ports("step")]
+        arguments += [f"{m.name}_out_{p.name}" for p in m.ports("step", "outputs")]
+        text += f"        (void){m.name}_step(&{m.name}_s, {', '.join(arguments)});\n"
+        text += shown(m, "step")
+    text += "    }\n"
+    for m in models:
+        arguments = [f"{m.name}_out_{p.name}" for p in m.ports("sequence", "outputs")]
+        text += f"    (void){m.name}_finish(&{m.name}_s, {', '.join(arguments)});\n"
+        text += shown(m, "sequence")
+    return text
+
+
+def wanted(models: list[Built], sequences: list[RawSequence]) -> list[str]:
+    """The lines the program has to print, from the reference interpreter."""
+
+    def hexadecimal(m: Built, name: str, values: IntArray) -> str:
+        port = next(p for p in m.program.interface().outputs if p.name == name)
+        return np.asarray(values).astype(dtype_of(port)).tobytes().hex()
+
+    results = [reference(m.program, s) for m, s in zip(models, sequences, strict=True)]
+    pairs = list(zip(models, results, strict=True))
+    lines = [
+        hexadecimal(m, p.name, r.outputs[p.name][t])
+        for t in range(STEPS)
+        for m, r in pairs
+        for p in m.ports("step", "outputs")
+    ]
+    return lines + [
+        hexadecimal(m, p.name, r.finals[p.name])
+        for m, r in pairs
+        for p in m.ports("sequence", "outputs")
+    ]
+
+
+def without_initial_states(made: Built, seed: int) -> RawSequence:
+    sequence = stress_sequences(made.program, STEPS, seed)[0]
+    return {p.name: sequence[p.name] for p in made.ports("step")}
+
+
+@pytest.mark.parametrize("target", ["host", "cortex-m4"])
+def test_two_models_in_one_firmware_take_turns(target: str, build: Build, tmp_path: Path) -> None:
+    models = [build(zoo_case(zoo), target) for zoo in ("accurate hot", "compact")]
+    sequences = [without_initial_states(m, k) for k, m in enumerate(models)]
+    body = "".join(data(m, s) for m, s in zip(models, sequences, strict=True))
+    lines = run_main(models, body, statements(models), tmp_path)
+    expected = wanted(models, sequences)
+    assert lines[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_two_sources_in_one_translation_unit(target: str, build: Build, tmp_path: Path) -> None:
+    """A unity build: nothing but the names of the model and identical macros at file scope."""
+    models = [build(zoo_case(zoo), target) for zoo in ("accurate", "compact")]
+    unity = models[0].folder / "unity.c"
+    files = [f"{m.name}{s}.c" for m in models for s in ("", "_selftest")]
+    floats = [f"{m.name}_float.h" for m in models]
+    unity.write_text("".join(f'#include "{f}"\n' for f in (*files, *floats)))
+    quiet = BuildOptions(flags=("-Wno-unused-function",))  # the float helpers
+    assert compile_object(unity, models[0].target, tmp_path / "unity.o", build=quiet).is_file()
+
+
+# -- one object ---------------------------------------------------------------------------------
+
+HELPERS = {
+    "host": r"$^",
+    "arm": r"__aeabi_lmul",
+    "avr": r"__(adddi3_s8|ashrdi3|mulhisi3|mulshisi3|mulsi3|mulsidi3|mulsqipsi3|muluhisi3)",
+    "riscv": r"$^",
+}
+"""Integer helpers of the compilers; no division, no floating point, no heap among them."""
+
+
+@pytest.mark.parametrize("zoo", ZOOS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_object_needs_the_compilers_helpers_only(
+    target: str, zoo: str, build: Build, tmp_path: Path
+) -> None:
+    made = build(zoo_case(zoo), target)
+    allowed = HELPERS.get(made.target.harness, r"$^")
+    for suffix in ("", "_selftest"):
+        needs = undefined_symbols(made.compiled(tmp_path, suffix=suffix))
+        own = [n for n in needs if not n.startswith(f"{made.name}_")]
+        strange = [n for n in own if n not in ("memset", "memcpy") and not re.fullmatch(allowed, n)]
+        assert not strange
+
+
+@pytest.mark.parametrize("zoo", ZOOS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_object_has_no_variables(
+    target: str, zoo: str, build: Build, tmp_path: Path
+) -> None:
+    made = build(zoo_case(zoo), target)
+    for suffix in ("", "_selftest"):
+        sizes = object_sizes(made.compiled(tmp_path, suffix=suffix))
+        assert (sizes.data, sizes.bss) == (0, 0)
+        if made.target.harness == "avr":  # start-up code would copy these to RAM
+            assert not [s.name for s in sizes.symbols if s.section.startswith(".rodata")]
+
+
+def test_the_checks_above_see_what_they_forbid(build: Build, tmp_path: Path) -> None:
+    """Floating point, division, heap and variables are found when they are there."""
+    made = build(zoo_case("accurate"), "cortex-m0plus")
+    bad = tmp_path / "bad.c"
+    bad.write_text(
+        "#include <stdlib.h>\nfloat f(float a, float b);\nfloat f(float a, float b)"
+        " { return a + b; }\nint g(int a, int b);\nint g(int a, int b) { return a / b; }\n"
+        "void *h(void);\nvoid *h(void) { static int count = 1; count++; return malloc(4); }\n"
+    )
+    path = compile_object(bad, made.target, tmp_path / "bad.o")
+    strange = {n for n in undefined_symbols(path) if not re.fullmatch(HELPERS["arm"], n)}
+    assert strange == {"__aeabi_fadd", "__aeabi_idiv", "malloc"}
+    assert object_sizes(path).data == 4

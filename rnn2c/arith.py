@@ -192,14 +192,15 @@ def affine(raw: i16, multiplier: i16, offset: i32, shift: u8) -> i32:
 
 
 def exp2_down(table: words, x: i32) -> i32:
-    """2^-(x / 1024) in Q0.15, x limited to 0 .. 16383; table holds 2^-(k / 256) as in `lut`."""
-    positive: i32 = maximum(x, 0)
-    limited: i32 = minimum(positive, 16383)
-    word: i32 = table[(limited >> 2) & 255]
+    """2^-(x / 4096) in Q0.15, x limited to 0 .. 69631; table holds 2^-(k / 256) as in `lut`."""
+    limited: i32 = clamp(x, 0, 69631)
+    word: i32 = table[(limited >> 4) & 255]
     slope: i32 = ((word & 65535) ^ 32768) - 32768
-    mixed: i32 = (slope * ((limited & 3) * 64) + (word >> 8)) >> 8
+    mixed: i32 = (slope * ((limited & 15) * 16) + (word >> 8)) >> 8
     mantissa: i32 = clamp(mixed, 0, 32767)
-    return mantissa >> (limited >> 10)
+    octave: i32 = limited >> 12
+    rounded: i32 = (mantissa + ((1 << octave) >> 1)) >> octave
+    return minimum(rounded, 32767)
 
 
 def largest(a: i32, b: i32) -> i32:
@@ -223,16 +224,19 @@ def shift_down(x: i32, shift: u8) -> i32:
 
 
 def reciprocal(x: i32, guesses: shorts) -> i32:
-    """2^29 / x to within 4 for x in [2^14, 2^15): a first guess and one Newton step."""
+    """2^29 / x to within 2.5 for x in [2^14, 2^15): a first guess and one Newton step.
+
+    The step ends 0 to 2 too low; the 1 is half of that.
+    """
     guess: i32 = guesses[(x >> 8) - 64]
-    error: i32 = ((1 << 29) - x * guess) >> 14
-    refined: i32 = guess + ((guess * error) >> 15)
+    error: i32 = ((1 << 29) - x * guess + 8192) >> 14
+    refined: i32 = guess + 1 + ((guess * error + 16384) >> 15)
     return clamp(refined, 16384, 32768)
 
 
 def share(part: i32, inverse: i32, shift: u8) -> i16:
-    """part * inverse / 2^shift as Q0.15: one probability of a softmax."""
-    scaled: i32 = (part * inverse) >> shift
+    """part * inverse / 2^shift to the nearest, as Q0.15: one probability of a softmax."""
+    scaled: i32 = (part * inverse + (1 << (shift - 1))) >> shift
     return minimum(scaled, 32767)
 
 

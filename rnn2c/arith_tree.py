@@ -154,7 +154,7 @@ def parse(function: Callable[..., Any]) -> Function:
     body = node.body[1:] if ast.get_docstring(node) else node.body
     return Function(
         name=node.name,
-        doc=inspect.getdoc(function) or "",
+        doc=ast.get_docstring(node) or "",
         parameters=tuple((a.arg, _type(a.annotation)) for a in node.args.args),
         returns=returns,
         statements=tuple(_statement(n, returns) for n in body),

@@ -7,6 +7,7 @@ One array per model input, `[N, T, n]` (per step) or `[N, n]` (per sequence); or
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,13 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.ir.graph import FloatArray, Input, Model
 
 Sequence_ = Mapping[str, FloatArray]
+
+LARGEST_BYTES = 1 << 29
+UNREADABLE = (
+    OSError, ValueError, EOFError, AttributeError, RuntimeError, MemoryError, OverflowError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What numpy and zipfile raise for a file that is damaged, encrypted or no archive."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +42,15 @@ class SequenceSet:
 def read_sequences(path: Path, model: Model) -> SequenceSet:
     """Read an .npz file for this model; raises Rnn2cError naming the file and the array."""
     try:
-        with zipfile.ZipFile(path):  # numpy would take other formats too
-            pass
+        with zipfile.ZipFile(path) as members:  # numpy would take other formats too
+            size = sum(member.file_size for member in members.infolist())
+        if size > LARGEST_BYTES:
+            raise Rnn2cError(f"{path}: unpacks to {size} bytes; at most {LARGEST_BYTES} are read")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise Rnn2cError(f"{path}: no such file") from None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+    except UNREADABLE as error:
         reason = "it holds Python objects" if "pickle" in str(error) else "it is not an .npz file"
         raise Rnn2cError(f"{path}: {reason}; write it with numpy.savez from plain arrays") from None
     return from_arrays(arrays, model, str(path))

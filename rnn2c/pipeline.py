@@ -117,8 +117,8 @@ def bench(program: Program, sequences: Sequences, *, steps: int = 8) -> Bench:
 
 
 def write_files(folder: Path, files: dict[str, str]) -> tuple[Path, ...]:
-    """Write the files, each first under a temporary name; raises Rnn2cError and cleans up."""
-    made = not folder.exists()
+    """Write all files or none, each first under a temporary name; raises Rnn2cError."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     done: list[tuple[Path, Path]] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,16 +128,40 @@ def write_files(folder: Path, files: dict[str, str]) -> tuple[Path, ...]:
             with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
                 file.write(text)
             os.chmod(temporary, 0o644)
-        for temporary_path, path in done:
-            os.replace(temporary_path, path)
+        _put_in_place(done)
     except OSError as error:
-        _clean(folder, [t for t, _ in done], made)
         raise Rnn2cError(f"cannot write to {folder}: {error.strerror or error}") from None
+    finally:
+        _clean([temporary for temporary, _ in done], made)
     return tuple(path for _, path in done)
 
 
-def _clean(folder: Path, temporary: list[Path], made: bool) -> None:
+def _put_in_place(done: list[tuple[Path, Path]]) -> None:
+    """Rename every temporary file; if one cannot be renamed, put back what was there before."""
+    backups: list[tuple[Path, Path]] = []
+    fresh: list[Path] = []
+    try:
+        for temporary, path in done:
+            if path.exists():
+                backup = temporary.with_name(f"{temporary.name}.old")
+                os.replace(path, backup)
+                backups.append((backup, path))
+            os.replace(temporary, path)
+            fresh.append(path)
+    except BaseException:
+        for path in fresh:
+            path.unlink()
+        for backup, path in backups:
+            os.replace(backup, path)
+        raise
+    for backup, _ in backups:
+        backup.unlink()
+
+
+def _clean(temporary: list[Path], made: list[Path]) -> None:
+    """Remove what is left of temporary files, and folders that were made and are still empty."""
     for path in temporary:
         path.unlink(missing_ok=True)
-    if made and folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    for folder in made:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import Any
 
 import jinja2
@@ -31,9 +33,22 @@ def emit_c(program: Program) -> dict[str, str]:
     environment = _environment(program)
     context = _context(program)
     return {
-        f"{program.name}{SUFFIXES[f]}": environment.get_template(f"{f}.j2").render(context)
+        f"{program.name}{SUFFIXES[f]}": _without_unused_macros(
+            environment.get_template(f"{f}.j2").render(context)
+        )
         for f in FILES
     }
+
+
+def _without_unused_macros(text: str) -> str:
+    """The text without the platform's macros that it defines and never names again."""
+    words = Counter(re.findall(r"\w+", text))
+
+    def used(line: str) -> bool:
+        match = re.match(r"#define (RNN2C_\w+)", line)
+        return match is None or words[match[1]] > 1
+
+    return "".join(line for line in text.splitlines(keepends=True) if used(line))
 
 
 def _environment(program: Program) -> jinja2.Environment:

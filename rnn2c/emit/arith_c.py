@@ -22,6 +22,7 @@ from rnn2c.arith_tree import (
     Negate,
     Statement,
     index_width,
+    names_in,
     operand_width,
     tree,
 )
@@ -99,11 +100,13 @@ class _Writer:
     def operand(self, e: Expr, width: str) -> str:
         """The expression as part of another one; C may promote narrow signed types."""
         text, type_ = self._typed(e, width)
-        promoted = type_ == "int" and width in SIGNED_NARROW
+        promoted = (type_ == "int" and width in SIGNED_NARROW) or (
+            type_ == "unsigned" and width.startswith("u")
+        )
         return text if type_ == width or promoted else f"({CTYPES[width]}){text}"
 
     def _typed(self, e: Expr, width: str) -> tuple[str, str]:
-        """C text and the type its value has; `int` if promotion made it neither."""
+        """C text and the type its value has; `int` or `unsigned` if promotion made it neither."""
         match e:
             case Literal(value):
                 return _literal(value, width), width
@@ -117,6 +120,8 @@ class _Writer:
             case Binary(">>", left, right):
                 at = operand_width(e, width, self.types)
                 return f"({self.operand(left, at)} >> {self._count(right)})", _promoted(at)
+            case Binary("&", Name(name), Literal(mask)) if self._turns_unsigned(name, width):
+                return f"(({CTYPES[width]}){name} & {_literal(mask, width)})", "unsigned"
             case Binary(operator, left, right):
                 at = operand_width(e, width, self.types)
                 text = f"({self.operand(left, at)} {operator} {self.operand(right, at)})"
@@ -143,15 +148,21 @@ class _Writer:
                 texts.append(_bare(self.converted(argument, type_)))
         return f"{self.prefix}_{function}({', '.join(texts)})"
 
-    def _count(self, e: Expr) -> str:
-        """The right operand of a shift: any integer type will do."""
+    def _turns_unsigned(self, name: str, width: str) -> bool:
+        """Whether a signed name is part of an unsigned expression."""
+        return width.startswith("u") and not self.types[name].startswith("u")
+
+    def _count(self, e: Expr, suffix: str = "") -> str:
+        """The right operand of a shift: any integer type will do, but not two in one sum."""
         match e:
             case Literal(value):
-                return str(value)
+                return f"{value}{suffix}"
             case Name(name):
                 return name
             case Binary(operator, left, right):
-                return f"({self._count(left)} {operator} {self._count(right)})"
+                if any(self.types[n].startswith("u") for n in names_in(e)):
+                    suffix = "u"
+                return f"({self._count(left, suffix)} {operator} {self._count(right, suffix)})"
         return self.converted(e, "i32")
 
 

@@ -38,13 +38,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Part:
-    """One segment of a dot product: vector[k] for k < size, times the rows `sums`."""
+    """One segment of a dot product: vector[k] for k < size, times the rows `sums`.
+
+    `final`: no weight of the stage follows it.
+    """
 
     vector: str
     ctype: str
     size: int
     sums: tuple[str, ...]
     wide: bool
+    final: bool
     doc: str
 
 
@@ -148,7 +152,7 @@ class Coder:
             title=stage.title,
             index=index,
             units=stage.units,
-            dots=tuple(self._dot(d, renamed) for d in dots),
+            dots=tuple(self._dot(d, renamed, stage.units) for d in dots),
             lines=tuple(self._line(c, renamed) for c in calls),
             stores=stores,
             reads=tuple(sorted({name for name, _ in _uses(stage)})),
@@ -199,7 +203,7 @@ class Coder:
             return f"{buffer}_new" if new else buffer
         return f"s->{buffer}" if b.role in ("state", "scratch") else buffer
 
-    def _dot(self, dot: Dot, renamed: dict[str, str]) -> DotCode:
+    def _dot(self, dot: Dot, renamed: dict[str, str], units: int) -> DotCode:
         weight = self.program.weight[dot.weight]
         bias = self.program.const[dot.bias]
         packing = PACKINGS[weight.packing]
@@ -214,6 +218,7 @@ class Coder:
                     size=segment.size,
                     sums=tuple(renamed[dot.outs[r]] for r in segment.results),
                     wide=max(-b.lo, b.hi) * limit > 32767,
+                    final=units == 1 and segment is dot.segments[-1],
                     doc=prose(b.doc),
                 )
             )

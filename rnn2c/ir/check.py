@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnn2c.errors import Rnn2cError
+from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model, Rate
 
@@ -38,8 +38,31 @@ def check_model(model: Model) -> None:
             )
     infer_sizes(model)
     infer_rates(model)
+    _check_initial_states(model)
     for layer in model.layers:
         _check_finite(layer)
+
+
+def _check_initial_states(model: Model) -> None:
+    """A per-sequence input is the initial state of a layer, and such a state is nothing else."""
+    inputs = {i.name for i in model.inputs if i.rate == "sequence"}
+    states = {n for p in model.layers if isinstance(p, graph.Recurrent) for n in p.inputs[1:] if n}
+    for name in sorted(states - inputs):
+        raise UnsupportedError(
+            f"'{name}' is used as an initial state: that has to be an input given once per sequence"
+        )
+    for name in sorted(inputs - states):
+        raise UnsupportedError(
+            f"input '{name}' is given once per sequence but is no initial state of a layer; give it"
+            " at every step or remove it"
+        )
+    readers = {p.name: p.inputs[0] for p in model.layers} | {o.name: o.value for o in model.outputs}
+    for reader, name in readers.items():
+        if name in inputs:
+            raise UnsupportedError(
+                f"'{reader}' reads '{name}', which is an initial state and can be nothing else;"
+                " give the values at every step as well"
+            )
 
 
 def infer_sizes(model: Model) -> dict[str, int]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from rnn2c.ir.program import Program
 
 PROSE = frozenset({"title", "doc", "signal"})
-NAMED = frozenset("buffer vector weight bias const source target multiplier offset".split())
+NAMED = frozenset("buffer vector weight bias const source target multiplier offset shift".split())
 """Fields that hold the name of a buffer, a weight or a constant."""
 
 

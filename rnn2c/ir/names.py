@@ -15,8 +15,13 @@ C_WORDS = frozenset(
     unsigned void volatile while asm and bitand bitor bool catch class compl delete explicit export
     false friend mutable namespace new not operator or private protected public template this throw
     true try typeid typename using virtual xor wchar_t main errno stdin stdout stderr null eof j k
-    s t v w steps status image raw now best at""".split()
+    s t v w steps status image raw now best at v_odd wrong multiplier offset shift state save
+    memset""".split()
 )
+"""Keywords of C and C++, and what the emitted C itself calls something in the scope of a port."""
+
+C_ENDINGS = ("_t", "_j", "_new")
+"""Types, values of a unit, the copy of a buffer that is being computed."""
 
 
 def identifier(text: str, fallback: str = "v") -> str:
@@ -26,7 +31,7 @@ def identifier(text: str, fallback: str = "v") -> str:
         plain = fallback
     if plain[0].isdigit() or plain in C_WORDS:
         plain = f"{fallback}_{plain}"
-    return plain
+    return f"{plain}_0" if plain.endswith(C_ENDINGS) else plain
 
 
 class Names:

@@ -171,7 +171,7 @@ def _const(c: Const) -> str:
 def _operation(op: Op) -> Iterator[str]:
     match op:
         case Stage():
-            yield f"{op.title}: {op.units} units"
+            yield f"{op.title}: {op.units} unit{'s' if op.units > 1 else ''}"
             for instruction in op.body:
                 match instruction:
                     case Call():

@@ -1,7 +1,7 @@
 """Lower softmax and argmax.
 
 Softmax: e_k = 2^((x_k - max) * scale * log2 e), normalized by a reciprocal from a table and one
-Newton step; no division.  Results are within about 3 * 2^-15 of the real softmax of the logits.
+Newton step; no division.  Results are within 5 * 2^-15 of the real softmax of the logits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rnn2c.ir.program import Call, Elem, Reduce, Stage, Store
 from rnn2c.lower.builder import Builder, Place
 from rnn2c.lower.scaling import ratio
 
-LOG2_STEPS = 1024
+LOG2_STEPS = 4096
 MOST_CLASSES = 4096
 
 
@@ -46,7 +46,7 @@ def lower_softmax(b: Builder, layer: graph.Softmax) -> None:
     r = ratio(np.array([x_format.scale * math.log2(math.e) * LOG2_STEPS]))
     below = (
         Call("below_max", "subtract", (Elem(top.buffer, 0, 0), x.elem()), "max - x"),
-        Call("octaves", "requantize_wide", ("below_max", int(r.multiplier[0]), r.shift), "1/1024"),
+        Call("octaves", "requantize_wide", ("below_max", int(r.multiplier[0]), r.shift), "1/4096"),
         Call("e", "exp2_down", (b.table("exp2_table"), "octaves"), "Q0.15"),
     )
     powers = _memory(b, layer, "exp", Format(2.0**-15, 16, lo=0, hi=32767), size, rate)
@@ -90,8 +90,8 @@ def _normalize(
         Call("in_range", "clamp", (value, 16384, 32767)),
         Call("inverse", "reciprocal", ("in_range", b.table("reciprocal_table"))),
     ]
-    inverse = _memory(b, layer, "inverse", Format(1.0, 32, lo=0, hi=65535), 1, rate)
-    down = _memory(b, layer, "shift", Format(1.0, 8, lo=0, hi=14 + halvings), 1, rate)
+    inverse = _memory(b, layer, "inverse", Format(1.0, 32, lo=16384, hi=32768), 1, rate)
+    down = _memory(b, layer, "shift", Format(1.0, 8, lo=14, hi=14 + halvings), 1, rate)
     stores = (Store(inverse.elem(), "inverse"), Store(down.elem(), str(shift)))
     b.append(rate, Stage(f"{title}: 1 / sum", 1, tuple(body), stores))
     return inverse, down

@@ -46,9 +46,9 @@ def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput
     return RawInput(
         signal=signal.name,
         buffer=signal.buffer,
-        multiplier=b.const("raw_multiplier", multiplier, f"[{size}]"),
-        offset=b.const("raw_offset", offset, f"[{size}]"),
-        shift=b.const("raw_shift", shift, f"[{size}]"),
+        multiplier=b.const("raw_multiplier", multiplier, f"units per count: {_listed(scale)}"),
+        offset=b.const("raw_offset", offset, f"count at input 0, and rounding: {_listed(zero)}"),
+        shift=b.const("raw_shift", shift, "of (count * multiplier + offset) / 2^shift"),
         scale=tuple(map(float, scale)),
         zero=tuple(map(float, zero)),
     )
@@ -74,6 +74,10 @@ def _shift(factor: float, zero: float, point: int) -> int:
         f"--input-scale makes one count {abs(factor):g} steps of this input (at offset {zero:g});"
         " give units per count"
     )
+
+
+def _listed(values: FloatArray) -> str:
+    return ", ".join(f"{v:.6g}" for v in values)
 
 
 def _per_channel(values: tuple[float, ...], size: int, option: str) -> FloatArray:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Format, Model
 from rnn2c.quantization.observe import Span
@@ -39,8 +40,16 @@ def choose_formats(
         if isinstance(layer, graph.Recurrent):
             for state, value in zip(layer.inputs[1:], layer.outputs, strict=False):
                 if state:
-                    formats[state] = formats[value]
+                    _same_format(state, formats.setdefault(state, formats[value]), formats[value])
     return formats
+
+
+def _same_format(state: str, first: Format, other: Format) -> None:
+    if first != other:
+        raise UnsupportedError(
+            f"input '{state}' is the initial value of two states with different formats; give each"
+            " state an input of its own"
+        )
 
 
 def _layer_formats(

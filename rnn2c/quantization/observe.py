@@ -14,6 +14,9 @@ from rnn2c.ir.graph import FloatArray, Model
 
 ObserverKind = Literal["minmax", "percentile"]
 
+LARGEST_REACH = 1e30
+"""Scales are emitted as float32."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -25,7 +28,7 @@ class Span:
     @property
     def reach(self) -> float:
         """Largest magnitude."""
-        return max(abs(self.lo), abs(self.hi))
+        return float(np.maximum(abs(self.lo), abs(self.hi)))
 
 
 def observe(
@@ -34,7 +37,8 @@ def observe(
     """Ranges by value name and `LAYER.pre`.
 
     minmax: the extremes; percentile: the symmetric part that holds `percentile` % of all samples
-    in each tail's direction.  Raises Rnn2cError for a percentile outside (50, 100].
+    in each tail's direction.  Raises Rnn2cError for a percentile outside (50, 100] and for a value
+    that explodes.
     """
     if not 50 < percentile <= 100:
         raise Rnn2cError(f"percentile {percentile}: give a number above 50, at most 100")
@@ -44,8 +48,18 @@ def observe(
         def note(name: str, array: FloatArray) -> None:
             samples.setdefault(name, []).append(_summary(array, kind))
 
-        evaluate(model, sequence, note)
-    return {name: _span(np.concatenate(parts), kind, percentile) for name, parts in samples.items()}
+        with np.errstate(over="ignore", invalid="ignore"):  # reported by name below
+            evaluate(model, sequence, note)
+    spans = {
+        name: _span(np.concatenate(parts), kind, percentile) for name, parts in samples.items()
+    }
+    for name, span in spans.items():
+        if not span.reach <= LARGEST_REACH:
+            raise Rnn2cError(
+                f"value '{name}' reaches {span.reach:g} over the calibration data, beyond"
+                f" {LARGEST_REACH:g}; check weights and data, or give shorter sequences"
+            )
+    return spans
 
 
 def _summary(array: FloatArray, kind: ObserverKind) -> FloatArray:

@@ -45,6 +45,10 @@ class Built:
         ]
         return [*raw_sequences(self.program, usual), *stress_sequences(self.program, steps)]
 
+    def text(self, suffix: str = ".c") -> str:
+        """One of the emitted files."""
+        return (self.folder / f"{self.name}{suffix}").read_text(encoding="ascii")
+
     def compiled(self, out: Path, build: BuildOptions = DEFAULT_BUILD, suffix: str = "") -> Path:
         """The object of NAME.c, or of NAME`suffix`.c."""
         source = self.folder / f"{self.name}{suffix}.c"

@@ -28,24 +28,25 @@ EXACT_OPTIONS: dict[str, QuantizeOptions] = {
 }
 
 
-def _draft(seed: int, gain: float, quirk: str = "") -> Draft:
+def draft_of(seed: int, gain: float, quirk: str = "") -> Draft:
     return Draft(np.random.default_rng([7, seed]), gain, quirk)
 
 
-def _finished(draft: Draft, name: str, options: QuantizeOptions, raw: RawScale | None) -> Case:
+def finished(draft: Draft, name: str, options: QuantizeOptions, raw: RawScale | None) -> Case:
     model = Model(name, tuple(draft.inputs), tuple(draft.layers), tuple(draft.outputs))
     return Case(model, calibration(model, draft.rng), options, raw)
 
 
 def zoo(name: str, options: QuantizeOptions, gain: float) -> Case:
     """All five cells with odd sizes in two branches of two and three layers, initial states."""
-    draft = _draft(1, gain)
+    draft = draft_of(1, gain)
     draft.input("x", 5)
     recurrent(draft, "lstm", "lstm", 7, states="hc")
     recurrent(draft, "gru", "gru", 3)
     draft.last("last")
     draft.linear("dense", 6, "relu")
     draft.linear("logits", 3)
+    _tie(draft)
     draft.add(graph.Softmax(name="softmax", inputs=("logits",)), 3)
     draft.show("probability")
     draft.add(graph.ArgMax(name="label", inputs=("logits",)), 1)
@@ -57,7 +58,15 @@ def zoo(name: str, options: QuantizeOptions, gain: float) -> Case:
     recurrent(draft, "relu", "relu", 4)
     draft.linear("y", 2)
     draft.show("y")
-    return _finished(draft, name, options, None)
+    return finished(draft, name, options, None)
+
+
+def _tie(draft: Draft) -> None:
+    """Make the first and the last row of the newest layer equal and large: argmax meets ties."""
+    layer = draft.layers[-1]
+    assert isinstance(layer, graph.Linear)
+    layer.bias[0] += 2.0
+    layer.weight.data[-1], layer.bias[-1] = layer.weight.data[0], layer.bias[0]
 
 
 def single(
@@ -71,7 +80,7 @@ def single(
     raw: RawScale | None = None,
 ) -> Case:
     """One recurrent layer, a Linear layer on the last step, the class."""
-    draft = _draft(2, gain)
+    draft = draft_of(2, gain)
     draft.input("x", inputs)
     recurrent(draft, "cell", cell, units)
     draft.last("last")
@@ -79,7 +88,7 @@ def single(
     draft.show("logits")
     draft.add(graph.ArgMax(name="best", inputs=("fc",)), 1)
     draft.show("label")
-    return _finished(draft, name, options, raw)
+    return finished(draft, name, options, raw)
 
 
 ZOOS: dict[str, Callable[[], Case]] = {

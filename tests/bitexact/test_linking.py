@@ -134,9 +134,7 @@ def test_an_object_needs_the_compilers_helpers_only(
 
 @pytest.mark.parametrize("zoo", ZOOS)
 @pytest.mark.parametrize("target", TARGETS)
-def test_an_object_has_no_variables(
-    target: str, zoo: str, build: Build, tmp_path: Path
-) -> None:
+def test_an_object_has_no_variables(target: str, zoo: str, build: Build, tmp_path: Path) -> None:
     made = build(zoo_case(zoo), target)
     for suffix in ("", "_selftest"):
         sizes = object_sizes(made.compiled(tmp_path, suffix=suffix))

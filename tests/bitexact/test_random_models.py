@@ -6,8 +6,6 @@ clang -O3; nominal and stress sequences are compared at every step, in every sta
 
 from __future__ import annotations
 
-
-
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +29,10 @@ BUILDS = (
 
 def nominal_and_stress(program: Program, case: Case, seed: int) -> list[RawSequence]:
     """Calibration-like data, then the whole range of every input."""
-    return [*raw_sequences(program, case.data.sequences[:1]), *stress_sequences(program, STEPS, seed)]
+    return [
+        *raw_sequences(program, case.data.sequences[:1]),
+        *stress_sequences(program, STEPS, seed),
+    ]
 
 
 def check(seed: int, folder: Path) -> None:

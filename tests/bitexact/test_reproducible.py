@@ -1,4 +1,4 @@
-"""The same model gives the same bytes, wherever and however it is compiled; names change nothing."""
+"""The same model gives the same bytes wherever it is compiled, and names change no object code."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ NAMES = {
 HOSTILE = dict(
     zip(
         NAMES,
-        """int8_t state memset v_odd uint16_t save_t h_new now_new sat8 size_t r_sum best value wrong
-        multiplier offset model save""".split(),
+        """int8_t state memset v_odd uint16_t h state_t now sat8 size_t r_sum best value
+        wrong multiplier int8_t_h_new int8_t_h save""".split(),
         strict=True,
     )
 )

@@ -80,16 +80,15 @@ def interpolate(word: int, fraction: int) -> int:
 
 
 def exp2_exact(table: list[int], x: int) -> int:
-    x = limit(x, 0, 16383)
-    octave, rest = divmod(x, 1024)
-    value = interpolate(table[rest // 4], (rest % 4) * 64)
-    return down(limit(value, 0, 32767), octave)
+    octave, rest = divmod(limit(x, 0, 69631), 4096)
+    value = interpolate(table[rest // 16], (rest % 16) * 16)
+    return nearest(limit(value, 0, 32767), octave)
 
 
 def reciprocal_exact(x: int, guesses: list[int]) -> int:
     guess = int(guesses[x // 256 - 64])
-    error = down(2**29 - x * guess, 14)
-    return limit(guess + down(guess * error, 15), 16384, 32768)
+    error = nearest(2**29 - x * guess, 14)
+    return limit(guess + 1 + nearest(guess * error, 15), 16384, 32768)
 
 
 def gated_exact(f: int, c: int, i: int, g: int, shift: int) -> int:
@@ -144,7 +143,7 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
     free = 2**31 - 1 - 32768 * 32767
     affine = (I16, (-32767, 32767), (-free, free), (1, 24))
     yield "affine", affine, lambda r, m, o, s: down(r * m + o, s)
-    for span in (I32, (-10, 17000)):
+    for span in (I32, (-10, 70000)):
         yield "exp2_down", ("exp2_words", span), exp2_exact
     yield "largest", (I32, I32), max
     yield "subtract", ((-(2**30), 2**30 - 1), half), lambda a, b: a - b
@@ -152,7 +151,7 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
     yield "excess_bit", ((0, 70000),), lambda t: int(t >= 2**15)
     yield "shift_down", (I32, (0, 30)), down
     yield "reciprocal", ((16384, 32767), "reciprocal_guesses"), reciprocal_exact
-    yield "share", (GATE, (16384, 32768), (14, 26)), lambda p, i, s: min(down(p * i, s), 32767)
+    yield "share", (GATE, (16384, 32768), (14, 26)), lambda p, i, s: min(nearest(p * i, s), 32767)
     yield "shift_sat16", (small, (0, 9)), lambda a, s: sat(down(a, s), 16)
 
 

@@ -96,17 +96,17 @@ def test_gated_sum_is_within_one_of_the_real_sum():
         assert np.abs(got - np.clip(real, -32768, 32767)).max() <= 0.5 + 2.0**-14
 
 
-def test_reciprocal_is_within_four_of_the_quotient():
+def test_reciprocal_is_within_2_5_of_the_quotient():
     x = np.arange(2**14, 2**15)
     got = arith.reciprocal(x, TABLES["reciprocal_guesses"])
-    assert np.abs(got - 2.0**29 / x).max() < 4
+    assert np.abs(got - 2.0**29 / x).max() < 2.5
 
 
-def test_exp2_down_is_within_two_units_and_never_grows():
-    x = np.arange(-5, 16384)
+def test_exp2_down_is_within_one_unit_and_never_grows():
+    x = np.arange(-5, 80000)
     got = arith.exp2_down(TABLES["exp2_words"], x)
-    real = 32767 * 2.0 ** (-np.maximum(x, 0) / 1024)
-    assert np.abs(got - real).max() < 2
+    real = 32767 * 2.0 ** (-np.maximum(x, 0) / 4096)
+    assert np.abs(got - real).max() < 1.5
     assert np.all(np.diff(got) <= 0)
     assert got[:6].tolist() == [32767] * 6
     assert got[-1] == 0

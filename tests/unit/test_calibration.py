@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from core_models import cell_model, data
 
+from rnn2c import calibration
 from rnn2c.calibration import as_sequence_set, from_arrays, read_sequences
 from rnn2c.errors import Rnn2cError
 from rnn2c.ir.graph import Input, Model
@@ -118,4 +119,33 @@ def test_wrong_files_are_refused_by_name(write, message: str, tmp_path: Path):
     path = tmp_path / "calib.npz"
     write(path)
     with pytest.raises(Rnn2cError, match=f"calib.npz: ({message})"):
+        read_sequences(path, ONE)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_damaged_archive_is_read_or_refused_never_anything_else(save, tmp_path: Path):
+    path = tmp_path / "calib.npz"
+    save(path, x=np.random.default_rng(0).normal(size=(3, 4, 3)), y=np.arange(3))
+    good = path.read_bytes()
+    rng = np.random.default_rng(1)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(good)
+        for _ in range(3):
+            damaged[rng.integers(len(good))] = rng.integers(256)
+        path.write_bytes(bytes(damaged))
+        try:
+            read_sequences(path, ONE)
+        except Rnn2cError:
+            refused += 1
+    assert refused > 100
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "calib.npz"
+    np.savez_compressed(path, x=np.zeros((1, 10_000, 3)))
+    monkeypatch.setattr(calibration, "LARGEST_BYTES", 200_000)
+    with pytest.raises(Rnn2cError, match=r"unpacks to 240\d+ bytes; at most 200000 are read"):
         read_sequences(path, ONE)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from core_models import CELLS, cell, cell_model, classifier, data, integer, linear, model
-from rnn2c.quantization import QuantizeOptions
-from rnn2c.quantization.observe import observe
 
 from rnn2c.calibration import SequenceSet
 from rnn2c.errors import Rnn2cError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Format
 from rnn2c.pipeline import prepare, quantize
+from rnn2c.quantization import QuantizeOptions
+from rnn2c.quantization.observe import observe
 
 
 def formats(m: graph.Model, **options: str) -> dict[str, Format]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from core_models import CELLS, cell_model, changed, integer, linear, model
-from rnn2c.quantization.weights import BIAS_LIMIT, ROW_RATIO
 
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Tensor
+from rnn2c.quantization.weights import BIAS_LIMIT, ROW_RATIO
 
 OPTIONS = (
     {},

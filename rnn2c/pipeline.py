@@ -41,7 +41,7 @@ __all__ = [
 ]  # fmt: skip
 
 Pass = Callable[[Model], Model]
-PASSES: tuple[Pass, ...] = (fuse_activation, sink_last_step)
+PASSES: tuple[Pass, ...] = (sink_last_step, fuse_activation)
 STAGES = ("float", "fused", "quantized", "program", "c")
 
 

@@ -31,6 +31,8 @@ def check_model(model: Model) -> None:
             defined.add(name)
     if not model.outputs:
         raise Rnn2cError(f"model '{model.name}' has no output")
+    if len({o.name for o in model.outputs}) != len(model.outputs):
+        raise Rnn2cError(f"model '{model.name}': two outputs have the same name")
     for output in model.outputs:
         if output.value not in defined:
             raise Rnn2cError(
@@ -56,8 +58,9 @@ def _check_initial_states(model: Model) -> None:
             f"input '{name}' is given once per sequence but is no initial state of a layer; give it"
             " at every step or remove it"
         )
-    readers = {p.name: p.inputs[0] for p in model.layers} | {o.name: o.value for o in model.outputs}
-    for reader, name in readers.items():
+    readers = [(p.name, p.inputs[0]) for p in model.layers]
+    readers += [(o.name, o.value) for o in model.outputs]
+    for reader, name in readers:
         if name in inputs:
             raise UnsupportedError(
                 f"'{reader}' reads '{name}', which is an initial state and can be nothing else;"

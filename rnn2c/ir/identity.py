@@ -11,7 +11,11 @@ from collections.abc import Mapping
 
 from rnn2c.ir.program import Program
 
-PROSE = frozenset({"title", "doc", "signal"})
+PROSE = frozenset({"title", "doc", "signal", "width"})
+SAME_VALUE = {"shift16": "shift_sat16"}
+"""Primitives that compute the same on a sum of another width.  Widths belong to the target: they
+change no value, and a save image is the same on all of them."""
+
 NAMED = frozenset("buffer vector weight bias const source target multiplier offset shift".split())
 """Fields that hold the name of a buffer, a weight or a constant."""
 
@@ -41,7 +45,7 @@ def _plain(node: object, numbers: Mapping[str, str]) -> object:
     if isinstance(node, tuple):
         return [_plain(item, numbers) for item in node]
     if not dataclasses.is_dataclass(node):
-        return node
+        return SAME_VALUE.get(node, node) if isinstance(node, str) else node
     plain: list[object] = [type(node).__name__]
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)

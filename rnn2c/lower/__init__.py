@@ -8,7 +8,7 @@ from typing import Any, Literal
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model
-from rnn2c.ir.names import identifier, prose
+from rnn2c.ir.names import model_identifier, prose
 from rnn2c.ir.program import Program, RawInput, Signal
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.gru import lower_gru
@@ -50,7 +50,7 @@ def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
             show(b, output.value, output.name)
     raw_input: RawInput | None = lower_raw(b, inputs, raw) if raw else None
     return Program(
-        name=identifier(model.name, "model"),
+        name=model_identifier(model.name),
         doc=_describe(model),
         profile=b.numerics.profile,
         target=target,

@@ -16,7 +16,7 @@ from rnn2c import lut
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Format, IntArray, Model, Numerics, Rate
-from rnn2c.ir.names import Names, identifier, prose
+from rnn2c.ir.names import Names, comment, identifier, prose
 from rnn2c.ir.program import (
     Buffer,
     Call,
@@ -74,6 +74,8 @@ class Builder:
     _places: dict[str, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for table in TABLES:
+            self.names.take(table)  # before any name of the user
         self.sizes = self.model.sizes()
         self.rates = self.model.rates()
         if self.model.numerics is None:
@@ -100,7 +102,7 @@ class Builder:
         """Declare a buffer that holds values of a format; returns its C name."""
         taken = self.names.take(name)
         type_ = storage_type(form.lo, form.hi)
-        made = Buffer(taken, type_, size, role, doc, form.lo, form.hi, **more)  # type: ignore[arg-type]
+        made = Buffer(taken, type_, size, role, comment(doc), form.lo, form.hi, **more)  # type: ignore[arg-type]
         self.buffers[taken] = made
         return taken
 
@@ -177,7 +179,7 @@ class Builder:
         """A constant array in the narrowest type that holds it."""
         taken = self.names.take(name)
         type_ = storage_type(int(data.min()), int(data.max()))
-        self.consts[taken] = Const(taken, type_, data, doc)
+        self.consts[taken] = Const(taken, type_, data, comment(doc))
         return taken
 
     def dot(

@@ -30,9 +30,17 @@ def _sink_one(model: Model) -> Model | None:
         readers = [r for r in model.layers if select.inputs[0] in r.inputs]
         if not isinstance(layer, PER_STEP) or len(readers) > 1 or layer.name in shown:
             continue
-        before = replace(select, name=f"{layer.name}.last", inputs=layer.inputs)
+        before = replace(select, name=_free_name(model, f"{layer.name}.last"), inputs=layer.inputs)
         after = replace(layer, name=select.name, inputs=(before.name,))
         kept = [p for p in model.layers if p is not layer]
         at = kept.index(select)
         return model.with_layers((*kept[:at], before, after, *kept[at + 1 :]))
     return None
+
+
+def _free_name(model: Model, name: str) -> str:
+    """A value name that the model does not use yet."""
+    used = {i.name for i in model.inputs} | {v for p in model.layers for v in p.outputs}
+    while name in used:
+        name += ".last"
+    return name

@@ -34,16 +34,16 @@ class Mutant:
 MUTANTS: dict[str, Mutant] = {
     # arithmetic
     "requantize truncates": Mutant(
-        r"(carry = \(\(low \* \(int32_t\)multiplier\)) \+ \(INT32_C\(1\) << \(shift - 1\)\)\)",
+        r"(carry = \(\(low \* \(int32_t\)multiplier\)) \+ \(INT32_C\(1\) << \(shift - 1u?\)\)\)",
         r"\1)",
     ),
     "requantize drops the low half": Mutant(r"multiplier\) \+ carry\)", "multiplier))"),
-    "requantize shifts by one less": Mutant(r">> \(shift - 8\);", ">> (shift - 9);"),
+    "requantize shifts by one less": Mutant(r">> \(shift - 8u?\);", ">> (shift - 9);"),
     "wide requantize does not round": Mutant(
-        r" \+ \(INT64_C\(1\) << \(shift - 1\)\);", " + (INT64_C(0) << (shift - 1));"
+        r" \+ \(INT64_C\(1\) << \(shift - 1u?\)\);", " + (INT64_C(0) << (shift - 1));"
     ),
     "rounding shift does not round": Mutant(
-        r"\(x \+ \(INT32_C\(1\) << \(shift - 1\)\)\) >> shift", "x >> shift"
+        r"\(x \+ \(INT32_C\(1\) << \(shift - 1u?\)\)\) >> shift", "x >> shift"
     ),
     "look-up without interpolation": Mutant(
         r"mixed = \(slope \* \(int32_t\)\(x & 255\)\) \+ \(word >> 8\)", "mixed = word >> 8"
@@ -67,7 +67,7 @@ MUTANTS: dict[str, Mutant] = {
         r"away = \(int32_t\)h - \(int32_t\)n", "away = (int32_t)n - (int32_t)h"
     ),
     "product of gates does not round": Mutant(
-        r"\(int32_t\)a \* \(int32_t\)b\) \+ \(INT32_C\(1\) << \(shift - 1\)\)",
+        r"\(int32_t\)a \* \(int32_t\)b\) \+ \(INT32_C\(1\) << \(shift - 1u?\)\)",
         "(int32_t)a * (int32_t)b)",
     ),
     # structure of a stage
@@ -112,7 +112,7 @@ MUTANTS: dict[str, Mutant] = {
         r"\(void\)memset\(s, 0, sizeof\(\*s\)\);\n    if \(lstm_h0", "if (lstm_h0"
     ),
     "run forgets the last step": Mutant(r"t < steps; t\+\+", "t + 1u < steps; t++"),
-    "run does not advance the input": Mutant(r"&x\[t \* ZOO_X_SIZE\]", "&x[0]"),
+    "run does not advance the input": Mutant(r"&x\[t \* \(size_t\)ZOO_X_SIZE\]", "&x[0]"),
     "save writes the stale copy": Mutant(
         r"s->gru_h\[s->now & 1u\]\[k\], 1u", "s->gru_h[~s->now & 1u][k], 1u"
     ),
@@ -145,7 +145,7 @@ MUTANTS: dict[str, Mutant] = {
         zoo="compact hot",
     ),
     "rounding to 8 bits truncates": Mutant(
-        r"\(x \+ \(1 << \(shift - 1\)\)\) >> shift", "x >> shift", zoo="compact"
+        r"\(x \+ \(1 << \(shift - 1u?\)\)\) >> shift", "x >> shift", zoo="compact"
     ),
     "nibble without its sign": Mutant(r"& 15\) \^ 8\) - 8", "& 15) ^ 0) - 0", zoo="compact hot"),
     "odd column in the low nibble": Mutant(
@@ -160,12 +160,12 @@ MUTANTS: dict[str, Mutant] = {
         r"RNN2C_READ_U16\(&zoo_gru_multiplier", "*(&zoo_gru_multiplier", target="atmega328p"
     ),
     "weights read from the wrong memory": Mutant(
-        r"pgm_read_byte\(p\)\)\n#define RNN2C_READ_U8",
-        "*(p))\n#define RNN2C_READ_U8",
+        r"READ_I8\(p\) \(\(int8_t\)pgm_read_byte\(p\)\)",
+        "READ_I8(p) (*(p))",
         target="atmega328p",
     ),
     "rounding constant at the width of int": Mutant(
-        r"INT32_C\(1\) << \(shift - 1\)\)\) >> 8", "(1 << (shift - 1)))) >> 8", target="atmega328p"
+        r"INT32_C\(1\) << \(shift - 1u?\)\)\) >> 8", "(1 << (shift - 1)))) >> 8", target="atmega328p"
     ),
 }
 

@@ -73,7 +73,7 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]], model: Model, where: 
             raise Rnn2cError(
                 f"{where}: sequence {k}: inputs have different lengths {sorted(lengths)}"
             )
-    return SequenceSet(sequences, _labels(arrays, count, where))
+    return SequenceSet(sequences, _labels(arrays, model, count, where))
 
 
 def as_sequence_set(
@@ -163,9 +163,9 @@ def _numbers(array: NDArray[np.generic], what: str) -> FloatArray:
 
 
 def _labels(
-    arrays: Mapping[str, NDArray[np.generic]], count: int, where: str
+    arrays: Mapping[str, NDArray[np.generic]], model: Model, count: int, where: str
 ) -> NDArray[np.int64] | None:
-    if "y" not in arrays:
+    if "y" not in arrays or any(i.name == "y" for i in model.inputs):
         return None
     labels = np.asarray(arrays["y"])
     if labels.shape != (count,) or labels.dtype.kind not in "iu":

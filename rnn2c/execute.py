@@ -15,7 +15,7 @@ from rnn2c import arith
 from rnn2c.errors import Rnn2cError
 from rnn2c.interp import Interpreter
 from rnn2c.ir.graph import FloatArray, IntArray
-from rnn2c.ir.program import Program, Signal
+from rnn2c.ir.program import Buffer, Program, Signal
 
 
 def run_integer(program: Program, inputs: Mapping[str, NDArray[np.integer]]) -> dict[str, IntArray]:
@@ -47,11 +47,17 @@ def run_integer(program: Program, inputs: Mapping[str, NDArray[np.integer]]) -> 
 
 def run(program: Program, inputs: Mapping[str, NDArray[np.floating]]) -> dict[str, FloatArray]:
     """Quantize the inputs, run, dequantize the outputs; shapes as in run_integer."""
+    results = run_integer(program, quantize_inputs(program, inputs))
+    return {s.name: _real(s, results[s.name]) for s in program.outputs}
+
+
+def quantize_inputs(
+    program: Program, inputs: Mapping[str, NDArray[np.floating]]
+) -> dict[str, IntArray]:
+    """Floats as raw integers, by model names; Rnn2cError for NaN, infinity or an unknown name."""
     signals = {s.name: s for s in program.inputs}
     _check_names(program, inputs)
-    raw = {name: signals[name].format.quantize(_finite(name, a)) for name, a in inputs.items()}
-    results = run_integer(program, raw)
-    return {s.name: _real(s, results[s.name]) for s in program.outputs}
+    return {name: signals[name].format.quantize(_finite(name, a)) for name, a in inputs.items()}
 
 
 def _real(signal: Signal, q: IntArray) -> FloatArray:
@@ -74,6 +80,15 @@ def _check_names(program: Program, inputs: Mapping[str, object]) -> None:
             raise Rnn2cError(f"input '{name}': the program has {', '.join(known)}")
 
 
+def _integers(name: str, values: NDArray[np.integer], buffer: Buffer) -> IntArray:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise Rnn2cError(f"input '{name}' has type {array.dtype}, expected integers; use run")
+    if array.size and (array.min() < buffer.lo or array.max() > buffer.hi):
+        raise Rnn2cError(f"input '{name}' leaves [{buffer.lo}, {buffer.hi}] of its C type")
+    return array.astype(np.int64)
+
+
 def _batched(
     program: Program, inputs: Mapping[str, NDArray[np.integer]]
 ) -> tuple[dict[str, IntArray], int, int, bool]:
@@ -87,8 +102,9 @@ def _batched(
             if rank == 1:
                 continue
             raise Rnn2cError(f"input '{signal.name}' is missing")
-        array = np.asarray(inputs[signal.name], np.int64)
-        size = program.buffer[signal.buffer].size
+        buffer = program.buffer[signal.buffer]
+        size = buffer.size
+        array = _integers(signal.name, inputs[signal.name], buffer)
         if array.ndim not in (rank, rank + 1) or array.shape[-1] != size:
             shape = f"[T, {size}]" if rank == 2 else f"[{size}]"
             raise Rnn2cError(

@@ -22,8 +22,8 @@ from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
 from rnn2c.lower import RawScale, lower
 from rnn2c.passes import fuse_activation, sink_last_step
+from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, quantize_model
-from rnn2c.ranges import verify_ranges
 from rnn2c.target import Target
 from rnn2c.validate.bench import Bench, bench_in_temporary
 from rnn2c.validate.verify import (
@@ -102,6 +102,8 @@ def verify(program: Program, sequences: Sequences, *, stress_steps: int = 16) ->
 
     stress_steps: length of the extreme sequences, 0 for none.
     """
+    if not sequences and not stress_steps:
+        raise Rnn2cError("verify needs at least one sequence")
     raw = raw_sequences(program, sequences)
     extreme = stress_sequences(program, stress_steps) if stress_steps else []
     report = verify_in_temporary(program, emit_c(program), [*raw, *extreme])

@@ -1,8 +1,8 @@
-"""Prove, for every possible input and state, that no value of a Program leaves its C type.
+"""Primitives and dot products on intervals: the range of a result, or what does not fit.
 
 The trees of `arith.py` are run on intervals: every intermediate result of a statement must fit
-the width of that statement, every stored value the range its buffer promises.  Run on one-point
-intervals the same code is an exact, overflow-checked evaluation of a primitive.
+the width of that statement.  Run on one-point intervals the same code is an exact,
+overflow-checked evaluation of a primitive.  `proof.py` applies it to a whole Program.
 
 Some primitives have a bound that intervals cannot see, because two operands move together.  For
 those `LEMMAS` gives the bound of the result; each is proven by exhaustion or on the endpoints in
@@ -34,9 +34,6 @@ from rnn2c.arith_tree import (
 )
 from rnn2c.errors import RangeError
 from rnn2c.ir.graph import IntArray
-from rnn2c.ir.program import Argument, Call, Dot, Elem, Program, Reduce, Stage, Table
-
-CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ def bound(name: str, arguments: tuple[Value, ...]) -> Interval:
     scope: dict[str, Value] = {}
     for (parameter, type_), value in zip(function.parameters, arguments, strict=True):
         if isinstance(value, Interval):
-            _fit(value, type_, f"{name}: argument {parameter}")
+            fit(value, type_, f"{name}: argument {parameter}")
         elif type_ not in TABLES:
             raise RangeError(f"{name}: argument {parameter} is a table, expected {type_}")
         scope[parameter] = value
@@ -155,7 +152,7 @@ def _run(function: Function, scope: dict[str, Value], result: Interval | None) -
         where = f"{function.name}: {statement.target or 'result'}"
         if not statement.target and result is not None:
             _check_operands(statement.expression, statement.type, scope, types, where)
-            return _fit(result, statement.type, where)
+            return fit(result, statement.type, where)
         value = _evaluate(statement.expression, statement.type, scope, types, where)
         if not statement.target:
             return value
@@ -210,7 +207,7 @@ def _evaluate(
                 for a, (_, t) in zip(arguments, parameters, strict=True)
             )
             result = bound(function, values)
-    return _fit(result, width, where)
+    return fit(result, width, where)
 
 
 def _count(count: Interval, width: str, where: str) -> Interval:
@@ -229,7 +226,8 @@ def _look(table: Value, index: Interval, where: str) -> Interval:
     return Interval(int(part.min()), int(part.max()))
 
 
-def _fit(value: Interval, width: str, where: str) -> Interval:
+def fit(value: Interval, width: str, where: str) -> Interval:
+    """The interval itself; RangeError unless it fits the width."""
     if not value.within(*LIMITS[width]):
         raise RangeError(f"{where}: [{value.lo}, {value.hi}] does not fit {width}")
     return value
@@ -258,93 +256,3 @@ def dot_bound(
         )
     low, high = bias + lowest, bias + highest
     return [Interval(int(low[:, r].min()), int(high[:, r].max())) for r in range(bias.shape[1])]
-
-
-def verify_ranges(program: Program) -> dict[tuple[str, str], Interval]:
-    """Prove the whole program; returns the range of every value by (stage title, value name).
-
-    Raises RangeError naming stage and value.
-    """
-    proven: dict[tuple[str, str], Interval] = {}
-    for op in program.operations():
-        try:
-            match op:
-                case Stage():
-                    proven.update(_verify_stage(program, op))
-                case Reduce():
-                    _verify_reduce(program, op)
-        except RangeError as error:
-            raise RangeError(f"{program.name}, stage '{op.title}': {error}") from None
-    return proven
-
-
-def _verify_stage(program: Program, stage: Stage) -> dict[tuple[str, str], Interval]:
-    ranges: dict[str, Interval] = {}
-
-    def argument(a: Argument) -> Value:
-        match a:
-            case int():
-                return Interval(a, a)
-            case str():
-                return ranges[a]
-            case Table(const):
-                return program.const[const].data
-            case Elem():
-                return _element(program, stage, a)
-
-    for instruction in stage.body:
-        match instruction:
-            case Call(out, primitive, arguments):
-                try:
-                    ranges[out] = bound(primitive, tuple(map(argument, arguments)))
-                except RangeError as error:
-                    raise RangeError(f"{out} = {error}") from None
-            case Dot():
-                ranges.update(_verify_dot(program, instruction, stage))
-    for store in stage.stores:
-        buffer = program.buffer[store.element.buffer]
-        _element(program, stage, store.element)
-        value = ranges[store.value]
-        if not value.within(buffer.lo, buffer.hi):
-            raise RangeError(
-                f"{store.value} in [{value.lo}, {value.hi}] leaves"
-                f" {buffer.name} in [{buffer.lo}, {buffer.hi}]"
-            )
-    return {(stage.title, name): value for name, value in ranges.items()}
-
-
-def _element(program: Program, stage: Stage, elem: Elem) -> Interval:
-    last = elem.offset + elem.stride * (stage.units - 1)
-    const = program.const.get(elem.buffer)
-    size = program.buffer[elem.buffer].size if const is None else const.data.size
-    if not 0 <= elem.offset <= last < size:
-        raise RangeError(f"{elem.buffer}[{last}] leaves its {size} elements")
-    if const is None:
-        return Interval(program.buffer[elem.buffer].lo, program.buffer[elem.buffer].hi)
-    used = const.data[elem.offset : last + 1 : max(elem.stride, 1)]
-    return Interval(int(used.min()), int(used.max()))
-
-
-def _verify_dot(program: Program, dot: Dot, stage: Stage) -> dict[str, Interval]:
-    weight = program.weight[dot.weight]
-    bias = program.const[dot.bias].data.reshape(stage.units, len(dot.outs))
-    vectors = tuple(
-        (program.buffer[s.vector].lo, program.buffer[s.vector].hi) for s in dot.segments
-    )
-    bounds = dot_bound(weight.matrices, vectors, tuple(s.results for s in dot.segments), bias)
-    return {
-        out: _fit(value, dot.width, f"sum {out}")
-        for out, value in zip(dot.outs, bounds, strict=True)
-    }
-
-
-def _verify_reduce(program: Program, op: Reduce) -> None:
-    source, target = program.buffer[op.source], program.buffer[op.target]
-    if op.function == "argmax":
-        result = Interval(0, op.size - 1)
-    else:
-        result = Interval(source.lo, source.hi)
-        for _ in range(op.size - 1):
-            result = bound(op.function, (result, Interval(source.lo, source.hi)))
-    if not result.within(target.lo, target.hi):
-        raise RangeError(f"[{result.lo}, {result.hi}] leaves {target.name}")

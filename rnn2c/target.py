@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from rnn2c.data import targets_dir
 from rnn2c.errors import Rnn2cError
 
-Profile = Literal["accurate", "fast", "compact"]
+Profile = Literal["accurate", "compact"]
 EmulatorKind = Literal["native", "qemu", "simavr"]
 Record = TypeVar("Record")
 
@@ -90,13 +90,17 @@ class Target:
     harness: str
     templates: tuple[str, ...]
     profile: Profile
-    int_bits: int
     alignment: int
     accumulators: tuple[int, ...]
     estimate: Estimate
     compiler: Compiler
     emulator: Emulator
     limits: Limits | None = None
+
+    @property
+    def compiled_with(self) -> str:
+        """Compiler and optimization that estimates and measurements are made with."""
+        return f"{self.compiler.command} {self.compiler.optimize}"
 
 
 def load_target(name: str) -> Target:

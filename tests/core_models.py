@@ -12,8 +12,8 @@ from rnn2c.ir.graph import Input, Layer, Model, Output, Tensor
 from rnn2c.ir.program import Program
 from rnn2c.lower import lower
 from rnn2c.pipeline import prepare, quantize
+from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions
-from rnn2c.ranges import verify_ranges
 from rnn2c.target import Target, load_target
 
 GATES = {"lstm": 4, "gru": 3, "gru_before": 3, "rnn": 1, "rnn_relu": 1}

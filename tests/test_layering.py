@@ -23,13 +23,14 @@ STAGES = frozenset(
     {"frontend", "compress", "quantization", "passes", "lower", "emit", "validate", "tune"}
 )
 SHARED = frozenset("arith arith_tree budget calibration data errors ir lut packing target".split())
-READERS = frozenset({"execute", "interp", "ranges"})
+READERS = frozenset({"execute", "interp", "proof", "ranges"})
 READ_BY_READERS = frozenset({"arith", "arith_tree", "errors", "ir", "lut", "packing"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     **dict.fromkeys(SHARED - {"errors"}, SHARED),
     **dict.fromkeys(READERS, READ_BY_READERS),
     "execute": READ_BY_READERS | {"interp"},
+    "proof": READ_BY_READERS | {"ranges"},
     **dict.fromkeys(STAGES, SHARED | READERS),
     "pipeline": SHARED | READERS | STAGES,
     "api": SHARED | {"pipeline"},

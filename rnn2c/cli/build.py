@@ -11,6 +11,7 @@ import rich_click as click
 from rnn2c.budget import budget
 from rnn2c.cli.compiling import Job, compile_from
 from rnn2c.cli.options import json_option, model_options, out_option
+from rnn2c.errors import Rnn2cError
 from rnn2c.pipeline import STAGES, emit, emit_c
 
 
@@ -23,6 +24,8 @@ from rnn2c.pipeline import STAGES, emit, emit_c
 @json_option
 def build(out: Path, stage: str | None, as_json: bool, **options: Any) -> None:
     """Compile MODEL (.onnx) to C for a target."""
+    if stage is not None and as_json:
+        raise Rnn2cError("--emit prints text, it has no JSON form; leave out --json")
     job = compile_from(**options)
     if stage is not None:
         click.echo(_stage_text(job, stage), nl=False)
@@ -55,6 +58,7 @@ def _record(job: Job, paths: tuple[Path, ...]) -> dict[str, object]:
         "ram_bytes": {"state": need.state, "scratch": need.scratch, "total": need.ram},
         "stack_bytes_at_most": need.stack,
         "macs": program.macs,
+        "notes": list(program.notes),
         "files": [str(path) for path in paths],
     }
 
@@ -72,8 +76,10 @@ def _summary(job: Job, paths: tuple[Path, ...]) -> str:
             f"  import   {job.compiled.float.cross_check}",
             f"  proof    no overflow for any input, {program.macs} multiply-accumulates a step",
             f"  flash    {need.constants} bytes of constants ({need.weights} weights, {need.tables}"
-            f" tables), code at most {need.code}{of_flash}",
-            f"  RAM      {need.ram} bytes{of_ram}, stack at most {need.stack}",
+            f" tables), code at most {need.code} with {program.target.compiled_with}{of_flash}",
+            f"  RAM      {need.ram} bytes{of_ram}, stack at most {need.stack} with"
+            f" {program.target.compiled_with}",
+            *(f"  note     {note}" for note in program.notes),
             f"  files    {' '.join(str(path) for path in paths)}",
         ]
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 from rnn2c.calibration import SequenceSet
 from rnn2c.cli.options import calibration, numbers
+from rnn2c.errors import Rnn2cError
+from rnn2c.ir.names import identifier
 from rnn2c.pipeline import Compiled, QuantizeOptions, RawScale, compile_model, load
 from rnn2c.target import load_target
 
@@ -22,16 +24,28 @@ class Job:
 
 def compile_from(
     *, model: Path, calib: Path | None, target: str, name: str | None, crosscheck: bool,
-    input_scale: str | None, input_offset: str, profile: str | None, **numerics: Any,
+    input_scale: str | None, input_offset: str | None, percentile: float | None,
+    profile: str | None, **numerics: Any,
 ) -> Job:  # fmt: skip
     """Everything `model_options` collects, compiled; raises Rnn2cError."""
     chosen = load_target(target)
+    if percentile is not None:
+        if numerics["observer"] != "percentile":
+            raise Rnn2cError("--percentile needs --observer percentile")
+        numerics["percentile"] = percentile
     options = QuantizeOptions(profile=profile or chosen.profile, **numerics)  # type: ignore[arg-type]
-    raw = None
-    if input_scale is not None:
-        raw = RawScale(
-            numbers(input_scale, "--input-scale"), numbers(input_offset, "--input-offset")
-        )
+    raw = _raw_scale(input_scale, input_offset)
+    if name is not None and identifier(name, "") in ("", "_"):
+        raise Rnn2cError(f"--name {name!r}: give a name with ASCII letters or digits")
     float_model = load(model, name=name, cross_check=crosscheck)
     data = calibration(calib, float_model)
     return Job(compile_model(float_model, data, chosen, options, raw), data)
+
+
+def _raw_scale(scale: str | None, offset: str | None) -> RawScale | None:
+    if scale is None:
+        if offset is not None:
+            raise Rnn2cError("--input-offset needs --input-scale")
+        return None
+    zero = (0.0,) if offset is None else numbers(offset, "--input-offset")
+    return RawScale(numbers(scale, "--input-scale"), zero)

@@ -37,16 +37,16 @@ def model_options(command: F) -> F:
                 ("accurate", "compact"),
                 "Numeric profile [default: the target's].",
             ),
-            _choice("--accumulate", "joint", ("joint", "split"), "One sum over x and h, or two."),
+            _choice(
+                "--accumulate", "auto", ("auto", "joint", "split"), "One sum over x and h, or two."
+            ),
             _choice(
                 "--observer", "minmax", ("minmax", "percentile"), "How calibration finds ranges."
             ),
             click.option(
                 "--percentile",
                 type=float,
-                default=99.99,
-                show_default=True,
-                help="For --observer percentile.",
+                help="For --observer percentile [default: 99.99].",
             ),
             click.option(
                 "--input-scale",
@@ -56,8 +56,7 @@ def model_options(command: F) -> F:
             click.option(
                 "--input-offset",
                 metavar="O[,O...]",
-                default="0",
-                help="Counts at input 0, for --input-scale.",
+                help="Count at input 0, for --input-scale [default: 0].",
             ),
             click.option(
                 "--crosscheck/--no-crosscheck",

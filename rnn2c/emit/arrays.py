@@ -20,18 +20,15 @@ class ArrayCode:
     ctype: str
     size: int
     doc: str
-    kind: str
     lines: tuple[str, ...]
-    bytes: int
 
 
-def array(name: str, type_: str, data: IntArray, doc: str, kind: str, group: int = 0) -> ArrayCode:
+def array(name: str, type_: str, data: IntArray, doc: str, group: int = 0) -> ArrayCode:
     """An array whose lines never cross a group of `group` values (0: no groups)."""
     flat = [_number(int(v)) for v in data.ravel()]
     size = group or max(len(flat), 1)
     lines = [line for k in range(0, len(flat), size) for line in _wrap(flat[k : k + size])]
-    width = {"8": 1, "6": 2, "2": 4}[type_[-1]]
-    return ArrayCode(name, CTYPES[type_], len(flat), doc, kind, tuple(lines), width * len(flat))
+    return ArrayCode(name, CTYPES[type_], len(flat), doc, tuple(lines))
 
 
 def weight_array(weight: Weight, prefix: str) -> ArrayCode:
@@ -39,15 +36,13 @@ def weight_array(weight: Weight, prefix: str) -> ArrayCode:
     packing = PACKINGS[weight.packing]
     stream = packing.pack(weight.matrices)
     units = weight.matrices[0].shape[0]
-    return array(
-        f"{prefix}_{weight.name}", packing.type, stream, weight.doc, "weight", stream.size // units
-    )
+    return array(f"{prefix}_{weight.name}", packing.type, stream, weight.doc, stream.size // units)
 
 
 def const_array(const: Const, prefix: str) -> ArrayCode:
     """A bias, multipliers or a table."""
     assert const.type in READERS
-    return array(f"{prefix}_{const.name}", const.type, const.data, const.doc, const.kind)
+    return array(f"{prefix}_{const.name}", const.type, const.data, const.doc)
 
 
 def all_arrays(program: Program) -> tuple[ArrayCode, ...]:

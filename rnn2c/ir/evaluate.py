@@ -1,7 +1,7 @@
 """Float evaluation of a Model: the meaning of every layer, in numpy, one time step at a time.
 
 Calibration observes the same run: `observe(name, array)` is called with every value and with the
-inner signals a quantizer needs (`LAYER.pre`: gate pre-activations).
+inner signals a quantizer needs (`LAYER.n`: both parts of the pre-activation of a GRU's n).
 """
 
 from __future__ import annotations
@@ -88,9 +88,7 @@ def _run_layer(
         case graph.Lstm() | graph.Gru() | graph.Rnn():
             return _recurrent(layer, x, args[1:], note)
         case graph.Linear(weight=weight, bias=bias, activation=activation):
-            pre = x @ weight.real().T + bias
-            note(f"{layer.name}.pre", pre)
-            return (FUNCTIONS[activation](pre),)
+            return (FUNCTIONS[activation](x @ weight.real().T + bias),)
         case graph.Activation(function=function):
             return (FUNCTIONS[function](x),)
         case graph.Softmax():
@@ -113,7 +111,7 @@ def _recurrent(
         np.zeros(shape) if s is None else np.broadcast_to(s, shape)
         for s in (*state, None, None)[:2]
     )
-    hs, cs, pres = [], [], []
+    hs, cs, parts_of_n = [], [], []
     for t in range(x.shape[-2]):
         a = from_x[..., t, :]
         match layer:
@@ -124,13 +122,14 @@ def _recurrent(
                 h = sigmoid(o) * np.tanh(c)
                 cs.append(c)
             case graph.Gru():
-                h, pre = _gru_step(layer, a, h, w_hh)
+                h, parts = _gru_step(layer, a, h, w_hh)
+                parts_of_n.append(parts)
             case graph.Rnn():
                 pre = a + h @ w_hh + layer.b_hh
                 h = FUNCTIONS[layer.activation](pre)
         hs.append(h)
-        pres.append(pre)
-    note(f"{layer.name}.pre", np.stack(pres, axis=-2))
+    if isinstance(layer, graph.Gru):
+        note(f"{layer.name}.n", np.stack(parts_of_n, axis=-2))
     outputs = np.stack(hs, axis=-2)
     return (outputs, np.stack(cs, axis=-2)) if cs else (outputs,)
 
@@ -138,7 +137,7 @@ def _recurrent(
 def _gru_step(
     layer: graph.Gru, a: FloatArray, h: FloatArray, w_hh: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return h' and the pre-activations r, z, n_x, n_h side by side."""
+    """Return h' and the two parts of n's pre-activation, n_x and n_h, side by side."""
     n = layer.units
     rz = a[..., : 2 * n] + h @ w_hh[:, : 2 * n] + layer.b_hh[: 2 * n]
     r, z = np.split(sigmoid(rz), 2, axis=-1)
@@ -149,4 +148,4 @@ def _gru_step(
     else:
         n_h = (r * h) @ w_hh[:, 2 * n :] + layer.b_hh[2 * n :]
         new = np.tanh(n_x + n_h)
-    return new + z * (h - new), np.concatenate([rz, n_x, n_h], axis=-1)
+    return new + z * (h - new), np.concatenate([n_x, n_h], axis=-1)

@@ -190,13 +190,14 @@ class Numerics:
     """Everything the quantizer decided; it fixes every bit the program computes.
 
     profile: `accurate` or `compact`; accumulate: `joint` or `split`; formats: one per value;
-    pre_bits: fraction bits of the gate pre-activations of a layer.
+    pre_bits: fraction bits of both parts of n in a GRU; notes: what saturates in normal use.
     """
 
     profile: Literal["accurate", "compact"]
     accumulate: Literal["joint", "split"]
     formats: Mapping[str, Format]
     pre_bits: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,22 +12,22 @@ LONGEST = 40
 KEPT_END = 16
 C_WORDS = frozenset(
     """auto break case char const continue default do double else enum extern float for goto if
-    inline int long register restrict return short signed sizeof static struct switch typedef union
-    unsigned void volatile while asm and bitand bitor bool catch class compl delete explicit export
-    false friend mutable namespace new not operator or private protected public template this throw
-    true try typeid typename using virtual xor wchar_t nullptr constexpr consteval constinit
-    static_cast const_cast dynamic_cast reinterpret_cast xor_eq not_eq and_eq or_eq decltype noexcept
-    alignas alignof concept static_assert thread_local requires co_await co_return co_yield
-    char8_t char16_t char32_t explicit export mutable operator compl main errno stdin stdout stderr null eof j k
-    s t v w steps status image raw now best at v_odd wrong multiplier offset shift state save
-    memset""".split()
+    inline int long register restrict return short signed sizeof static struct switch
+    typedef union unsigned void volatile while asm and bitand bitor bool catch class compl
+    delete explicit export false friend mutable namespace new not operator or private
+    protected public template this throw true try typeid typename using virtual xor wchar_t
+    nullptr constexpr consteval constinit static_cast const_cast dynamic_cast
+    reinterpret_cast xor_eq not_eq and_eq or_eq decltype noexcept alignas alignof concept
+    static_assert thread_local requires co_await co_return co_yield char8_t char16_t
+    char32_t main errno stdin stdout stderr null eof j k s t v w steps status image raw now
+    best at v_odd wrong multiplier offset shift state save memset""".split()
 )
 """Keywords of C and C++, and what the emitted C itself calls something in the scope of a port."""
 
 HEADERS = frozenset(
-    """assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign
-    stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar
-    unistd wchar wctype""".split()
+    """assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal
+    stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath
+    threads time uchar unistd wchar wctype""".split()
 )
 """Standard headers: a model's NAME.h must not hide one."""
 

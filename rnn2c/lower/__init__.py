@@ -63,6 +63,7 @@ def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
         inputs=inputs,
         outputs=tuple(b.outputs[o.name] for o in model.outputs),
         raw_input=raw_input,
+        notes=b.numerics.notes,
     )
 
 

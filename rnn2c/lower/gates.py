@@ -51,11 +51,12 @@ class Sums:
         """Calls that compute out (i16), the pre-activation of accumulator `name`."""
         if name in self.shifts:
             return shift_calls(out, name, self.shifts[name], self.dot.width == "i16", doc)
-        wide = f"{out}_wide"
-        calls = requantize_calls(
-            wide, name, self.proven[name], self.ratios[name], self.multipliers[name], doc
-        )
-        return [*calls, Call(out, "sat16", (wide,))]
+        return [*self.wide(f"{out}_wide", name, doc), Call(out, "sat16", (f"{out}_wide",))]
+
+    def wide(self, out: str, name: str, doc: str) -> list[Call]:
+        """Calls that compute out (i32), the same before it is saturated."""
+        proven, r, multiplier = self.proven[name], self.ratios[name], self.multipliers[name]
+        return requantize_calls(out, name, proven, r, multiplier, doc)
 
 
 def cell_sums(
@@ -86,11 +87,7 @@ def cell_sums(
                 f"layer '{layer.name}': a joint sum needs equal scales for x and h;"
                 " use accumulate=split"
             )
-        real = sum(
-            (v[rows] for part, v in (("x", layer.b_ih), ("h", layer.b_hh)) if part in s.parts),
-            start=np.zeros(units),
-        )
-        bias[:, k] = np.round(real / scale).astype(np.int64)
+        bias[:, k] = np.round(_bias(layer, s, rows) / scale).astype(np.int64)
         if "x" in s.parts and x_format.zero_point:
             bias[:, k] -= x_format.zero_point * w_ih[:, s.gate].sum(axis=1)
         if compact:
@@ -112,6 +109,15 @@ def cell_sums(
     dot, proven = b.dot(layer, label, names, used, bias, layer.w_hh.bits)
     multipliers = {} if compact else _multipliers(b, layer, label, names, ratios)
     return Sums(dot, proven, shifts, ratios, multipliers)
+
+
+def _bias(layer: graph.Recurrent, s: Sum, rows: slice) -> FloatArray:
+    """The real bias of a sum.  Where the parts are added up in the end, x carries all of it."""
+    if isinstance(layer, graph.Gru) and layer.reset_after and rows.start == 2 * layer.units:
+        return layer.b_ih[rows] if s.parts == "x" else layer.b_hh[rows]
+    if "x" not in s.parts:
+        return np.zeros(layer.units)
+    return np.asarray(layer.b_ih[rows] + layer.b_hh[rows])
 
 
 def _multipliers(

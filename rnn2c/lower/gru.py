@@ -95,7 +95,7 @@ def gate_calls(b: Builder, sums: Sums) -> list[Call]:
     calls: list[Call] = []
     compact = b.numerics.profile == "compact"
     for g in "rz":
-        calls += pre_activation(b, sums, g)
+        calls += pre_activation(sums, g)
         calls.append(
             Call(g, "lut_u8", (b.table("sigmoid_u8_table"), f"{g}_pre"), "Q0.8")
             if compact
@@ -157,7 +157,7 @@ def _reset_before(
     )
     inner = cell_sums(b, layer, x, reset, _candidate_sums(b), label="n_")
     update = _update(b, wide, z.elem(), old)
-    body = [inner.dot, *pre_activation(b, inner, "n"), *_candidate(b, PRE_BITS), *update]
+    body = [inner.dot, *pre_activation(inner, "n"), *_candidate(b, PRE_BITS), *update]
     stores = [*b.define(layer.name, "h", "", h)]
     if wide is not None:
         stores.append(Store(wide.elem(), "h_wide"))

@@ -17,6 +17,7 @@ from rnn2c.ir.program import Call, Elem, Reduce, Stage, Store
 from rnn2c.lower.builder import Builder, Place
 from rnn2c.lower.scaling import ratio
 
+OCTAVES = 16
 LOG2_STEPS = 4096
 MOST_CLASSES = 4096
 
@@ -44,9 +45,12 @@ def lower_softmax(b: Builder, layer: graph.Softmax) -> None:
     top = _memory(b, layer, "max", x_format, 1, rate)
     title = b.title(layer, "softmax")
     r = ratio(np.array([x_format.scale * math.log2(math.e) * LOG2_STEPS]))
+    factor = int(r.multiplier[0])
+    furthest = min(((OCTAVES * LOG2_STEPS) << r.shift) // factor + 1, 65535)
     below = (
         Call("below_max", "subtract", (Elem(top.buffer, 0, 0), x.elem()), "max - x"),
-        Call("octaves", "requantize_wide", ("below_max", int(r.multiplier[0]), r.shift), "1/4096"),
+        Call("within", "clamp", ("below_max", 0, furthest), "beyond it e is 0"),
+        Call("octaves", "requantize_wide", ("within", factor, r.shift), "log2(1/e), in 1/4096"),
         Call("e", "exp2_down", (b.table("exp2_table"), "octaves"), "Q0.15"),
     )
     powers = _memory(b, layer, "exp", Format(2.0**-15, 16, lo=0, hi=32767), size, rate)
@@ -81,14 +85,14 @@ def _normalize(
     shift: str | int = 14
     for k in range(halvings):
         body += [
-            Call(f"large{k}", "excess_bit", (value,)),
-            Call(f"sum{k}", "shift_down", (value, f"large{k}")),
-            Call(f"shift{k}", "add", (shift, f"large{k}")),
+            Call(f"large{k}", "excess_bit", (value,), "1 if the sum is too large"),
+            Call(f"sum{k}", "shift_down", (value, f"large{k}"), "halved if so"),
+            Call(f"shift{k}", "add", (shift, f"large{k}"), "14 + halvings"),
         ]
         value, shift = f"sum{k}", f"shift{k}"
     body += [
-        Call("in_range", "clamp", (value, 16384, 32767)),
-        Call("inverse", "reciprocal", ("in_range", b.table("reciprocal_table"))),
+        Call("in_range", "clamp", (value, 16384, 32767), "already so"),
+        Call("inverse", "reciprocal", ("in_range", b.table("reciprocal_table")), "2^29 / sum"),
     ]
     inverse = _memory(b, layer, "inverse", Format(1.0, 32, lo=16384, hi=32768), 1, rate)
     down = _memory(b, layer, "shift", Format(1.0, 8, lo=14, hi=14 + halvings), 1, rate)

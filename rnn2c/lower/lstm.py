@@ -46,7 +46,7 @@ def _gate_calls(b: Builder, sums: Sums) -> list[Call]:
     calls: list[Call] = []
     compact = b.numerics.profile == "compact"
     for g in GATES:
-        calls += pre_activation(b, sums, g)
+        calls += pre_activation(sums, g)
         pre = f"{g}_pre"
         if g == "g":
             calls.append(tanh_call(b, g, pre))
@@ -57,15 +57,15 @@ def _gate_calls(b: Builder, sums: Sums) -> list[Call]:
     return calls
 
 
-def pre_activation(b: Builder, sums: Sums, gate: str) -> list[Call]:
-    """gate_pre (i16, Q3.12) from the joint sum, or from the sums over x and h apart."""
+def pre_activation(sums: Sums, gate: str, doc: str = "Q3.12") -> list[Call]:
+    """gate_pre (i16) from the joint sum, or from the sums over x and h apart."""
     if f"{gate}_sum" in sums.proven:
-        return sums.pre(f"{gate}_pre", f"{gate}_sum", "Q3.12")
+        return sums.pre(f"{gate}_pre", f"{gate}_sum", doc)
     return [
-        *sums.pre(f"{gate}x_pre", f"{gate}x_sum", "Q3.12"),
-        *sums.pre(f"{gate}h_pre", f"{gate}h_sum", "Q3.12"),
+        *sums.wide(f"{gate}x_pre", f"{gate}x_sum", doc),
+        *sums.wide(f"{gate}h_pre", f"{gate}h_sum", doc),
         Call(f"{gate}_both", "add", (f"{gate}x_pre", f"{gate}h_pre")),
-        Call(f"{gate}_pre", "sat16", (f"{gate}_both",), "Q3.12"),
+        Call(f"{gate}_pre", "sat16", (f"{gate}_both",), doc),
     ]
 
 

@@ -12,16 +12,18 @@ from rnn2c.lower.lstm import pre_activation, tanh_call
 def lower_rnn(b: Builder, layer: graph.Rnn) -> None:
     """One stage: the dot product over x and h, then the activation."""
     form = b.format(layer.name)
-    doc = f"hidden state, {form.bits} bits"
+    relu = layer.activation == "relu"
+    doc = f"hidden state, scale {form.scale:.6g}" if relu else f"hidden state, Q0.{form.bits - 1}"
+    pre_doc = "h before relu" if relu else "Q3.12"
     h = b.state(f"{b.slug(layer)}_h", form, layer.units, doc, twice=True)
     load_state(b, layer, 0, "h", h)
-    unit = form.scale if layer.activation == "relu" else 2.0**-PRE_BITS
+    unit = form.scale if relu else 2.0**-PRE_BITS
     joint = b.numerics.accumulate == "joint"
     names = ("h_sum", "xh"), ("hx_sum", "x"), ("hh_sum", "h")
     wanted = tuple(Sum(n, 0, parts, unit) for n, parts in (names[:1] if joint else names[1:]))
     sums = cell_sums(b, layer, b.place(layer.inputs[0], "step"), Place(h.buffer), wanted)
-    body: list[Call | Dot] = [sums.dot, *pre_activation(b, sums, "h")]
-    if layer.activation == "relu":
+    body: list[Call | Dot] = [sums.dot, *pre_activation(sums, "h", pre_doc)]
+    if relu:
         body.append(Call("h", "clamp", ("h_pre", 0, form.hi), "relu"))
     elif b.numerics.profile == "compact":
         body += [

@@ -18,6 +18,8 @@ from rnn2c.ranges import Interval
 NARROW_LIMIT = 2**23
 NARROW_SHIFTS = range(17, 25)
 WIDE_SHIFTS = range(1, 47)
+PRODUCT_LIMIT = 2**30
+"""Two requantized values below it can be added in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,9 @@ def requantize_calls(
     if reach < NARROW_LIMIT and shift in NARROW_SHIFTS:
         calls.append(Call(out, "requantize", (source, multiplier, shift), said))
         return calls
-    if (reach * int(r.multiplier.max())) >> shift >= 2**31 - 1:
-        # an accumulator beyond this saturates for every row whose multiplier is not tiny
-        limit = ((2**31 - 2**16) << shift) // int(r.multiplier.max())
+    if (reach * int(r.multiplier.max())) >> shift >= PRODUCT_LIMIT:
+        # a sum beyond this saturates for every row, since no multiplier of a gate is tiny
+        limit = (PRODUCT_LIMIT << shift) // int(r.multiplier.max()) - 1
         calls.append(Call(f"{out}_sum_limited", "clamp", (source, -limit, limit)))
         source = f"{out}_sum_limited"
     calls.append(Call(out, "requantize_wide", (source, multiplier, shift), said))

@@ -8,6 +8,7 @@ from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model, Numerics
 from rnn2c.quantization.formats import choose_formats, gate_bits
+from rnn2c.quantization.notes import find_notes
 from rnn2c.quantization.observe import observe
 from rnn2c.quantization.options import QuantizeOptions
 from rnn2c.quantization.weights import quantize_linear, quantize_recurrent
@@ -31,8 +32,9 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
 
     numerics = Numerics(
         profile=options.profile,
-        accumulate=options.accumulate,
+        accumulate=options.sums,
         formats=formats,
         pre_bits=gate_bits(model, spans, options),
+        notes=find_notes(model, spans, formats, options),
     )
     return replace(model, layers=tuple(map(converted, model.layers)), numerics=numerics)

@@ -30,6 +30,7 @@ def choose_formats(
     model: Model, spans: Mapping[str, Span], options: QuantizeOptions
 ) -> dict[str, Format]:
     """A Format for every value of the model."""
+    spans = _with_initial_states(model, spans)
     formats: dict[str, Format] = {}
     for i in model.inputs:
         if i.rate == "step":
@@ -42,6 +43,17 @@ def choose_formats(
                 if state:
                     _same_format(state, formats.setdefault(state, formats[value]), formats[value])
     return formats
+
+
+def _with_initial_states(model: Model, spans: Mapping[str, Span]) -> dict[str, Span]:
+    """A state ranges over what it becomes and over what the caller starts it with."""
+    merged = dict(spans)
+    for layer in model.layers:
+        if isinstance(layer, graph.Recurrent):
+            for state, value in zip(layer.inputs[1:], layer.outputs, strict=False):
+                if state in spans:
+                    merged[value] = merged[value].hull(spans[state])
+    return merged
 
 
 def _same_format(state: str, first: Format, other: Format) -> None:
@@ -99,11 +111,9 @@ def _relu_state(reach: float, options: QuantizeOptions) -> Format:
 
 
 def _cell_format(span: Span, options: QuantizeOptions) -> Format:
-    """Cell state: int16 with a power-of-two scale; Q3.12 unless calibration saw more than 8."""
-    bits = CELL_BITS
-    while options.profile == "accurate" and bits > 4 and span.reach * 2.0**bits > 32767:
-        bits -= 1
-    return Format(2.0**-bits, 16)
+    """Cell state: int16 in Q3.12; accurate gives up fraction bits where calibration saw more."""
+    least = 4 if options.profile == "accurate" else CELL_BITS
+    return Format(2.0 ** -fitting_bits(span.reach, CELL_BITS, least), 16)
 
 
 def _function_format(function: str, options: QuantizeOptions) -> Format:
@@ -138,7 +148,7 @@ def _free_format(
 ) -> Format:
     """A value whose scale is ours to choose: an input or the output of a Linear layer."""
     readers = _readers(model, name)
-    if options.accumulate == "joint":
+    if options.sums == "joint":
         for reader in readers:
             if isinstance(reader, graph.Recurrent):
                 return _balanced(
@@ -191,7 +201,7 @@ def _balanced(layer: graph.Recurrent, reach: float, own: float, options: Quantiz
         return _symmetric(reach, options.activation_bits)
     with np.errstate(over="ignore"):  # denormal weights: infinite, and limited below
         scale = own * float(np.median(from_h[usable] / from_x[usable]))
-    finest, coarsest = reach / 32767, reach / 127
+    finest, coarsest = HEADROOM * reach / 32767, reach / 127
     if scale >= coarsest and options.activation_bits == 8:
         return _symmetric(reach, 8)
     scale = float(np.clip(scale, finest, coarsest))
@@ -200,17 +210,19 @@ def _balanced(layer: graph.Recurrent, reach: float, own: float, options: Quantiz
 
 
 def gate_bits(model: Model, spans: Mapping[str, Span], options: QuantizeOptions) -> dict[str, int]:
-    """Fraction bits of a GRU's pre-activations of n: Q3.12 unless calibration saw more than 8."""
+    """Fraction bits of the parts of n in a reset-after GRU: Q3.12 unless one exceeds 8."""
     bits: dict[str, int] = {}
     for layer in model.layers:
-        if not isinstance(layer, graph.Gru):
-            continue
-        bits[layer.name] = GATE_BITS
-        reach = spans[f"{layer.name}.pre"].reach
-        while (
-            options.profile == "accurate"
-            and bits[layer.name] > 8
-            and reach * 2.0 ** bits[layer.name] > 32767
-        ):
-            bits[layer.name] -= 1
+        if isinstance(layer, graph.Gru) and layer.reset_after:
+            bits[layer.name] = GATE_BITS
+            if options.profile == "accurate":
+                bits[layer.name] = fitting_bits(spans[f"{layer.name}.n"].reach, GATE_BITS, 8)
+    return bits
+
+
+def fitting_bits(reach: float, most: int, least: int) -> int:
+    """The most fraction bits at which int16 holds `reach`, within [least, most]."""
+    bits = most
+    while bits > least and reach * 2.0**bits > 32767:
+        bits -= 1
     return bits

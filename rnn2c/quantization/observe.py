@@ -30,11 +30,15 @@ class Span:
         """Largest magnitude."""
         return float(np.maximum(abs(self.lo), abs(self.hi)))
 
+    def hull(self, other: Span) -> Span:
+        """The range of both."""
+        return Span(min(self.lo, other.lo), max(self.hi, other.hi))
+
 
 def observe(
     model: Model, data: SequenceSet, kind: ObserverKind = "minmax", percentile: float = 99.99
 ) -> dict[str, Span]:
-    """Ranges by value name and `LAYER.pre`.
+    """Ranges by value name and, for a GRU, `LAYER.n`.
 
     minmax: the extremes; percentile: the symmetric part that holds `percentile` % of all samples
     in each tail's direction.  Raises Rnn2cError for a percentile outside (50, 100] and for a value

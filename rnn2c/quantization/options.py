@@ -14,14 +14,15 @@ class QuantizeOptions:
     """weights: bits of the matrices; activations: bits of h and of the values between layers.
 
     profile: `accurate` (16-bit gates, interpolated tables) or `compact` (8-bit gates, no
-    multipliers); accumulate: one sum over x and h (`joint`) or one each (`split`);
+    multipliers); accumulate: one sum over x and h (`joint`) or one each (`split`); `auto` is joint
+    for int8 and split for int16 activations, where h is too fine to share its scale with x;
     observer and percentile: how calibration turns samples into ranges.
     """
 
     weights: Literal["int8", "int4"] = "int8"
     activations: Literal["int8", "int16"] = "int8"
     profile: Literal["accurate", "compact"] = "accurate"
-    accumulate: Literal["joint", "split"] = "joint"
+    accumulate: Literal["auto", "joint", "split"] = "auto"
     observer: ObserverKind = "minmax"
     percentile: float = 99.99
 
@@ -39,6 +40,13 @@ class QuantizeOptions:
             )
         if self.profile == "compact" and self.accumulate == "split":
             raise Rnn2cError("profile compact sums jointly; for accumulate=split use accurate")
+
+    @property
+    def sums(self) -> Literal["joint", "split"]:
+        """How x and h are summed, `auto` decided."""
+        if self.accumulate == "auto":
+            return "joint" if self.activations == "int8" else "split"
+        return self.accumulate
 
     @property
     def weight_bits(self) -> int:

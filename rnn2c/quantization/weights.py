@@ -28,7 +28,7 @@ def quantize_recurrent(
     top = 2 ** (options.weight_bits - 1) - 1
     s_ih = _row_scales(w_ih, x, layer.b_ih, top)
     s_hh = _row_scales(w_hh, h, layer.b_hh, top)
-    if options.accumulate == "joint":
+    if options.sums == "joint":
         joint = np.maximum(np.maximum(s_ih, s_hh), np.abs(layer.b_ih + layer.b_hh) / BIAS_LIMIT)
         apart = _sums_apart(layer)
         s_ih, s_hh = np.where(apart, s_ih, joint), np.where(apart, s_hh, joint)

@@ -14,8 +14,6 @@ from rnn2c.validate.counters.sizes import SymbolRule
 from rnn2c.validate.measure import Counts, Measurement, measure
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
 
-RULE = SymbolRule(weights=("*_weights*", "*_bias*", "*_multiplier*", "*_raw_*"))
-
 
 @dataclass(frozen=True)
 class Bench:
@@ -75,7 +73,9 @@ def bench(
     """Count the C in `folder` while it runs one raw sequence (by C argument names)."""
     scratch = sum(buffer_bytes(b) for b in program.having("scratch"))
     interface = program.interface()
-    measured = measure(folder, interface, program.target, sequence, build=build, rule=RULE)
+    measured = measure(
+        folder, interface, program.target, sequence, build=build, rule=_rule(program)
+    )
     return Bench(program.target.name, program.macs, scratch, interface.stages, measured)
 
 
@@ -87,3 +87,16 @@ def bench_in_temporary(
         for file, text in files.items():
             Path(name, file).write_text(text, encoding="ascii")
         return bench(program, Path(name), sequence)
+
+
+def _rule(program: Program) -> SymbolRule:
+    """Which arrays of NAME.c are weights and which are tables, by their names."""
+    names = {
+        kind: [c.name for c in program.consts if c.kind == kind] for kind in ("weight", "table")
+    }
+    weights = [w.name for w in program.weights] + names["weight"]
+    prefix = program.name
+    return SymbolRule(
+        weights=tuple(f"{prefix}_{n}" for n in weights),
+        tables=tuple(f"{prefix}_{n}" for n in names["table"]),
+    )

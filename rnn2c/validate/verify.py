@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
+from rnn2c.execute import quantize_inputs
 from rnn2c.interp import Interpreter
 from rnn2c.ir.graph import IntArray
 from rnn2c.ir.program import Program
@@ -87,6 +88,8 @@ def reference(program: Program, sequence: RawSequence) -> SequenceResult:
     )
     moving = [s.buffer for s in program.inputs if s.rate == "step"]
     steps = len(sequence[moving[0]])
+    if steps < 1:
+        raise Rnn2cError("a sequence needs at least one time step")
     outputs: list[Mapping[str, IntArray]] = []
     states: list[Mapping[str, IntArray]] = []
     for t in range(steps):
@@ -106,14 +109,9 @@ def _stacked(rows: Sequence[Mapping[str, IntArray]]) -> dict[str, IntArray]:
 
 def raw_sequences(program: Program, sequences: Sequences) -> list[dict[str, IntArray]]:
     """Float sequences by model names -> raw integers by C argument names."""
-    signals = {s.name: s for s in program.inputs}
-    for sequence in sequences:
-        for name in sequence:
-            if name not in signals:
-                raise Rnn2cError(f"input '{name}': the program has {', '.join(signals)}")
-    return [
-        {signals[n].buffer: signals[n].format.quantize(a) for n, a in s.items()} for s in sequences
-    ]
+    names = {s.name: s.buffer for s in program.inputs}
+    raw = [quantize_inputs(program, sequence) for sequence in sequences]
+    return [{names[name]: array for name, array in sequence.items()} for sequence in raw]
 
 
 def stress_sequences(program: Program, steps: int, seed: int = 0) -> list[dict[str, IntArray]]:

@@ -147,10 +147,10 @@ MUTANTS: dict[str, Mutant] = {
     "rounding to 8 bits truncates": Mutant(
         r"\(x \+ \(1 << \(shift - 1u?\)\)\) >> shift", "x >> shift", zoo="compact"
     ),
-    "nibble without its sign": Mutant(r"& 15\) \^ 8\) - 8", "& 15) ^ 0) - 0", zoo="compact hot"),
-    "odd column in the low nibble": Mutant(
-        r"\(RNN2C_READ_U8\(&w\[0\]\) >> 4\)", "(RNN2C_READ_U8(&w[0]) & 15)", zoo="compact hot"
+    "nibble without its sign": Mutant(
+        r"\(int8_t\)\(\(int16_t\)raised - 8\)", "(int8_t)raised", zoo="compact hot"
     ),
+    "odd column in the low nibble": Mutant(r"(\+= \w+)_high4\(", r"\1_low4(", zoo="compact hot"),
     "the odd tail is dropped": Mutant(r"v = s->x_limited\[4\];", "v = 0;", zoo="compact hot"),
     # only where int has 16 bits, or where constants are in another address space
     "product at the width of int": Mutant(
@@ -165,7 +165,9 @@ MUTANTS: dict[str, Mutant] = {
         target="atmega328p",
     ),
     "rounding constant at the width of int": Mutant(
-        r"INT32_C\(1\) << \(shift - 1u?\)\)\) >> 8", "(1 << (shift - 1)))) >> 8", target="atmega328p"
+        r"INT32_C\(1\) << \(shift - 1u?\)\)\) >> 8",
+        "(1 << (shift - 1)))) >> 8",
+        target="atmega328p",
     ),
 }
 

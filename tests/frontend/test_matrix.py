@@ -12,8 +12,7 @@ from rnn2c.frontend import load
 CELLS = ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
 HEADS = ("none", "sequence", "last", "softmax", "argmax", "hn")
 MATRIX = [
-    Case(*values)
-    for values in product(CELLS, (1, 2, 3), (True, False), HEADS, (True, False))
+    Case(*values) for values in product(CELLS, (1, 2, 3), (True, False), HEADS, (True, False))
 ]
 SAMPLE = [
     Case("LSTM", 2, True, "none", True),
@@ -71,8 +70,11 @@ def test_stacked_states_are_inputs_of_their_own():
     module, arguments = network(Case("LSTM", 2, True, "none", True))
     model = load(module, arguments, cross_check=False)
     assert [(i.name, i.rate) for i in model.inputs] == [
-        ("x", "step"), ("h0.0", "sequence"), ("h0.1", "sequence"),
-        ("c0.0", "sequence"), ("c0.1", "sequence"),
+        ("x", "step"),
+        ("h0.0", "sequence"),
+        ("h0.1", "sequence"),
+        ("c0.0", "sequence"),
+        ("c0.1", "sequence"),
     ]
     assert [o.name for o in model.outputs] == ["y0", "y1.0", "y1.1", "y2.0", "y2.1"]
     assert model.rates()["rnn.1"] == "step"

@@ -57,8 +57,9 @@ def test_absent_hidden_size_is_taken_from_the_weights(tmp_path):
 def test_batch_first_layout_equals_time_first(tmp_path):
     # onnxruntime does not run layout=1, so the time-first twin, which it runs, is the oracle.
     x = RANDOM.standard_normal((STEPS, FEATURES))
-    first = load(save(build("GRU", shape=(1, STEPS, FEATURES), layout=1), tmp_path),
-                 cross_check=False).run({"X": x})
+    first = load(
+        save(build("GRU", shape=(1, STEPS, FEATURES), layout=1), tmp_path), cross_check=False
+    ).run({"X": x})
     second = agrees(build("GRU"), tmp_path).run({"X": x})
     for name in ("Y", "Y_h"):
         np.testing.assert_array_equal(first[name], second[name])
@@ -86,7 +87,9 @@ def test_old_and_new_opsets_of_layout_operators(opset, tmp_path):
         helper.make_node("Softmax", ["z"], ["p"], axis=1),
     )
     arrays = {
-        "one": np.array([1]), "minus": np.array([-1]), "end": np.array([2**31 - 1]),
+        "one": np.array([1]),
+        "minus": np.array([-1]),
+        "end": np.array([2**31 - 1]),
         "zero": np.array([0]),
         "M": RANDOM.standard_normal((2, UNITS)).astype(np.float32),
         "b": RANDOM.standard_normal(2).astype(np.float32),
@@ -102,8 +105,13 @@ def test_argmax_without_keepdims(tmp_path):
         helper.make_node("Squeeze", ["Y_h", "zero"], ["h"]),
         helper.make_node("ArgMax", ["h"], ["label"], axis=-1, keepdims=0),
     )
-    model = build("GRU", outputs=("", "Y_h"), after=tail, arrays={"zero": np.array([0])},
-                  graph_outputs=("label",))
+    model = build(
+        "GRU",
+        outputs=("", "Y_h"),
+        after=tail,
+        arrays={"zero": np.array([0])},
+        graph_outputs=("label",),
+    )
     model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
     loaded = agrees(model, tmp_path)
     assert isinstance(loaded.layers[-1], graph.ArgMax)
@@ -127,9 +135,13 @@ def test_difference_names_the_first_layer(tmp_path, monkeypatch):
     model = build("GRU", outputs=("Y",), after=tail, arrays=arrays, graph_outputs=("Y2",))
     right = onnx_rnn.from_onnx
     monkeypatch.setattr(
-        onnx_rnn, "from_onnx",
-        lambda cell, a: a.astype(float) if a.shape == (9, UNITS) and a is not None
-        and np.array_equal(a, arrays["W2"][0]) else right(cell, a),
+        onnx_rnn,
+        "from_onnx",
+        lambda cell, a: (
+            a.astype(float)
+            if a.shape == (9, UNITS) and a is not None and np.array_equal(a, arrays["W2"][0])
+            else right(cell, a)
+        ),
     )
     with pytest.raises(Rnn2cError, match="layer 'two': the imported model differs from onnxrunt"):
         load(save(model, tmp_path))

@@ -95,9 +95,14 @@ TAILS = {
     ),
 }
 CONSTANTS = {
-    "zero": np.array(0), "zero1": np.array([0]), "two": np.array([2]), "six": np.array([6, 2]),
-    "bias": np.zeros(UNITS, np.float32), "huge": np.array([2**15, 2**15]),
-    "W3": np.zeros((1, 9, FEATURES), np.float32), "R3": np.zeros((1, 9, UNITS), np.float32),
+    "zero": np.array(0),
+    "zero1": np.array([0]),
+    "two": np.array([2]),
+    "six": np.array([6, 2]),
+    "bias": np.zeros(UNITS, np.float32),
+    "huge": np.array([2**15, 2**15]),
+    "W3": np.zeros((1, 9, FEATURES), np.float32),
+    "R3": np.zeros((1, 9, UNITS), np.float32),
 }
 
 
@@ -215,7 +220,9 @@ MODULES = {
     "log_softmax": (nn.GRU(2, 3), lambda r: r[0].log_softmax(-1), "log_softmax"),
     "softmax dim": (nn.GRU(2, 3), lambda r: r[0].softmax(0), "axis 0; only the last axis"),
     "live dropout": (
-        nn.GRU(2, 3), lambda r: nn.functional.dropout(r[0], 0.5, training=True), "dropout is on",
+        nn.GRU(2, 3),
+        lambda r: nn.functional.dropout(r[0], 0.5, training=True),
+        "dropout is on",
     ),
     "step": (nn.GRU(2, 3), lambda r: r[0][1], "time step 1; only the last"),
 }

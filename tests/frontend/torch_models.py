@@ -72,8 +72,13 @@ def network(case: Case) -> tuple[Network, tuple[torch.Tensor, ...]]:
 
 
 def export(
-    module: nn.Module, arguments: tuple[torch.Tensor, ...], path: Path, *, dynamo: bool,
-    dynamic: bool = False, batch_first: bool = True,
+    module: nn.Module,
+    arguments: tuple[torch.Tensor, ...],
+    path: Path,
+    *,
+    dynamo: bool,
+    dynamic: bool = False,
+    batch_first: bool = True,
 ) -> Path:
     names = ["x", "h0", "c0"][: len(arguments)]
     with warnings.catch_warnings():

@@ -24,7 +24,7 @@ int rnn_step(rnn_state_t *s, const rnn_x_t x[RNN_X_SIZE], rnn_y_t y[RNN_Y_SIZE])
                 h_sum += (int32_t)RNN2C_READ_I8(&w[0]) * v;
                 w += 1;
             }
-            for (uint_fast16_t k = 0u; k < 2u; k++) { /* hidden state, 8 bits */
+            for (uint_fast16_t k = 0u; k < 2u; k++) { /* hidden state, Q0.7 */
                 const int8_t v = rnn_h[k];
                 h_sum += RNN2C_READ_I8(&w[0]) * v;
                 w += 1;

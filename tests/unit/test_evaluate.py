@@ -104,15 +104,14 @@ def test_argmax_takes_the_first_of_equals():
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_the_observer_sees_every_value_and_the_pre_activations(kind: str):
+def test_the_observer_sees_every_value_and_the_parts_of_n(kind: str):
     from rnn2c.ir.evaluate import evaluate
 
     seen: dict[str, tuple[int, ...]] = {}
     m = cell_model(kind)
     evaluate(m, {"x": RNG.normal(size=(7, 3))}, lambda n, a: seen.update({n: a.shape}))
-    columns = {"lstm": 20, "gru": 20, "gru_before": 20}.get(kind, 5)
-    wanted = {"x": (7, 3), "rnn.pre": (7, columns), "rnn": (7, 5)}
-    assert seen == wanted | ({"rnn.c": (7, 5)} if kind == "lstm" else {})
+    inner = {"lstm": {"rnn.c": (7, 5)}, "gru": {"rnn.n": (7, 10)}, "gru_before": {"rnn.n": (7, 10)}}
+    assert seen == {"x": (7, 3), "rnn": (7, 5), **inner.get(kind, {})}
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_minmax_sees_the_extremes_of_every_sequence():
     sequences = tuple({"x": np.full((2, 3), v)} for v in (-3.0, 0.5, 2.0))
     spans = observe(m, SequenceSet(sequences))
     assert (spans["x"].lo, spans["x"].hi, spans["x"].reach) == (-3.0, 2.0, 3.0)
-    assert {"x", "rnn", "rnn.pre"} <= set(spans)
+    assert {"x", "rnn", "rnn.n"} <= set(spans)
 
 
 def test_percentile_ignores_outliers():

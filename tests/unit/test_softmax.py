@@ -12,8 +12,8 @@ from rnn2c.ir import graph
 from rnn2c.ir.program import Program
 from rnn2c.lower import lower
 from rnn2c.pipeline import prepare, quantize
+from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions
-from rnn2c.ranges import verify_ranges
 from rnn2c.target import load_target
 
 UNIT = 1 / 32768

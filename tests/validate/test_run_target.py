@@ -29,7 +29,7 @@ def test_limits_are_those_of_the_part():
     target = load_target("atmega328p")
     assert target.limits is not None
     assert (target.limits.flash_bytes, target.limits.ram_bytes) == (32_768, 2_048)
-    assert (target.int_bits, target.profile, target.accumulators) == (16, "compact", (16, 24, 32))
+    assert (target.alignment, target.profile, target.accumulators) == (1, "compact", (16, 24, 32))
     assert load_target("host").limits is None
 
 
@@ -42,18 +42,18 @@ def test_unknown_and_path_like_names_are_refused(name):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("int_bits = 32", "", "key 'int_bits' is missing"),
-        ("int_bits = 32", 'int_bits = "32"', "key 'int_bits' is '32', expected an integer"),
-        ("int_bits = 32", "int_bits = true", "key 'int_bits' is True, expected an integer"),
-        ("int_bits = 32", "int_bits = 32\ncolour = 1", "unknown key 'colour'"),
-        ('"accurate"', '"exact"', "'exact', expected 'accurate' or 'fast' or 'compact'"),
+        ("alignment = 8", "", "key 'alignment' is missing"),
+        ("alignment = 8", 'alignment = "8"', "key 'alignment' is '8', expected an integer"),
+        ("alignment = 8", "alignment = true", "key 'alignment' is True, expected an integer"),
+        ("alignment = 8", "alignment = 8\ncolour = 1", "unknown key 'colour'"),
+        ('"accurate"', '"exact"', "'exact', expected 'accurate' or 'compact'"),
         ("[32, 64]", '[32, "64"]', "key 'accumulators' is '64', expected an integer"),
         ("[32, 64]", "32", "key 'accumulators' is 32, expected a list of an integer"),
         ('optimize = "-O2"', "", "key 'compiler.optimize' is missing"),
         ('optimize = "-O2"', 'optimize = "-O2"\nO = 1', "unknown key 'compiler.O'"),
         ('kind = "qemu"', 'kind = "bochs"', "key 'emulator.kind' is 'bochs'"),
-        ("int_bits = 32", 'int_bits = 32\nname = "x"', "key 'name' is not allowed"),
-        ("int_bits = 32", "int_bits", "cortex-m4.toml: "),
+        ("alignment = 8", 'alignment = 8\nname = "x"', "key 'name' is not allowed"),
+        ("alignment = 8", "alignment", "cortex-m4.toml: "),
     ],
 )
 def test_a_wrong_file_is_refused_with_file_and_key(tmp_path: Path, old, new, message):

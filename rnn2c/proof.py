@@ -1,0 +1,138 @@
+"""The range proof of a Program: no value, for any input and state, leaves its C type or its buffer.
+
+Beside the ranges it checks the shape of the Program: every element an instruction touches exists,
+and no unit of a stage reads what another unit of it stores.
+"""
+
+from __future__ import annotations
+
+from rnn2c.errors import RangeError
+from rnn2c.ir.program import Argument, Call, Dot, Elem, Program, Reduce, Stage, Table
+from rnn2c.ranges import Interval, Value, bound, dot_bound, fit
+
+
+def verify_ranges(program: Program) -> dict[tuple[str, str], Interval]:
+    """Prove the whole program; returns the range of every value by (stage title, value name).
+
+    Raises RangeError naming stage and value.
+    """
+    proven: dict[tuple[str, str], Interval] = {}
+    for op in program.operations():
+        try:
+            match op:
+                case Stage():
+                    proven.update(_verify_stage(program, op))
+                case Reduce():
+                    _verify_reduce(program, op)
+        except RangeError as error:
+            raise RangeError(f"{program.name}, stage '{op.title}': {error}") from None
+    return proven
+
+
+def _verify_stage(program: Program, stage: Stage) -> dict[tuple[str, str], Interval]:
+    _check_independence(stage)
+    ranges: dict[str, Interval] = {}
+
+    def argument(a: Argument) -> Value:
+        match a:
+            case int():
+                return Interval(a, a)
+            case str():
+                return ranges[a]
+            case Table(const):
+                return program.const[const].data
+            case Elem():
+                return _element(program, stage, a)
+
+    for instruction in stage.body:
+        match instruction:
+            case Call(out, primitive, arguments):
+                try:
+                    ranges[out] = bound(primitive, tuple(map(argument, arguments)))
+                except RangeError as error:
+                    raise RangeError(f"{out} = {error}") from None
+            case Dot():
+                ranges.update(_verify_dot(program, instruction, stage))
+    for store in stage.stores:
+        buffer = program.buffer[store.element.buffer]
+        _element(program, stage, store.element)
+        value = ranges[store.value]
+        if not value.within(buffer.lo, buffer.hi):
+            raise RangeError(
+                f"{store.value} in [{value.lo}, {value.hi}] leaves"
+                f" {buffer.name} in [{buffer.lo}, {buffer.hi}]"
+            )
+    return {(stage.title, name): value for name, value in ranges.items()}
+
+
+def _element(program: Program, stage: Stage, elem: Elem) -> Interval:
+    last = elem.offset + elem.stride * (stage.units - 1)
+    const = program.const.get(elem.buffer)
+    size = program.buffer[elem.buffer].size if const is None else const.data.size
+    if not 0 <= elem.offset <= last < size:
+        raise RangeError(f"{elem.buffer}[{last}] leaves its {size} elements")
+    if const is None:
+        return Interval(program.buffer[elem.buffer].lo, program.buffer[elem.buffer].hi)
+    used = const.data[elem.offset : last + 1 : max(elem.stride, 1)]
+    return Interval(int(used.min()), int(used.max()))
+
+
+def _verify_dot(program: Program, dot: Dot, stage: Stage) -> dict[str, Interval]:
+    weight = program.weight[dot.weight]
+    _check_shapes(program, dot, stage)
+    bias = program.const[dot.bias].data.reshape(stage.units, len(dot.outs))
+    vectors = tuple(
+        (program.buffer[s.vector].lo, program.buffer[s.vector].hi) for s in dot.segments
+    )
+    bounds = dot_bound(weight.matrices, vectors, tuple(s.results for s in dot.segments), bias)
+    return {
+        out: fit(value, dot.width, f"sum {out}")
+        for out, value in zip(dot.outs, bounds, strict=True)
+    }
+
+
+def _check_shapes(program: Program, dot: Dot, stage: Stage) -> None:
+    matrices = program.weight[dot.weight].matrices
+    for segment, matrix in zip(dot.segments, matrices, strict=True):
+        wanted = (stage.units, len(segment.results), program.buffer[segment.vector].size)
+        if matrix.shape != wanted or segment.size != wanted[2]:
+            raise RangeError(
+                f"{dot.weight}: {list(matrix.shape)} for {segment.size} elements of"
+                f" {segment.vector}, expected {list(wanted)}"
+            )
+    if program.const[dot.bias].data.size != stage.units * len(dot.outs):
+        raise RangeError(f"{dot.bias} does not have {stage.units} x {len(dot.outs)} elements")
+
+
+def _check_independence(stage: Stage) -> None:
+    """What a unit stores, only the same unit may have read in this stage."""
+    own = {
+        (s.element.buffer, s.element.new): (s.element.offset, s.element.stride)
+        for s in stage.stores
+    }
+    for instruction in stage.body:
+        if isinstance(instruction, Dot):
+            for segment in instruction.segments:
+                if (segment.vector, segment.new) in own:
+                    raise RangeError(f"a sum reads {segment.vector} while the stage stores it")
+            continue
+        for a in instruction.arguments:
+            if isinstance(a, Elem) and own.get((a.buffer, a.new), (a.offset, a.stride)) != (
+                a.offset,
+                a.stride,
+            ):
+                raise RangeError(f"{instruction.out} reads what another unit stores in {a.buffer}")
+
+
+def _verify_reduce(program: Program, op: Reduce) -> None:
+    source, target = program.buffer[op.source], program.buffer[op.target]
+    if not 1 <= op.size <= source.size:
+        raise RangeError(f"{op.size} elements of {op.source}, which has {source.size}")
+    if op.function == "argmax":
+        result = Interval(0, op.size - 1)
+    else:
+        result = Interval(source.lo, source.hi)
+        for _ in range(op.size - 1):
+            result = bound(op.function, (result, Interval(source.lo, source.hi)))
+    if not result.within(target.lo, target.hi):
+        raise RangeError(f"[{result.lo}, {result.hi}] leaves {target.name}")

@@ -1,0 +1,62 @@
+"""What the chosen numbers cost, for the user to read: ranges that saturate in normal use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Format, Model
+from rnn2c.ir.names import prose
+from rnn2c.quantization.observe import Span
+from rnn2c.quantization.options import QuantizeOptions
+
+TOLERANCE = 1.02
+"""A range is said to be too short only if calibration leaves it by more than rounding."""
+
+
+def find_notes(
+    model: Model,
+    spans: Mapping[str, Span],
+    formats: Mapping[str, Format],
+    options: QuantizeOptions,
+) -> tuple[str, ...]:
+    """One line for every state that calibration saw outside its format."""
+    return tuple(_notes(model, spans, formats, options))
+
+
+def _notes(
+    model: Model,
+    spans: Mapping[str, Span],
+    formats: Mapping[str, Format],
+    options: QuantizeOptions,
+) -> Iterator[str]:
+    for layer in model.layers:
+        if not isinstance(layer, graph.Recurrent):
+            continue
+        name = prose(layer.name)
+        for value, what in zip(layer.outputs, ("hidden state", "cell state"), strict=False):
+            reach, top = spans[value].reach, _top(formats[value])
+            if reach > top * TOLERANCE:
+                advice = "; use profile accurate" if options.profile == "compact" else ""
+                yield (
+                    f"layer '{name}': the {what} reaches {reach:.3g},"
+                    f" it saturates at {top:.3g}{advice}"
+                )
+        for state, value in zip(layer.inputs[1:], layer.outputs, strict=False):
+            if state in spans and spans[state].reach > _top(formats[value]) * TOLERANCE:
+                yield (
+                    f"initial state '{prose(state)}' reaches {spans[state].reach:.3g},"
+                    f" it saturates at {_top(formats[value]):.3g}"
+                )
+        if options.profile == "compact" and f"{layer.name}.n" in spans:
+            reach = spans[f"{layer.name}.n"].reach
+            if reach > 8 * TOLERANCE:
+                yield (
+                    f"layer '{name}': a part of n reaches {reach:.3g}, profile compact saturates it"
+                    " at 8; use profile accurate"
+                )
+
+
+def _top(form: Format) -> float:
+    """The largest magnitude a format holds, its last step rounded up."""
+    return max(-form.lo, form.hi + 1) * form.scale

@@ -1,0 +1,94 @@
+"""The rules of MISRA C:2012 that fire in the emitted C are those that docs/misra.md explains.
+
+The page is the only list: its command is run as it stands, its table is what may fire.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from building import Build, Built
+from fixed import EXACT_OPTIONS, single, zoo_case
+from models import Case, random_model
+
+from rnn2c.pipeline import RawScale
+from rnn2c.validate.toolchain import find_tool
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "misra.md").read_text(encoding="utf-8")
+RAW = RawScale((0.001,), (3.0,))
+ON_AVR = "every cell, compact, AVR"
+CASES: dict[str, tuple[str, Callable[[], Case]]] = {
+    "every cell, accurate, int16": ("host", lambda: zoo_case("accurate hot")),
+    "every cell, compact, int4": ("cortex-m4", lambda: zoo_case("compact hot")),
+    ON_AVR: ("atmega328p", lambda: zoo_case("compact")),
+    "sensor counts, accurate, int8": (
+        "host", lambda: single("one", "gru", EXACT_OPTIONS["int8"], raw=RAW)
+    ),
+    "outputs per step": ("cortex-m4", lambda: random_model(4)),
+    "one unit of odd int4 rows": (
+        "host", lambda: single("one", "tanh", EXACT_OPTIONS["int4"], units=1, inputs=3)
+    ),
+}  # fmt: skip
+
+
+def listed() -> set[str]:
+    """The rules of the page's table."""
+    return set(re.findall(r"^\| (\d+\.\d+) \|", PAGE, re.MULTILINE))
+
+
+def har(build: Build, name: str) -> Built:
+    """A model under the name that the page uses."""
+    target, case = CASES[name]
+    made = case()
+    return build(made._replace(model=replace(made.model, name="har")), target)
+
+
+def fired(folder: Path) -> set[str]:
+    """Run the page's lines in `folder`: MISRA rules by number, other messages by their name."""
+    find_tool("cppcheck", "cppcheck")
+    lines = re.search(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    assert lines is not None
+    done = subprocess.run(
+        ["sh", "-e", "-c", lines[1]],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout == ""
+    messages = done.stderr.splitlines()
+    assert all(re.fullmatch(r"har\w*\.[ch]:\d+: [\w.-]+", m) for m in messages), done.stderr
+    return {m.rpartition(": ")[2].removeprefix("misra-c2012-") for m in messages}
+
+
+def version() -> str:
+    """What the page names and what is installed, for the message of a failure."""
+    done = subprocess.run(["cppcheck", "--version"], capture_output=True, text=True, check=True)
+    return f"the page is about Cppcheck 2.10, this is {done.stdout.strip()}"
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n != ON_AVR])
+def test_no_rule_fires_that_the_page_does_not_explain(name: str, build: Build) -> None:
+    assert fired(har(build, name).folder) <= listed(), version()
+
+
+def test_every_rule_of_the_page_fires_and_no_other(build: Build) -> None:
+    assert fired(har(build, ON_AVR).folder) == listed(), version()
+
+
+FAULTS = """    if ((s->now = 1u) != 0u) {
+        goto done;
+    }
+done:
+    return HAR_OK;"""
+CAUGHT = {"15.1", "13.4", "knownConditionTrueFalse"}
+
+
+def test_seeded_violations_are_caught(build: Build) -> None:
+    made = har(build, "outputs per step")
+    source = made.folder / "har.c"
+    text = source.read_text(encoding="ascii")
+    source.write_text(text.replace("    return HAR_OK;", FAULTS, 1), encoding="ascii")
+    assert fired(made.folder) - listed() >= CAUGHT

@@ -67,8 +67,8 @@ def _summary(job: Job, paths: tuple[Path, ...]) -> str:
     program = job.compiled.program
     need = budget(program)
     limits = program.target.limits
-    of_flash = f" of {limits.flash_bytes}" if limits else ""
-    of_ram = f" of {limits.ram_bytes}" if limits else ""
+    has_flash = f"; the chip has {limits.flash_bytes}" if limits else ""
+    has_ram = f"; the chip has {limits.ram_bytes}" if limits else ""
     return "\n".join(
         [
             f"{program.name}: {program.doc}",
@@ -76,9 +76,9 @@ def _summary(job: Job, paths: tuple[Path, ...]) -> str:
             f"  import   {job.compiled.float.cross_check}",
             f"  proof    no overflow for any input, {program.macs} multiply-accumulates a step",
             f"  flash    {need.constants} bytes of constants ({need.weights} weights, {need.tables}"
-            f" tables), code at most {need.code} with {program.target.compiled_with}{of_flash}",
-            f"  RAM      {need.ram} bytes{of_ram}, stack at most {need.stack} with"
-            f" {program.target.compiled_with}",
+            f" tables), code at most {need.code}{has_flash}",
+            f"  RAM      {need.ram} bytes, stack at most {need.stack}{has_ram}",
+            f"  bounds   of code and stack hold for {program.target.compiled_with}",
             *(f"  note     {note}" for note in program.notes),
             f"  files    {' '.join(str(path) for path in paths)}",
         ]

@@ -97,7 +97,7 @@ def run_main(
     first = made[0]
     includes = INCLUDES + "".join(f'#include "{m.name}.h"\n' for m in made)
     io = render(f"io_{first.target.harness}.c.j2", first.target, first.program.interface())
-    main = f"int main(void)\n{{\n    io_begin();\n{statements}\n{ENDING}"
+    main = f"int main(void)\n{{\n    begin_io();\n{statements}\n{ENDING}"
     objects = tuple(m.compiled(out, build) for m in made)
     text = "\n".join([includes, io, SAY, body, main])
     elf = link_program(text, b"", objects, first.folder, first.target, out, build=build)

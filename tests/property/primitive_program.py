@@ -140,7 +140,7 @@ def program_text(target: Target, block: int, folder: Path) -> str:
         *(_table(name, data) for name, data in TABLES.items()),
         PRELUDE,
         *(_case(n, c, block) for n, c in enumerate(CASES)),
-        "int main(void)\n{\n    io_begin();",
+        "int main(void)\n{\n    begin_io();",
         *(f"    {name}();" for name in names),
         "    finish_program();\n    return 0;\n}\n",
     ])  # fmt: skip

@@ -35,6 +35,6 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
         accumulate=options.sums,
         formats=formats,
         pre_bits=gate_bits(model, spans, options),
-        notes=find_notes(model, spans, formats, options),
+        notes=find_notes(model, data, spans, formats, options),
     )
     return replace(model, layers=tuple(map(converted, model.layers)), numerics=numerics)

@@ -1,9 +1,12 @@
-"""What the chosen numbers cost, for the user to read: ranges that saturate in normal use."""
+"""What the chosen numbers cost, for the user to read: ranges that saturate, inputs too coarse."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
+from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Format, Model
 from rnn2c.ir.names import prose
@@ -14,14 +17,36 @@ TOLERANCE = 1.02
 """A range is said to be too short only if calibration leaves it by more than rounding."""
 
 
+FEWEST_STEPS = 32
+"""An input channel that calibration moves over fewer steps of its format is said to be coarse."""
+
+
 def find_notes(
     model: Model,
+    data: SequenceSet,
     spans: Mapping[str, Span],
     formats: Mapping[str, Format],
     options: QuantizeOptions,
 ) -> tuple[str, ...]:
-    """One line for every state that calibration saw outside its format."""
-    return tuple(_notes(model, spans, formats, options))
+    """One line for every state that leaves its format in calibration, and every coarse input."""
+    return (*_coarse_channels(model, data, formats), *_notes(model, spans, formats, options))
+
+
+def _coarse_channels(
+    model: Model, data: SequenceSet, formats: Mapping[str, Format]
+) -> Iterator[str]:
+    for i in model.inputs:
+        columns = [s[i.name].reshape(-1, i.size) for s in data.sequences if i.name in s]
+        if not columns:
+            continue
+        span = np.ptp(np.concatenate(columns), axis=0) / formats[i.name].scale
+        coarse = [k for k in range(i.size) if 0 < span[k] < FEWEST_STEPS]
+        if coarse:
+            listed = ", ".join(map(str, coarse[:8]))
+            yield (
+                f"input '{prose(i.name)}': channels {listed} move over fewer than {FEWEST_STEPS}"
+                " steps; bring the channels to one range before training"
+            )
 
 
 def _notes(

@@ -43,3 +43,13 @@ def test_the_same_state_in_accurate_gets_a_wider_format_and_no_note():
 @pytest.mark.parametrize("profile", ["accurate", "compact"])
 def test_an_ordinary_model_has_no_notes(kind: str, profile: str):
     assert notes(cell_model(kind), 10, profile=profile) == ()
+
+
+def test_a_channel_much_smaller_than_the_others_is_named():
+    model = cell_model("gru")
+    x = np.random.default_rng(0).normal(size=(2, 10, 3)) * np.array([1000.0, 1.0, 1000.0])
+    sequences = from_arrays({"x": x}, model, "data")
+    numerics = quantize(prepare(model), sequences, QuantizeOptions()).numerics
+    assert numerics is not None
+    (note,) = numerics.notes
+    assert note.startswith("input 'x': channels 1 move over fewer than 32 steps")

@@ -13,6 +13,7 @@ from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.values import quoted
 from rnn2c.ir.graph import Model
 
+KERAS = (".keras", ".h5", ".hdf5")
 PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
 
 
@@ -23,10 +24,11 @@ def load(
     name: str | None = None,
     cross_check: bool = True,
 ) -> Model:
-    """Import an .onnx file (a path) or a torch.nn.Module (with an example input of batch 1).
+    """Import an .onnx, .keras or .h5 file (a path) or a torch.nn.Module (with an example input of
+    batch 1).
 
-    name: of the Model.  cross_check: compare with onnxruntime or torch.  Raises Rnn2cError, one
-    line that names the file, node or layer and what to do instead.
+    name: of the Model.  cross_check: compare with onnxruntime or torch (Keras is never run).
+    Raises Rnn2cError, one line that names the file, node or layer and what to do instead.
     """
     try:
         if _is_module(source):
@@ -41,7 +43,8 @@ def load(
 def _load_path(source: object, name: str | None, cross_check: bool) -> Model:
     if not isinstance(source, (str, os.PathLike)):
         raise Rnn2cError(
-            f"cannot load a {type(source).__name__}; give the path of an .onnx file or a module"
+            f"cannot load a {type(source).__name__}; give the path of an .onnx, .keras or "
+            ".h5 file, or a module"
         )
     path = Path(source)
     if path.suffix.lower() in PICKLES:
@@ -49,8 +52,14 @@ def _load_path(source: object, name: str | None, cross_check: bool) -> Model:
             f"{quoted(path)}: pickled weights or modules are not loaded (only a state_dict without "
             "unsafe pickles could be); export the model to ONNX or pass the module to rnn2c.load"
         )
+    if path.suffix.lower() in KERAS:
+        from rnn2c.frontend.keras import load_keras
+
+        return load_keras(path, name)
     if path.suffix.lower() != ".onnx":
-        raise UnsupportedError(f"{quoted(path)}: not an .onnx file; export the model to ONNX")
+        raise UnsupportedError(
+            f"{quoted(path)}: not an .onnx, .keras or .h5 file; export the model to ONNX"
+        )
     from rnn2c.frontend.onnx import load_onnx
 
     return load_onnx(path, name, cross_check=cross_check)

@@ -219,6 +219,19 @@ class Builder:
         self._biased[name] = layer.name
         return Value((name,), x.axes)
 
+    def rescale(self, x: Value, scale: FloatArray, shift: FloatArray, where: str) -> Value | None:
+        """The Linear that computes scale * x + shift [out] if x comes from a Linear, else None."""
+        layer = self._layers.get(x.parts[0]) if len(x.parts) == 1 else None
+        if not isinstance(layer, graph.Linear) or layer.activation:
+            return None
+        factor = self._bias(scale, layer.bias.shape[0], where)
+        name = self.unique(layer.name, "linear")
+        weight = Tensor(layer.weight.real() * factor[:, None])
+        bias = layer.bias * factor + self._bias(shift, layer.bias.shape[0], where)
+        self._add(replace(layer, name=name, weight=weight, bias=bias))
+        self._biased[name] = layer.name
+        return Value((name,), x.axes)
+
     def _shown(self, x: Value, name: str, size: int) -> Value:
         return Value((name,), (*x.axes[:-1], self.axes.new("feature", size)))
 

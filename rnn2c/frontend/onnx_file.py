@@ -15,6 +15,7 @@ import onnx
 from onnx import numpy_helper
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.files import read_bytes
 from rnn2c.frontend.values import Axis, Constant, quoted
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -34,7 +35,7 @@ TYPES: Mapping[int, tuple[str, type[np.generic]]] = {
 
 def read_model(path: Path) -> onnx.ModelProto:
     """Parse the file; raises Rnn2cError with the path for anything that is no ONNX model."""
-    data = _read(path)
+    data = read_bytes(path, MAX_FILE_BYTES, "an .onnx file")
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
@@ -45,22 +46,6 @@ def read_model(path: Path) -> onnx.ModelProto:
     if not model.HasField("graph") or not model.graph.node:
         raise Rnn2cError(f"{quoted(path)}: holds no ONNX graph (the file has {len(data)} bytes)")
     return model
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if not path.exists():
-            raise Rnn2cError(f"{quoted(path)}: no such file; give the path of an .onnx file")
-        if not path.is_file():
-            raise Rnn2cError(f"{quoted(path)}: not a regular file; give the path of an .onnx file")
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise Rnn2cError(
-                f"{quoted(path)}: {size} bytes; models up to {MAX_FILE_BYTES} bytes are read"
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise Rnn2cError(f"{quoted(path)}: cannot be read ({error.strerror})") from None
 
 
 def opset(model: onnx.ModelProto) -> int:

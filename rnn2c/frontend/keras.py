@@ -1,0 +1,168 @@
+"""The Keras front end: .keras and .h5 files, read from their own JSON and weights.
+
+The file is untrusted; neither Keras nor TensorFlow is needed or run.  A layer, a setting or a
+weight that has no handler is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend import keras_layers, keras_rnn
+from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.keras_call import Call, Handler, Operand, plain_value
+from rnn2c.frontend.keras_file import KerasFile, read_keras
+from rnn2c.frontend.keras_graph import LayerSpec, Network, Node, Reference, read_network, tensors
+from rnn2c.frontend.keras_settings import Settings
+from rnn2c.frontend.values import Axis, plain, quoted
+from rnn2c.ir.graph import Model
+
+HANDLERS: dict[str, Handler] = {**keras_layers.HANDLERS, **keras_rnn.HANDLERS}
+INPUT = "InputLayer"
+CROSS_CHECK = "not cross-checked: Keras is not run"
+ADVICE = {
+    "Bidirectional": "runs backwards in time too, not supported yet; use the layer in it",
+    "Lambda": "holds Python code, which is never run; use standard layers",
+    "Masking": "masked steps are not supported; remove it and feed the valid steps only",
+}
+OPTIONS_OFF = ("training", "mask")
+"""Options of a call that may only be absent, None or False."""
+
+Tensors = dict[Reference, Operand]
+
+
+def load_keras(path: Path, name: str | None = None) -> Model:
+    """Import a .keras or .h5 file.
+
+    name: of the Model, by default the file's stem.  The result is not cross-checked, and says so.
+    Raises Rnn2cError naming the layer, the setting and what is supported instead.
+    """
+    file = read_keras(path)
+    network = read_network(file.config)
+    _refuse_layers(network.layers)
+    builder = Builder(name or plain(path.stem) or "model")
+    found = _inputs(builder, network)
+    for spec, number in _in_order(network, found):
+        for which, result in enumerate(_run(builder, file, spec, number, found)):
+            found[spec.name, number, which] = result
+    outputs = [
+        (shown, plain_value(_defined(found, reference, f"output {quoted(shown)}")))
+        for shown, reference in _distinct(network.outputs)
+    ]
+    return replace(builder.finish(outputs).model, cross_check=CROSS_CHECK)
+
+
+def _refuse_layers(layers: Sequence[LayerSpec]) -> None:
+    """One line about every kind of layer that is not supported, so nobody meets them one by one."""
+    first = {s.kind: s for s in reversed(layers) if s.kind != INPUT and s.kind not in HANDLERS}
+    if not first:
+        return
+    known = [f"{s.where}: {ADVICE[s.kind]}" for s in reversed(first.values()) if s.kind in ADVICE]
+    others = [s.where for s in reversed(first.values()) if s.kind not in ADVICE]
+    if others:
+        supported = ", ".join(sorted(HANDLERS))
+        known.append(f"{', '.join(others[:3])}: not supported; supported are {supported}")
+    raise UnsupportedError("; ".join(known))
+
+
+def _inputs(builder: Builder, network: Network) -> Tensors:
+    """Declare the model's inputs, in its order."""
+    specs = {s.name: s for s in network.layers if s.kind == INPUT}
+    found: Tensors = {}
+    for name in network.inputs:
+        if name not in specs or (name, 0, 0) in found:
+            raise Rnn2cError(f"input {quoted(name)}: no layer, or used twice; save the model again")
+        found[name, 0, 0] = builder.input(name, _axes(specs[name]))
+    unused = [s.where for s in specs.values() if (s.name, 0, 0) not in found]
+    if unused:
+        raise Rnn2cError(f"{unused[0]}: is no input of the model; save the model again")
+    return found
+
+
+def _axes(spec: LayerSpec) -> list[Axis]:
+    """Batch, time where there is one, features."""
+    settings = Settings(spec.where, spec.config)
+    for key in ("sparse", "ragged", "optional"):
+        settings.must_be(key, False, "give a dense tensor")
+    settings.finish()
+    shape = spec.config.get("batch_shape", spec.config.get("batch_input_shape"))
+    if not isinstance(shape, list) or not all(
+        d is None or (type(d) is int and 0 <= d < 2**31) for d in shape
+    ):
+        raise Rnn2cError(f"{spec.where}: shape {quoted(shape)}; save the model again")
+    if len(shape) not in (2, 3):
+        raise UnsupportedError(
+            f"{spec.where}: shape {quoted(shape)}; inputs are [batch, time, features] or "
+            "[batch, features]"
+        )
+    return [Axis(d) for d in shape]
+
+
+def _in_order(network: Network, found: Tensors) -> Iterator[tuple[LayerSpec, int]]:
+    """Every call once, each after those it reads; `found` grows between two of them."""
+    left = [(s, k) for s in network.layers for k in range(len(s.nodes)) if s.kind != INPUT]
+    while left:
+        later = []
+        for spec, number in left:
+            if all(r in found for r in _reads(spec, spec.nodes[number])):
+                yield spec, number
+            else:
+                later.append((spec, number))
+        if len(later) == len(left):
+            spec, number = later[0]
+            missing = next(r for r in _reads(spec, spec.nodes[number]) if r not in found)
+            raise Rnn2cError(
+                f"{spec.where}: reads result {missing[2]} of call {missing[1]} of layer "
+                f"{quoted(missing[0])}, which is not there; save the model again"
+            )
+        left = later
+
+
+def _reads(spec: LayerSpec, node: Node) -> list[Reference]:
+    """Operands, then initial states."""
+    return [*node.inputs, *tensors(node.options.get("initial_state"), spec.where)]
+
+
+def _run(
+    builder: Builder, file: KerasFile, spec: LayerSpec, number: int, found: Tensors
+) -> Sequence[Operand]:
+    node = spec.nodes[number]
+    for key, value in node.options.items():
+        if key not in ("initial_state", *OPTIONS_OFF):
+            raise UnsupportedError(f"{spec.where}: argument {quoted(key)} is not supported")
+        if key in OPTIONS_OFF and value not in (None, False):
+            raise UnsupportedError(
+                f"{spec.where}: is called with {key}={quoted(value)}; leave {key} out"
+            )
+    operands = [found[r] for r in _reads(spec, node)]
+    recurrent = spec.kind in keras_rnn.HANDLERS
+    if not operands or (len(operands) > 1 and not recurrent):
+        raise UnsupportedError(f"{spec.where}: reads {len(operands)} tensors, expected 1")
+    inner = "cell" if recurrent else ""
+    call = Call(builder, file, spec, operands[:1], operands[1:], inner)
+    results = HANDLERS[spec.kind](call)
+    call.settings.finish()
+    return results
+
+
+def _distinct(outputs: Sequence[tuple[str, Reference]]) -> list[tuple[str, Reference]]:
+    """Outputs with names of their own: a layer that is called twice makes NAME and NAME_1."""
+    taken: set[str] = set()
+    distinct = []
+    for name, reference in outputs:
+        number, free = 0, name
+        while free in taken:
+            number += 1
+            free = f"{name}_{number}"
+        taken.add(free)
+        distinct.append((free, reference))
+    return distinct
+
+
+def _defined(found: Tensors, reference: Reference, where: str) -> Operand:
+    if reference not in found:
+        raise Rnn2cError(f"{where}: layer {quoted(reference[0])} does not make it")
+    return found[reference]

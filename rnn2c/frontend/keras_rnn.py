@@ -1,0 +1,104 @@
+"""The recurrent layers of Keras: LSTM, GRU (both kinds) and SimpleRNN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.frontend.builder import CellWeights
+from rnn2c.frontend.gates import GATE_COUNT, Cell, from_keras
+from rnn2c.frontend.keras_call import Call, Handler, Operand, plain_value, zeros
+from rnn2c.frontend.values import Value
+from rnn2c.ir.graph import FloatArray, Layer
+
+HARMLESS = frozenset(
+    """kernel_initializer recurrent_initializer bias_initializer unit_forget_bias kernel_regularizer
+    recurrent_regularizer bias_regularizer kernel_constraint recurrent_constraint bias_constraint
+    dropout recurrent_dropout seed implementation unroll use_cudnn zero_output_for_mask stateful
+    input_dim input_length""".split()
+)
+"""Training, speed, masks (refused elsewhere), and `stateful`: whoever calls the C code decides when
+a sequence starts, so both kinds of layer compute the same."""
+
+RNN_ACTIVATIONS = ("tanh", "relu")
+
+
+def recurrent(cell: Cell) -> Handler:
+    """A handler for one kind of cell."""
+
+    def handler(call: Call) -> Sequence[Operand]:
+        settings = call.settings
+        settings.ignore(HARMLESS)
+        for key in ("go_backwards", "time_major"):
+            settings.must_be(key, False, f"use {key}=False")
+        activation = settings.function(
+            "activation", RNN_ACTIVATIONS if cell == "RNN" else ("tanh",)
+        )
+        if cell != "RNN":
+            settings.function("recurrent_activation", ("sigmoid",))
+        after = cell == "GRU" and settings.flag("reset_after", False)
+        layer = call.builder.recurrent(
+            cell,
+            call.spec.name,
+            call.seen(),
+            1,
+            _weights(call, cell, after),
+            _states(call, cell),
+            call.where,
+            reset_after=after,
+            activation=activation,
+        )
+        return _results(call, layer)
+
+    return handler
+
+
+def _weights(call: Call, cell: Cell, after: bool) -> CellWeights:
+    """Keras keeps kernels transposed; only a GRU that resets after the product has two biases."""
+    units, biased = call.settings.count("units"), call.settings.flag("use_bias")
+    rows = GATE_COUNT[cell] * units
+    found = call.weights(["kernel", "recurrent_kernel", *(["bias"] if biased else [])])
+    kernel = call.shaped("kernel", found[0], (call.features(), rows))
+    recurrent_kernel = call.shaped("recurrent_kernel", found[1], (units, rows))
+    b_ih, b_hh = zeros(rows), zeros(rows)
+    if biased and after:
+        b_ih, b_hh = call.shaped("bias", found[2], (2, rows))
+    elif biased:
+        b_ih = call.shaped("bias", found[2], (rows,))
+    w_ih, b_ih = call.absorb(kernel.T, b_ih)
+    ordered: list[FloatArray] = [
+        from_keras(cell, array) for array in (w_ih, recurrent_kernel.T, b_ih, b_hh)
+    ]
+    return CellWeights(*ordered)
+
+
+def _states(call: Call, cell: Cell) -> list[Value | None]:
+    wanted = 2 if cell == "LSTM" else 1
+    states = [plain_value(s) for s in call.states]
+    if len(states) not in (0, wanted):
+        raise Rnn2cError(f"{call.where}: {len(states)} initial states, expected {wanted} or none")
+    return list(states) or [None] * wanted
+
+
+def _results(call: Call, layer: Layer) -> list[Operand]:
+    """The output, then with return_state the final h and, for an LSTM, the final c."""
+    batch, time, _ = call.seen().axes
+    last = call.builder.axes.new("feature", call.settings.count("units"))
+
+    def final(name: str) -> Value:
+        return Value((call.builder.last_step(name),), (batch, last))
+
+    every = call.settings.flag("return_sequences")
+    results: list[Operand] = [
+        Value((layer.name,), (batch, time, last)) if every else final(layer.name)
+    ]
+    if call.settings.flag("return_state", False):
+        results += [final(name) for name in layer.outputs]
+    return results
+
+
+HANDLERS: dict[str, Handler] = {
+    "GRU": recurrent("GRU"),
+    "LSTM": recurrent("LSTM"),
+    "SimpleRNN": recurrent("RNN"),
+}

@@ -6,8 +6,6 @@ One array per model input, `[N, T, n]` (per step) or `[N, n]` (per sequence); or
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2c.errors import Rnn2cError
+from rnn2c.errors import Rnn2cError, quoted
 from rnn2c.ir.graph import FloatArray, Input, Model
+from rnn2c.ir.names import identifier
+from rnn2c.npz import read_npz
 
 Sequence_ = Mapping[str, FloatArray]
-
-LARGEST_BYTES = 1 << 29
-UNREADABLE = (
-    OSError, ValueError, EOFError, AttributeError, RuntimeError, MemoryError, OverflowError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What numpy and zipfile raise for a file that is damaged, encrypted or no archive."""
 
 
 @dataclass(frozen=True)
@@ -41,23 +34,15 @@ class SequenceSet:
 
 def read_sequences(path: Path, model: Model) -> SequenceSet:
     """Read an .npz file for this model; raises Rnn2cError naming the file and the array."""
-    try:
-        with zipfile.ZipFile(path) as members:  # numpy would take other formats too
-            size = sum(member.file_size for member in members.infolist())
-        if size > LARGEST_BYTES:
-            raise Rnn2cError(f"{path}: unpacks to {size} bytes; at most {LARGEST_BYTES} are read")
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise Rnn2cError(f"{path}: no such file") from None
-    except UNREADABLE as error:
-        reason = "it holds Python objects" if "pickle" in str(error) else "it is not an .npz file"
-        raise Rnn2cError(f"{path}: {reason}; write it with numpy.savez from plain arrays") from None
-    return from_arrays(arrays, model, str(path))
+    return from_arrays(read_npz(path), model, str(path))
 
 
 def from_arrays(arrays: Mapping[str, NDArray[np.generic]], model: Model, where: str) -> SequenceSet:
-    """Check and split arrays into sequences; `where` begins every error."""
+    """Check and split arrays into sequences; `where` begins every error.
+
+    An array carries the name of its input, or that name as it reads in C.
+    """
+    arrays = _by_input_names(arrays, model)
     columns = {i.name: _split(arrays, i, where) for i in model.inputs if _present(arrays, i, where)}
     _only_known(arrays, model, where)
     counts = {name: len(parts) for name, parts in columns.items()}
@@ -98,25 +83,43 @@ def as_sequence_set(
     return from_arrays(ragged, model, "calibration data")
 
 
+def _by_input_names(
+    arrays: Mapping[str, NDArray[np.generic]], model: Model
+) -> dict[str, NDArray[np.generic]]:
+    """The arrays under the names of the inputs, which an .npz member cannot always carry."""
+    names = [i.name for i in model.inputs]
+    in_c = [identifier(name) for name in names]
+    found = dict(arrays)
+    for name, short in zip(names, in_c, strict=True):
+        if name in found or short in names or in_c.count(short) > 1:
+            continue
+        for ending in ("", "_lengths"):
+            if short + ending in found:
+                found[name + ending] = found.pop(short + ending)
+    return found
+
+
 def _present(arrays: Mapping[str, NDArray[np.generic]], i: Input, where: str) -> bool:
     if i.name in arrays:
         return True
     if i.rate == "sequence":
         return False
-    have = ", ".join(sorted(arrays)) or "nothing"
-    raise Rnn2cError(f"{where}: no array '{i.name}' [N, T, {i.size}]; the file has {have}")
+    have = ", ".join(quoted(name) for name in sorted(arrays)[:8]) or "nothing"
+    raise Rnn2cError(f"{where}: no array {quoted(i.name)} [N, T, {i.size}]; the file has {have}")
 
 
 def _only_known(arrays: Mapping[str, NDArray[np.generic]], model: Model, where: str) -> None:
     known = {"y"} | {i.name for i in model.inputs} | {f"{i.name}_lengths" for i in model.inputs}
     for name in arrays:
         if name not in known:
-            names = ", ".join(i.name for i in model.inputs)
-            raise Rnn2cError(f"{where}: array '{name}' is no input of the model (inputs: {names})")
+            names = ", ".join(quoted(i.name) for i in model.inputs)
+            raise Rnn2cError(
+                f"{where}: array {quoted(name)} is no input of the model (inputs: {names})"
+            )
 
 
 def _split(arrays: Mapping[str, NDArray[np.generic]], i: Input, where: str) -> list[FloatArray]:
-    array = _numbers(arrays[i.name], f"{where}: array '{i.name}'")
+    array = _numbers(arrays[i.name], f"{where}: array {quoted(i.name)}")
     lengths = arrays.get(f"{i.name}_lengths")
     if i.rate == "sequence":
         _shape(array, ("N", i.size), i.name, where)
@@ -124,12 +127,12 @@ def _split(arrays: Mapping[str, NDArray[np.generic]], i: Input, where: str) -> l
     if lengths is None:
         _shape(array, ("N", "T", i.size), i.name, where)
         if array.shape[1] == 0:
-            raise Rnn2cError(f"{where}: array '{i.name}' has sequences of 0 steps")
+            raise Rnn2cError(f"{where}: array {quoted(i.name)} has sequences of 0 steps")
         return list(array)
     _shape(array, ("sum of T", i.size), i.name, where)
     if not _are_lengths(lengths, len(array)):
         raise Rnn2cError(
-            f"{where}: '{i.name}_lengths' must be positive integers [N] and add up to"
+            f"{where}: {quoted(i.name + '_lengths')} must be positive integers [N] and add up to"
             f" {len(array)} steps"
         )
     whole = lengths.astype(np.int64)
@@ -148,7 +151,7 @@ def _shape(array: FloatArray, wanted: tuple[str | int, ...], name: str, where: s
     if not fits:
         text = ", ".join(map(str, wanted))
         raise Rnn2cError(
-            f"{where}: array '{name}' has shape {list(array.shape)}, expected [{text}]"
+            f"{where}: array {quoted(name)} has shape {list(array.shape)}, expected [{text}]"
         )
 
 

@@ -6,9 +6,32 @@ prints it and exits with code 2; anything else that escapes is a bug of the comp
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePath
+
+MAX_NAME = 60
+MAX_PATH = 300
+MAX_WORD = 400
+
 
 class Rnn2cError(Exception):
     """Bad input: a model, data file, option or target that cannot be compiled as asked."""
+
+
+def quoted(name: object) -> str:
+    """A name out of an untrusted file, safe and short inside a one-line message."""
+    text = str(name)
+    if isinstance(name, PurePath):  # the end of a path tells the file
+        text = text if len(text) <= MAX_PATH else "..." + text[3 - MAX_PATH :]
+    else:
+        text = text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
+    return "'" + "".join(c if c.isprintable() else "?" for c in text) + "'"
+
+
+def one_line(text: str) -> str:
+    """A message as one line of printable text without endless words."""
+    printable = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return re.sub(rf"\S{{{MAX_WORD + 1},}}", lambda word: word[0][:MAX_NAME] + "...", printable)
 
 
 class UnsupportedError(Rnn2cError):

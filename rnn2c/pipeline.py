@@ -120,6 +120,10 @@ def bench(program: Program, sequences: Sequences, *, steps: int = 8) -> Bench:
 
 def write_files(folder: Path, files: dict[str, str]) -> tuple[Path, ...]:
     """Write all files or none, each first under a temporary name; raises Rnn2cError."""
+    if folder.is_symlink():
+        raise Rnn2cError(
+            f"{folder} is a symbolic link to {os.readlink(folder)}; give that folder itself"
+        )
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     done: list[tuple[Path, Path]] = []
     try:

@@ -22,7 +22,9 @@ PACKAGE = "rnn2c"
 STAGES = frozenset(
     {"frontend", "compress", "quantization", "passes", "lower", "emit", "validate", "tune"}
 )
-SHARED = frozenset("arith arith_tree budget calibration data errors ir lut packing target".split())
+SHARED = frozenset(
+    "arith arith_tree budget calibration data errors ir lut npz packing target".split()
+)
 READERS = frozenset({"execute", "interp", "proof", "ranges"})
 READ_BY_READERS = frozenset({"arith", "arith_tree", "errors", "ir", "lut", "packing"})
 MAY_IMPORT: dict[str, frozenset[str]] = {

@@ -35,7 +35,7 @@ def compile_from(
         numerics["percentile"] = percentile
     options = QuantizeOptions(profile=profile or chosen.profile, **numerics)  # type: ignore[arg-type]
     raw = _raw_scale(input_scale, input_offset)
-    if name is not None and identifier(name, "") in ("", "_"):
+    if name is not None and identifier(name, "_") == "_":
         raise Rnn2cError(f"--name {name!r}: give a name with ASCII letters or digits")
     float_model = load(model, name=name, cross_check=crosscheck)
     data = calibration(calib, float_model)

@@ -9,8 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend.values import quoted
+from rnn2c.errors import Rnn2cError, UnsupportedError, one_line, quoted
 from rnn2c.ir.graph import Model
 
 KERAS = (".keras", ".h5", ".hdf5")
@@ -37,7 +36,7 @@ def load(
             return load_module(source, example_input, name, cross_check=cross_check)
         return _load_path(source, name, cross_check)
     except Rnn2cError as error:
-        raise type(error)(_one_line(str(error))) from error.__cause__
+        raise type(error)(one_line(str(error))) from error.__cause__
 
 
 def _load_path(source: object, name: str | None, cross_check: bool) -> Model:
@@ -71,10 +70,6 @@ def _is_module(source: object) -> bool:
         c.__name__ == "Module" and c.__module__ == "torch.nn.modules.module"
         for c in type(source).__mro__
     )
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 __all__ = ["load"]

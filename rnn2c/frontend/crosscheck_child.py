@@ -1,10 +1,12 @@
 """Child process of the cross-check: runs onnxruntime once, under limits set before it is imported.
 
 Arguments: bytes of memory, seconds of processor time.  Standard input: an .npz with `model`
-(bytes), `names` (of the inputs, then of the outputs), `feed0`, ...; standard output: `out0`, ...
+(bytes), `names` (JSON: of the inputs, then of the outputs), `feed0`, ...; standard output: an
+.npz with `out0`, ...
 """
 
 import io
+import json
 import resource
 import sys
 
@@ -12,16 +14,16 @@ import sys
 def main() -> None:
     """One run of one model."""
     memory, seconds = int(sys.argv[1]), int(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    limit(resource.RLIMIT_AS, memory)
+    limit(resource.RLIMIT_CPU, seconds)
+    limit(resource.RLIMIT_FSIZE, 0)
     import numpy as np
     import onnxruntime
 
     with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as data:
         given = {key: data[key] for key in data.files}
     feeds = [given[f"feed{k}"] for k in range(len(given) - 2)]
-    names = [str(name) for name in given["names"]]
+    names = json.loads(given["names"].tobytes())
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -34,6 +36,13 @@ def main() -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **{f"out{k}": array for k, array in enumerate(outputs)})
     sys.stdout.buffer.write(buffer.getvalue())
+
+
+def limit(what: int, most: int) -> None:
+    """Lower a limit; a stricter one that this process was started under stays."""
+    hard = resource.getrlimit(what)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from rnn2c.frontend import onnx_compute, onnx_file, onnx_layout, onnx_names, onn
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.onnx_node import Node, Operator, described
+from rnn2c.frontend.onnx_quantized import refuse_quantized
 from rnn2c.frontend.unrolled import roll_up
 from rnn2c.frontend.values import Constant, Operand, plain, quoted
 from rnn2c.ir.graph import Model
@@ -55,10 +56,12 @@ def import_onnx(path: Path, name: str | None = None) -> OnnxImport:
     """Like load_onnx without the cross-check; also returns the parsed file."""
     proto = onnx_file.read_model(path)
     opset = onnx_file.opset(proto)
-    constants = onnx_file.constants(proto.graph)
     count = len(proto.graph.node)
     if count > MAX_NODES:
         raise UnsupportedError(f"{count} nodes; graphs up to {MAX_NODES} nodes are read")
+    refuse_quantized(proto.graph)
+    constants = onnx_file.constants(proto.graph)
+    onnx_rnn.state_hidden_size(proto.graph, constants)
     nodes = roll_up(proto.graph.node, constants, {o.name for o in proto.graph.output})
     builder = Builder(name or plain(path.stem) or "model")
     operands: dict[str, Operand] = dict(constants)
@@ -110,8 +113,8 @@ def _operator(proto: onnx.NodeProto, where: str) -> Operator:
     for attribute in proto.attribute:
         if attribute.name not in operator.attributes:
             raise UnsupportedError(
-                f"{where}: attribute {quoted(attribute.name)} is not supported; supported are "
-                f"{', '.join(operator.attributes) or 'none'}"
+                f"{where}: attribute {quoted(attribute.name)} is unknown or not supported; "
+                f"supported are {', '.join(operator.attributes) or 'none'}"
             )
     if len(proto.input) > operator.inputs:
         raise UnsupportedError(

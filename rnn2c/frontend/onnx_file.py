@@ -20,6 +20,7 @@ from rnn2c.frontend.values import Axis, Constant, quoted
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_WEIGHT = 1e30
+MAX_STEPS = 2**16
 OPSETS = range(7, 27)
 
 # Element type -> (name of the typed field, dtype); raw bytes are accepted for all of them.
@@ -104,7 +105,7 @@ def _check_values(values: Constant, where: str) -> None:
     if not np.all(good):
         index = tuple(int(k) for k in np.argwhere(~good)[0])
         raise Rnn2cError(
-            f"{where}: element {list(index)} is {values[index]}; weights must be finite and at "
+            f"{where}: element {list(index)} is {values[index]:g}; weights must be finite and at "
             f"most {MAX_WEIGHT:g}"
         )
 
@@ -118,10 +119,17 @@ def input_axes(info: onnx.ValueInfoProto) -> list[Axis]:
         raise UnsupportedError(f"{where}: element type {name}; inputs must be float32")
     if not kind.HasField("shape"):
         raise UnsupportedError(f"{where}: has no shape; export the model with shapes")
-    return [
+    axes = [
         Axis(int(d.dim_value) if d.HasField("dim_value") else None, d.dim_param)
         for d in kind.shape.dim
     ]
+    sizes = [1 if a.size is None else a.size for a in axes]
+    if min(sizes, default=0) < 0 or math.prod(sizes[:-1]) > MAX_STEPS:
+        raise UnsupportedError(
+            f"{where}: shape {sizes}; dimensions must be positive and at most {MAX_STEPS} steps "
+            "are given in a file; export it with a dynamic number of steps"
+        )
+    return axes
 
 
 def _type_name(number: int) -> str:

@@ -6,9 +6,10 @@ Every attribute and optional input that changes the result is either used or ref
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import onnx
 
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend.builder import Builder, CellWeights
@@ -31,6 +32,15 @@ DEFAULT_ACTIVATIONS: dict[Cell, tuple[str, ...]] = {
     "GRU": ("sigmoid", "tanh"),
     "RNN": ("tanh",),
 }
+
+
+def state_hidden_size(graph: onnx.GraphProto, constants: Mapping[str, Constant]) -> None:
+    """Write the optional hidden_size where a file leaves it out: onnxruntime needs it."""
+    for node in graph.node:
+        known = any(a.name == "hidden_size" for a in node.attribute)
+        weight = constants.get(node.input[2]) if len(node.input) > 2 else None
+        if node.op_type in OPERATORS and not known and weight is not None and weight.ndim == 3:
+            node.attribute.append(onnx.helper.make_attribute("hidden_size", weight.shape[2]))
 
 
 def lstm(builder: Builder, node: Node) -> Sequence[Operand]:
@@ -179,7 +189,7 @@ def _misshapen(node: Node, index: int, got: Constant, wanted: str, units: int) -
     letter = "XWRB"[index]
     return Rnn2cError(
         f"{node.where}: {letter} {quoted(node.input_names[index])} has shape {list(got.shape)}, "
-        f"expected {wanted} for hidden_size={units}"
+        f"expected {wanted} for hidden_size={units} and one direction"
     )
 
 

@@ -16,12 +16,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.errors import MAX_NAME, Rnn2cError, UnsupportedError, quoted
 
 Kind = Literal["time", "unit", "part", "feature"]
 Constant = NDArray[Any]
 
-MAX_NAME = 60
+
+__all__ = [
+    "Axes", "Axis", "Constant", "Kind", "Operand", "Value", "as_items", "plain", "quoted",
+    "shape_vector",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,13 +119,6 @@ def shape_vector(items: Iterable[int | Axis]) -> Constant:
     vector = np.empty(len(values), object)
     vector[:] = values
     return vector
-
-
-def quoted(name: object) -> str:
-    """A name out of an untrusted file, safe inside a one-line message."""
-    text = str(name)
-    text = text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
-    return "'" + "".join(c if c.isprintable() else "?" for c in text) + "'"
 
 
 def plain(name: str) -> str:

@@ -40,7 +40,7 @@ def test_missing_calibration_says_what_to_give(cli: Run, model: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"z": np.zeros((2, 4, 3))}, "no array 'x' [N, T, 3]; the file has z"),
+        ({"z": np.zeros((2, 4, 3))}, "no array 'x' [N, T, 3]; the file has 'z'"),
         ({"x": np.zeros((2, 4, 5))}, "has shape [2, 4, 5], expected [N, T, 3]"),
         ({"x": np.full((2, 4, 3), np.nan)}, "[0, 0, 0] is nan; calibration needs finite numbers"),
         ({"x": np.zeros((0, 4, 3))}, "holds no sequence"),

@@ -66,7 +66,7 @@ def test_the_python_forms_agree(tmp_path: Path):
 
 REFUSED = [
     (ONE, {}, r"no array 'x' \[N, T, 3\]; the file has nothing"),
-    (ONE, {"z": X}, r"no array 'x' \[N, T, 3\]; the file has z"),
+    (ONE, {"z": X}, r"no array 'x' \[N, T, 3\]; the file has 'z'"),
     (ONE, {"x": X, "z": X}, r"array 'z' is no input of the model \(inputs: x\)"),
     (ONE, {"x": X[0]}, r"array 'x' has shape \[4, 3\], expected \[N, T, 3\]"),
     (ONE, {"x": X[..., :2]}, r"array 'x' has shape \[5, 4, 2\], expected \[N, T, 3\]"),

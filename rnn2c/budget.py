@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rnn2c.errors import TooLargeError
 from rnn2c.ir.interface import BYTES
-from rnn2c.ir.program import CTYPES, Buffer, Dot, Program, Stage
+from rnn2c.ir.program import CTYPES, Buffer, Dot, Program, Stage, Weight
 from rnn2c.packing import PACKINGS
 
 
@@ -45,9 +45,14 @@ def buffer_bytes(buffer: Buffer) -> int:
     return BYTES[CTYPES[buffer.type]] * buffer.size * (2 if buffer.twice else 1)
 
 
+def _weight_bytes(weight: Weight) -> int:
+    packing = PACKINGS[weight.packing]
+    return BYTES[CTYPES[packing.type]] * packing.pack(weight.matrices).size
+
+
 def budget(program: Program) -> Budget:
     """What the program needs; see Budget."""
-    weights = sum(PACKINGS[w.packing].pack(w.matrices).size for w in program.weights)
+    weights = sum(_weight_bytes(w) for w in program.weights)
     consts = {"weight": 0, "table": 0}
     for const in program.consts:
         consts[const.kind] += BYTES[CTYPES[const.type]] * const.data.size
@@ -110,7 +115,7 @@ def check_fits(program: Program) -> None:
             f" {limits.constant_bytes}; use fewer units or --weights int4"
         )
     for weight in program.weights:
-        size = PACKINGS[weight.packing].pack(weight.matrices).size
+        size = _weight_bytes(weight)
         if size > limits.object_bytes:
             raise TooLargeError(
                 f"the weights '{weight.name}' have {size} bytes, one array on {part} may have"

@@ -83,8 +83,9 @@ def run_sequences(
 
     A sequence maps port names to arrays of integers, or of floats where the port is float: [T, n]
     per step, [n] per sequence (absent: NULL is passed).  `raw`: the first per-step input is int16
-    sensor counts [T, n] that go through `NAME_from_raw`; the converted input is then an output of its own name.  Sequences that do not
-    fit the flash together run one after another, each run at most `seconds`.
+    sensor counts [T, n] that go through `NAME_from_raw`; the converted input is then an output of
+    its own name.  Sequences that do not fit the flash together run one after another, each run at
+    most `seconds`.
     """
     with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
         out = Path(name)

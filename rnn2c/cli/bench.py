@@ -22,6 +22,10 @@ def bench(as_json: bool, **options: Any) -> None:
     sequences = job.data.sequences if job.data else ()
     result = run_bench(job.compiled.program, sequences)
     click.echo(json.dumps(result.to_json()) if as_json else _summary(result))
+    if job.compiled.program.is_float and not as_json:
+        click.echo(
+            "  note    libm and the compiler's float routines are not part of the flash above"
+        )
 
 
 def _summary(result: Bench) -> str:

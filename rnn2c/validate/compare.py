@@ -1,6 +1,6 @@
 """What one sequence gave, and the comparison of two such records by name.
 
-Integers have to be equal.  Floats may differ by FLOAT_TOLERANCE of their scale: the largest
+Integers, class indices among them, have to be equal.  Floats may differ by FLOAT_TOLERANCE of their scale: the largest
 magnitude of the reference in that buffer and sequence, at least 1.
 """
 

@@ -22,10 +22,12 @@ Data = SequenceSet | Mapping[str, NDArray[Any]] | Sequence[Mapping[str, NDArray[
 
 @dataclass(frozen=True, eq=False)
 class Program(ir_program.Program):
-    """A compiled network: `run` and `run_integer` it, `emit` its C."""
+    """A compiled network: `run` it (integers: `run_integer` too), `emit` its C."""
 
     def emit(self, folder: Path | str) -> tuple[Path, ...]:
-        """Write NAME.h, NAME.c, NAME_float.h and NAME_selftest.c; returns their paths."""
+        """Write NAME.h, NAME.c, NAME_selftest.c and, of integer programs, NAME_float.h; returns
+        their paths.
+        """
         return pipeline.emit(self, Path(folder))
 
 
@@ -58,13 +60,16 @@ def compile(  # noqa: A001 - the API's name
     input_scale: float | Sequence[float] | None = None,
     input_offset: float | Sequence[float] = 0.0,
 ) -> Program:
-    """Lower a quantized Model for a target and prove it.
+    """Lower a quantized Model for a target and prove it; a float Model becomes float32 C.
 
     input_scale, input_offset: emit from_raw, model input = (count - offset) * scale.
     """
     chosen = load_target(target) if isinstance(target, str) else target
     raw = None if input_scale is None else RawScale(_numbers(input_scale), _numbers(input_offset))
-    plain = pipeline.lower_model(model, chosen, raw)
+    if model.numerics is None:
+        plain = pipeline.compile_float32(model, chosen, raw).program
+    else:
+        plain = pipeline.lower_model(model, chosen, raw)
     return Program(**{f: getattr(plain, f) for f in ir_program.Program.__dataclass_fields__})
 
 
@@ -81,7 +86,8 @@ def build(
 
 def verify(program: ir_program.Program, inputs: Any) -> Report:
     """Compile the C for its target, run it in the emulator on these sequences, compare every step
-    and every state buffer with the reference; extreme inputs are tried too.
+    and every state buffer with the reference; extreme inputs are tried too.  Integers have to agree
+    bit for bit (report.bit_exact), float32 within 1e-5 of the scale (report.agrees).
 
     inputs: one sequence (arrays by input name), a list of them, or a SequenceSet.
     """

@@ -1,4 +1,5 @@
-"""The primitives of `arith.py` as typed trees, for those who translate or bound them.
+"""The primitives of `arith.py` and `arith_f32.py` as typed trees, for those who translate or bound
+them.
 
 A Function is parameters with types and a list of statements; the type of a statement is the width
 at which its whole expression is computed.  An expression in `arith.py` that has no tree here is an
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from rnn2c import arith
+from rnn2c import arith, arith_f32
 
+PRIMITIVES: tuple[Callable[..., Any], ...] = (*arith.PRIMITIVES, *arith_f32.PRIMITIVES)
+REAL = "f32"
 LIMITS: dict[str, tuple[int, int]] = {
     "i8": (-(2**7), 2**7 - 1),
     "u8": (0, 2**8 - 1),
@@ -35,7 +38,11 @@ OPERATORS: dict[type[ast.operator], str] = {
     ast.LShift: "<<",
     ast.BitAnd: "&",
     ast.BitXor: "^",
+    ast.Div: "/",
 }
+REAL_OPERATORS = frozenset("+-*/")
+LIBRARY = {"exp": "expf", "tanh": "tanhf"}
+"""Functions of the C library that f32 expressions may call."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,13 @@ class Literal:
     """An integer constant."""
 
     value: int
+
+
+@dataclass(frozen=True)
+class Real:
+    """A float32 constant."""
+
+    value: float
 
 
 @dataclass(frozen=True)
@@ -93,7 +107,15 @@ class Invoke:
     arguments: tuple[Expr, ...]
 
 
-Expr = Literal | Name | Negate | Binary | Extreme | Look | Invoke
+@dataclass(frozen=True)
+class Library:
+    """A call of a function of the C library; function is one of LIBRARY."""
+
+    function: str
+    operand: Expr
+
+
+Expr = Literal | Real | Name | Negate | Binary | Extreme | Look | Invoke | Library
 
 
 @dataclass(frozen=True)
@@ -126,6 +148,11 @@ class Function:
             _collect_calls(statement.expression, found)
         return found
 
+    def library(self) -> set[str]:
+        """Names of the functions of the C library that it calls itself."""
+        parts = [p for s in self.statements for p in _parts(s.expression)]
+        return {p.function for p in parts if isinstance(p, Library)}
+
 
 def _collect_calls(expression: Expr, found: set[str]) -> None:
     match expression:
@@ -136,14 +163,20 @@ def _collect_calls(expression: Expr, found: set[str]) -> None:
         case Binary(_, left, right) | Extreme(_, left, right):
             _collect_calls(left, found)
             _collect_calls(right, found)
-        case Negate(operand) | Look(_, operand):
+        case Negate(operand) | Look(_, operand) | Library(_, operand):
             _collect_calls(operand, found)
 
 
 @cache
 def tree(name: str) -> Function:
     """The typed tree of the primitive `name`; TypeError outside the documented subset."""
-    return parse(getattr(arith, name))
+    return parse(primitive(name))
+
+
+@cache
+def primitive(name: str) -> Callable[..., Any]:
+    """The primitive `name` as Python; KeyError if neither list has it."""
+    return {p.__name__: p for p in PRIMITIVES}[name]
 
 
 def parse(function: Callable[..., Any]) -> Function:
@@ -162,7 +195,7 @@ def parse(function: Callable[..., Any]) -> Function:
 
 
 def _type(node: ast.expr | None) -> str:
-    if isinstance(node, ast.Name) and (node.id in LIMITS or node.id in TABLES):
+    if isinstance(node, ast.Name) and (node.id in LIMITS or node.id in TABLES or node.id == REAL):
         return node.id
     raise TypeError(f"arith.py: unknown width {ast.dump(node) if node else 'missing'}")
 
@@ -172,16 +205,46 @@ def _statement(node: ast.stmt, returns: str) -> Statement:
         case ast.AnnAssign(
             target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value
         ):
-            return Statement(name, _type(annotation), _expression(value))
+            return _checked(Statement(name, _type(annotation), _expression(value)))
         case ast.Return(value=ast.expr() as value):
-            return Statement("", returns, _expression(value))
+            return _checked(Statement("", returns, _expression(value)))
     raise TypeError(f"arith.py: no translation of the statement {ast.dump(node)}")
+
+
+def _checked(statement: Statement) -> Statement:
+    """Real operations only in statements of reals, those on bits only in statements of integers."""
+    for part in _parts(statement.expression):
+        real = statement.type == REAL
+        match part:
+            case Real() | Library():
+                fits = real
+            case Binary(operator, _, _):
+                fits = operator in REAL_OPERATORS if real else operator != "/"
+            case _:
+                fits = True
+        if not fits:
+            raise TypeError(f"arith: {part} in a statement of type {statement.type}")
+    return statement
+
+
+def _parts(expression: Expr) -> list[Expr]:
+    """The expression and everything inside it, arguments of calls left out."""
+    match expression:
+        case Binary(_, left, right) | Extreme(_, left, right):
+            return [expression, *_parts(left), *_parts(right)]
+        case Negate(operand) | Look(_, operand) | Library(_, operand):
+            return [expression, *_parts(operand)]
+    return [expression]
 
 
 def _expression(node: ast.expr) -> Expr:
     match node:
         case ast.Constant(value=int(value)):
             return Literal(value)
+        case ast.Constant(value=float(value)):
+            return Real(value)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=float(value))):
+            return Real(-value)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(value))):
             return Literal(-value)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -198,12 +261,14 @@ def _expression(node: ast.expr) -> Expr:
             return Look(table, _expression(index))
         case ast.Call(func=ast.Name(id="minimum" | "maximum" as which), args=[left, right]):
             return Extreme(which, _expression(left), _expression(right))
+        case ast.Call(func=ast.Name(id=function), args=[operand]) if function in LIBRARY:
+            return Library(function, _expression(operand))
         case ast.Call(func=ast.Name(id=function), args=arguments):
             return Invoke(function, tuple(_expression(a) for a in arguments))
     raise TypeError(f"arith.py: no translation of the expression {ast.dump(node)}")
 
 
-RANK = ("i8", "u8", "i16", "u16", "i32", "u32", "i64")
+RANK = ("i8", "u8", "i16", "u16", "i32", "u32", "i64", REAL)
 
 
 def operand_width(expression: Expr, width: str, types: Mapping[str, str]) -> str:
@@ -232,6 +297,6 @@ def names_in(expression: Expr) -> set[str]:
             return {name}
         case Binary(_, left, right) | Extreme(_, left, right):
             return names_in(left) | names_in(right)
-        case Negate(operand):
+        case Negate(operand) | Library(_, operand):
             return names_in(operand)
     return set()

@@ -1,7 +1,8 @@
 """Run whole sequences through the reference interpreter, by the model's own names.
 
 Shapes: [T, n] per step and [n] per sequence, or with a batch dimension in front; floats are
-quantized on the way in and dequantized on the way out by the formats of the Program.
+quantized on the way in and dequantized on the way out by the formats of the Program.  A program in
+float32 takes and gives floats as they are; run_integer refuses it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,22 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2c import arith
+from rnn2c import arith, arith_f32
 from rnn2c.errors import Rnn2cError
-from rnn2c.interp import Interpreter
-from rnn2c.ir.graph import FloatArray, IntArray
+from rnn2c.interp import Interpreter, dtype_of
+from rnn2c.ir.graph import FloatArray, IntArray, NumberArray
 from rnn2c.ir.program import Buffer, Program, Signal
 
 
 def run_integer(program: Program, inputs: Mapping[str, NDArray[np.integer]]) -> dict[str, IntArray]:
     """Run whole sequences on raw integers by model names: [T, n] or [N, T, n]; [n] or [N, n]."""
+    if program.is_float:
+        raise Rnn2cError("the program computes in float32, it takes no raw integers; use run")
+    return _run_arrays(program, inputs)
+
+
+def _run_arrays(program: Program, inputs: Mapping[str, NumberArray]) -> dict[str, NumberArray]:
+    """The same on arrays of the types of the C arguments."""
     arrays, batch, steps, plain = _batched(program, inputs)
     machine = Interpreter(program, batch)
     machine.init(
@@ -29,7 +37,7 @@ def run_integer(program: Program, inputs: Mapping[str, NDArray[np.integer]]) -> 
             if s.rate == "sequence" and s.name in arrays
         }
     )
-    per_step: dict[str, list[IntArray]] = {
+    per_step: dict[str, list[NumberArray]] = {
         s.buffer: [] for s in program.outputs if s.rate == "step"
     }
     moving = [s for s in program.inputs if s.rate == "step"]
@@ -47,30 +55,32 @@ def run_integer(program: Program, inputs: Mapping[str, NDArray[np.integer]]) -> 
 
 def run(program: Program, inputs: Mapping[str, NDArray[np.floating]]) -> dict[str, FloatArray]:
     """Quantize the inputs, run, dequantize the outputs; shapes as in run_integer."""
-    results = run_integer(program, quantize_inputs(program, inputs))
+    results = _run_arrays(program, quantize_inputs(program, inputs))
     return {s.name: _real(s, results[s.name]) for s in program.outputs}
 
 
 def quantize_inputs(
     program: Program, inputs: Mapping[str, NDArray[np.floating]]
-) -> dict[str, IntArray]:
-    """Floats as raw integers, by model names; Rnn2cError for NaN, infinity or an unknown name."""
+) -> dict[str, NumberArray]:
+    """Floats as what the C takes, by model names; Rnn2cError for NaN, infinity, unknown names."""
     signals = {s.name: s for s in program.inputs}
     _check_names(program, inputs)
-    return {name: signals[name].format.quantize(_finite(name, a)) for name, a in inputs.items()}
+    return {
+        name: _finite(name, signals[name].format.quantize(_finite(name, np.asarray(a, np.float64))))
+        for name, a in inputs.items()
+    }
 
 
-def _real(signal: Signal, q: IntArray) -> FloatArray:
+def _real(signal: Signal, q: NumberArray) -> FloatArray:
     if signal.kind == "label":
         return q.astype(np.float64)
     return signal.format.dequantize(q)
 
 
-def _finite(name: str, array: NDArray[np.floating]) -> FloatArray:
-    real = np.asarray(array, np.float64)
-    if not np.all(np.isfinite(real)):
+def _finite(name: str, array: NumberArray) -> NumberArray:
+    if not np.all(np.isfinite(np.asarray(array))):
         raise Rnn2cError(f"input '{name}' holds NaN or infinity; give finite numbers")
-    return real
+    return array
 
 
 def _check_names(program: Program, inputs: Mapping[str, object]) -> None:
@@ -80,8 +90,11 @@ def _check_names(program: Program, inputs: Mapping[str, object]) -> None:
             raise Rnn2cError(f"input '{name}': the program has {', '.join(known)}")
 
 
-def _integers(name: str, values: NDArray[np.integer], buffer: Buffer) -> IntArray:
+def _of_type(name: str, values: NumberArray, buffer: Buffer) -> NumberArray:
+    """The array as its buffer holds it; Rnn2cError for integers that its C type cannot hold."""
     array = np.asarray(values)
+    if buffer.type == "f32":
+        return array.astype(dtype_of(buffer.type))
     if array.dtype.kind not in "iu":
         raise Rnn2cError(f"input '{name}' has type {array.dtype}, expected integers; use run")
     if array.size and (array.min() < buffer.lo or array.max() > buffer.hi):
@@ -90,11 +103,11 @@ def _integers(name: str, values: NDArray[np.integer], buffer: Buffer) -> IntArra
 
 
 def _batched(
-    program: Program, inputs: Mapping[str, NDArray[np.integer]]
-) -> tuple[dict[str, IntArray], int, int, bool]:
+    program: Program, inputs: Mapping[str, NumberArray]
+) -> tuple[dict[str, NumberArray], int, int, bool]:
     """Inputs with a batch dimension, its length, the number of steps, and whether it was added."""
     _check_names(program, inputs)
-    arrays: dict[str, IntArray] = {}
+    arrays: dict[str, NumberArray] = {}
     batches, lengths, plain = set(), set(), True
     for signal in program.inputs:
         rank = 2 if signal.rate == "step" else 1
@@ -104,7 +117,7 @@ def _batched(
             raise Rnn2cError(f"input '{signal.name}' is missing")
         buffer = program.buffer[signal.buffer]
         size = buffer.size
-        array = _integers(signal.name, inputs[signal.name], buffer)
+        array = _of_type(signal.name, inputs[signal.name], buffer)
         if array.ndim not in (rank, rank + 1) or array.shape[-1] != size:
             shape = f"[T, {size}]" if rank == 2 else f"[{size}]"
             raise Rnn2cError(
@@ -125,17 +138,19 @@ def _batched(
     return arrays, batches.pop(), steps, plain
 
 
-def from_raw(program: Program, counts: NDArray[np.integer]) -> IntArray:
-    """Sensor counts [..., n] as the raw integers of the input, exactly as NAME_from_raw does.
+def from_raw(program: Program, counts: NDArray[np.integer]) -> NumberArray:
+    """Sensor counts [..., n] as the C takes the input, exactly as NAME_from_raw does.
 
     Raises Rnn2cError for a program that was built without an input scale.
     """
     raw = program.raw_input
     if raw is None:
         raise Rnn2cError("the program has no from_raw; give --input-scale when it is built")
-    multiplier, offset, shift = (
-        program.const[name].data for name in (raw.multiplier, raw.offset, raw.shift)
-    )
+    multiplier, offset = program.const[raw.multiplier].data, program.const[raw.offset].data
+    if raw.shift is None:
+        real = np.asarray(counts, np.float32)
+        return np.asarray(arith_f32.affine_f32(real, offset, multiplier), np.float32)
+    shift = program.const[raw.shift].data
     scaled = arith.affine(np.asarray(counts, np.int64), multiplier, offset, shift)
     saturate = arith.sat8 if program.buffer[raw.buffer].type == "i8" else arith.sat16
     return np.asarray(saturate(scaled), np.int64)

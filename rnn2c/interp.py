@@ -1,7 +1,8 @@
 """The reference interpreter: execute a Program in numpy; every target must match it bit for bit.
 
 All arrays carry a leading batch dimension, so that thousands of windows run at once.  A value
-that its C type cannot hold is a compiler bug and raises OverflowError.
+that its C type cannot hold is a compiler bug and raises OverflowError.  A program in float32 is run
+in float32 and in the order of the C, which agrees within a tolerance: no two libms are alike.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from rnn2c import arith
-from rnn2c.arith_tree import LIMITS, tree
-from rnn2c.ir.graph import IntArray
+from rnn2c.arith_tree import LIMITS, REAL, primitive, tree
+from rnn2c.ir.graph import IntArray, NumberArray
 from rnn2c.ir.program import Argument, Buffer, Call, Dot, Elem, Op, Program, Reduce, Stage, Table
 
 EXACT_FLOAT = 2**53
@@ -24,14 +24,14 @@ class Interpreter:
     def __init__(self, program: Program, batch: int = 1) -> None:
         self.program = program
         self.batch = batch
-        self.memory: dict[str, IntArray] = {}
-        self.fresh: dict[str, IntArray] = {}
+        self.memory: dict[str, NumberArray] = {}
+        self.fresh: dict[str, NumberArray] = {}
         for b in program.buffers:
-            self.memory[b.name] = np.zeros((batch, b.size), np.int64)
+            self.memory[b.name] = np.zeros((batch, b.size), dtype_of(b.type))
             if b.twice:
-                self.fresh[b.name] = np.zeros((batch, b.size), np.int64)
+                self.fresh[b.name] = np.zeros((batch, b.size), dtype_of(b.type))
 
-    def init(self, inputs: Mapping[str, IntArray]) -> None:
+    def init(self, inputs: Mapping[str, NumberArray]) -> None:
         """Start a sequence; inputs [N, n] by buffer name, absent ones leave the state zero."""
         for b in self.program.buffers:
             self.memory[b.name][:] = 0
@@ -41,7 +41,7 @@ class Interpreter:
         own = _not_inputs(self.program)
         self._run(tuple(op for op in self.program.init if _reads(op) <= present | own))
 
-    def step(self, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    def step(self, inputs: Mapping[str, NumberArray]) -> dict[str, NumberArray]:
         """One time step; inputs [N, n] by buffer name; returns the per-step outputs."""
         for name, array in inputs.items():
             self.memory[name] = self._checked(self.program.buffer[name], array)
@@ -49,21 +49,21 @@ class Interpreter:
         self._swap()
         return self._outputs("step")
 
-    def finish(self) -> dict[str, IntArray]:
+    def finish(self) -> dict[str, NumberArray]:
         """The per-sequence outputs; the state stays as it is."""
         self._run(self.program.finish)
         return self._outputs("sequence")
 
-    def state(self) -> dict[str, IntArray]:
+    def state(self) -> dict[str, NumberArray]:
         """Every saved buffer [N, size]."""
         return {b.name: self.memory[b.name].copy() for b in self.program.having("state")}
 
-    def restore(self, state: Mapping[str, IntArray]) -> None:
+    def restore(self, state: Mapping[str, NumberArray]) -> None:
         """Continue from what `state` returned."""
         for name, array in state.items():
             self.memory[name] = array.copy()
 
-    def _outputs(self, rate: str) -> dict[str, IntArray]:
+    def _outputs(self, rate: str) -> dict[str, NumberArray]:
         names = [s.buffer for s in self.program.outputs if s.rate == rate]
         return {name: self.memory[name].copy() for name in names}
 
@@ -71,8 +71,8 @@ class Interpreter:
         for name in self.fresh:
             self.memory[name], self.fresh[name] = self.fresh[name], self.memory[name]
 
-    def _checked(self, buffer: Buffer, array: IntArray) -> IntArray:
-        return _fits(np.asarray(array, np.int64), buffer.lo, buffer.hi, buffer.name)
+    def _checked(self, buffer: Buffer, array: NumberArray) -> NumberArray:
+        return _fitting(np.asarray(array, dtype_of(buffer.type)), buffer)
 
     def _run(self, operations: tuple[Op, ...]) -> None:
         for op in operations:
@@ -84,26 +84,23 @@ class Interpreter:
                     self.memory[op.target] = _reduce(op, source)
 
     def _run_stage(self, stage: Stage) -> None:
-        values: dict[str, IntArray] = {}
+        values: dict[str, NumberArray] = {}
         for instruction in stage.body:
             match instruction:
-                case Call(out, primitive, arguments):
-                    fn: Callable[..., IntArray] = getattr(arith, primitive)
-                    result = fn(*(self._argument(a, stage, values) for a in arguments))
-                    values[out] = _fits(result, *LIMITS[tree(primitive).returns], out)
+                case Call(out, name, arguments):
+                    operands = [self._argument(a, stage, values) for a in arguments]
+                    values[out] = _called(name, operands, out)
                 case Dot():
                     values.update(self._dot(instruction, stage))
         for store in stage.stores:
             e = store.element
             target = (self.fresh if e.new else self.memory)[e.buffer]
             buffer = self.program.buffer[e.buffer]
-            target[:, _positions(e, stage)] = _fits(
-                values[store.value], buffer.lo, buffer.hi, e.buffer
-            )
+            target[:, _positions(e, stage)] = _fitting(values[store.value], buffer)
 
     def _argument(
-        self, a: Argument, stage: Stage, values: Mapping[str, IntArray]
-    ) -> IntArray | np.int64:
+        self, a: Argument, stage: Stage, values: Mapping[str, NumberArray]
+    ) -> NumberArray | np.int64:
         match a:
             case int():
                 return np.int64(a)
@@ -114,26 +111,49 @@ class Interpreter:
             case Elem():
                 return self._load(a, stage)
 
-    def _load(self, e: Elem, stage: Stage) -> IntArray:
+    def _load(self, e: Elem, stage: Stage) -> NumberArray:
         if e.buffer in self.program.const:
             return self.program.const[e.buffer].data[_positions(e, stage)]
         return (self.fresh if e.new else self.memory)[e.buffer][:, _positions(e, stage)]
 
-    def _dot(self, dot: Dot, stage: Stage) -> dict[str, IntArray]:
+    def _dot(self, dot: Dot, stage: Stage) -> dict[str, NumberArray]:
         bias = self.program.const[dot.bias].data.reshape(1, stage.units, len(dot.outs))
         total = np.repeat(bias, self.batch, axis=0)
         for segment, matrix in zip(
             dot.segments, self.program.weight[dot.weight].matrices, strict=True
         ):
             vector = (self.fresh if segment.new else self.memory)[segment.vector]
-            total[:, :, list(segment.results)] += _product(matrix, vector)
+            results = list(segment.results)
+            if dot.width == REAL:
+                real = np.asarray(vector, np.float32)
+                for k in range(segment.size):
+                    total[:, :, results] += matrix[:, :, k] * real[:, k, None, None]
+            else:
+                total[:, :, results] += _product(matrix, vector)
         return {
-            out: _fits(total[:, :, r], *LIMITS[dot.width], out) for r, out in enumerate(dot.outs)
+            out: total[:, :, r] if dot.width == REAL else _fits(total[:, :, r], dot.width, out)
+            for r, out in enumerate(dot.outs)
         }
 
 
-def _product(matrix: IntArray, vector: IntArray) -> IntArray:
-    """[units, results, columns] times [N, columns]: [N, units, results], exact.
+def dtype_of(type_: str) -> type[np.float32] | type[np.int64]:
+    """What holds values of a type: float32, or int64 for every integer."""
+    return np.float32 if type_ == REAL else np.int64
+
+
+def _called(name: str, operands: list[NumberArray | np.int64], out: str) -> NumberArray:
+    """The result of a primitive; operands are converted as the parameters say."""
+    function = tree(name)
+    converted = [
+        np.asarray(operand, np.float32) if type_ == REAL else operand
+        for operand, (_, type_) in zip(operands, function.parameters, strict=True)
+    ]
+    result: NumberArray = primitive(name)(*converted)
+    return result if function.returns == REAL else _fits(result, function.returns, out)
+
+
+def _product(matrix: NumberArray, vector: NumberArray) -> NumberArray:
+    """[units, results, columns] times [N, columns]: [N, units, results], exact integers.
 
     float64 adds integers exactly below 2^53 and is much faster than an int64 product.
     """
@@ -151,17 +171,28 @@ def _positions(e: Elem, stage: Stage) -> IntArray:
     return np.asarray(e.offset + e.stride * np.arange(stage.units), np.int64)
 
 
-def _reduce(op: Reduce, source: IntArray) -> IntArray:
+def _reduce(op: Reduce, source: NumberArray) -> NumberArray:
     if op.function == "argmax":
         return np.asarray(source.argmax(axis=1)[:, None], np.int64)
-    fn: Callable[..., IntArray] = getattr(arith, op.function)
-    result: IntArray = source[:, 0]
+    fn: Callable[..., NumberArray] = primitive(op.function)
+    result: NumberArray = source[:, 0]
     for k in range(1, op.size):
         result = fn(result, source[:, k])
     return result[:, None]
 
 
-def _fits(value: IntArray, lo: int, hi: int, what: str) -> IntArray:
+def _fitting(value: NumberArray, buffer: Buffer) -> NumberArray:
+    """The values themselves if their buffer may hold them; a real buffer holds every number."""
+    if buffer.type == REAL:
+        return value
+    return _within(value, buffer.lo, buffer.hi, buffer.name)
+
+
+def _fits(value: NumberArray, width: str, what: str) -> NumberArray:
+    return _within(value, *LIMITS[width], what)
+
+
+def _within(value: NumberArray, lo: int, hi: int, what: str) -> NumberArray:
     if value.size and (value.min() < lo or value.max() > hi):
         raise OverflowError(f"{what} in [{value.min()}, {value.max()}] leaves [{lo}, {hi}]")
     return value

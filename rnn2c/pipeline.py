@@ -36,8 +36,8 @@ from rnn2c.validate.verify import (
 
 __all__ = [
     "PASSES", "STAGES", "Bench", "Compiled", "QuantizeOptions", "RawScale", "Report",
-    "bench", "compile_model", "emit", "emit_c", "load", "lower_model", "prepare", "quantize",
-    "verify", "write_files",
+    "bench", "compile_float32", "compile_model", "emit", "emit_c", "load", "lower_model", "prepare",
+    "quantize", "verify", "write_files",
 ]  # fmt: skip
 
 Pass = Callable[[Model], Model]
@@ -47,11 +47,14 @@ STAGES = ("float", "fused", "quantized", "program", "c")
 
 @dataclass(frozen=True)
 class Compiled:
-    """Every stage of one compilation, for `--emit` and for those who want to look."""
+    """Every stage of one compilation, for `--emit` and for those who want to look.
+
+    quantized is None where the program computes in float32.
+    """
 
     float: Model
     fused: Model
-    quantized: Model
+    quantized: Model | None
     program: Program
 
 
@@ -66,6 +69,12 @@ def compile_model(
     fused = prepare(model)
     quantized = quantize(fused, data, options)
     return Compiled(model, fused, quantized, lower_model(quantized, target, raw))
+
+
+def compile_float32(model: Model, target: Target, raw: RawScale | None = None) -> Compiled:
+    """float Model -> fused -> checked Program in float32 that fits the target; no data needed."""
+    fused = prepare(model)
+    return Compiled(model, fused, None, lower_model(fused, target, raw))
 
 
 def prepare(model: Model) -> Model:
@@ -111,8 +120,8 @@ def verify(program: Program, sequences: Sequences, *, stress_steps: int = 16) ->
 
 
 def bench(program: Program, sequences: Sequences, *, steps: int = 8) -> Bench:
-    """Count one sequence, cut to `steps` steps, in the target's emulator."""
-    (raw,) = raw_sequences(program, sequences[:1])
+    """Count one sequence, cut to `steps` steps, in the target's emulator; without one, noise."""
+    (raw,) = raw_sequences(program, sequences[:1]) or stress_sequences(program, steps)[:1]
     moving = {s.buffer for s in program.inputs if s.rate == "step"}
     short = {name: a[:steps] if name in moving else a for name, a in raw.items()}
     return bench_in_temporary(program, emit_c(program), short)

@@ -1,11 +1,17 @@
 """The range proof of a Program: no value, for any input and state, leaves its C type or its buffer.
 
 Beside the ranges it checks the shape of the Program: every element an instruction touches exists,
-and no unit of a stage reads what another unit of it stores.
+and no unit of a stage reads what another unit of it stores.  Real numbers (float32) have no range:
+for them the shape, and that no integer is made of one, is all that is checked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnn2c.arith_tree import REAL, tree
 from rnn2c.errors import RangeError
 from rnn2c.ir.program import Argument, Call, Dot, Elem, Program, Reduce, Stage, Table
 from rnn2c.ranges import Interval, Value, bound, dot_bound, fit
@@ -31,9 +37,9 @@ def verify_ranges(program: Program) -> dict[tuple[str, str], Interval]:
 
 def _verify_stage(program: Program, stage: Stage) -> dict[tuple[str, str], Interval]:
     _check_independence(stage)
-    ranges: dict[str, Interval] = {}
+    ranges: dict[str, Interval | None] = {}  # None: a real number
 
-    def argument(a: Argument) -> Value:
+    def argument(a: Argument) -> Value | None:
         match a:
             case int():
                 return Interval(a, a)
@@ -48,7 +54,7 @@ def _verify_stage(program: Program, stage: Stage) -> dict[tuple[str, str], Inter
         match instruction:
             case Call(out, primitive, arguments):
                 try:
-                    ranges[out] = bound(primitive, tuple(map(argument, arguments)))
+                    ranges[out] = _call_bound(primitive, tuple(map(argument, arguments)))
                 except RangeError as error:
                     raise RangeError(f"{out} = {error}") from None
             case Dot():
@@ -57,29 +63,48 @@ def _verify_stage(program: Program, stage: Stage) -> dict[tuple[str, str], Inter
         buffer = program.buffer[store.element.buffer]
         _element(program, stage, store.element)
         value = ranges[store.value]
-        if not value.within(buffer.lo, buffer.hi):
+        if (value is None) != (buffer.type == REAL):
+            raise RangeError(f"{store.value} is stored in {buffer.name} of type {buffer.type}")
+        if value is not None and not value.within(buffer.lo, buffer.hi):
             raise RangeError(
                 f"{store.value} in [{value.lo}, {value.hi}] leaves"
                 f" {buffer.name} in [{buffer.lo}, {buffer.hi}]"
             )
-    return {(stage.title, name): value for name, value in ranges.items()}
+    return {(stage.title, name): value for name, value in ranges.items() if value is not None}
 
 
-def _element(program: Program, stage: Stage, elem: Elem) -> Interval:
+def _call_bound(primitive: str, arguments: tuple[Value | None, ...]) -> Interval | None:
+    """Range of the result, None for a real one; a real parameter takes integers too."""
+    types = [type_ for _, type_ in tree(primitive).parameters]
+    for value, type_ in zip(arguments, types, strict=True):
+        if value is None and type_ != REAL:
+            raise RangeError(f"{primitive}: a real number where {type_} is expected")
+        if isinstance(value, np.ndarray) and type_ == REAL:
+            raise RangeError(f"{primitive}: a table where {type_} is expected")
+    if tree(primitive).returns == REAL:
+        return None
+    return bound(primitive, tuple(v for v in arguments if v is not None))
+
+
+def _element(program: Program, stage: Stage, elem: Elem) -> Interval | None:
     last = elem.offset + elem.stride * (stage.units - 1)
     const = program.const.get(elem.buffer)
     size = program.buffer[elem.buffer].size if const is None else const.data.size
     if not 0 <= elem.offset <= last < size:
         raise RangeError(f"{elem.buffer}[{last}] leaves its {size} elements")
+    if (program.buffer[elem.buffer] if const is None else const).type == REAL:
+        return None
     if const is None:
         return Interval(program.buffer[elem.buffer].lo, program.buffer[elem.buffer].hi)
     used = const.data[elem.offset : last + 1 : max(elem.stride, 1)]
     return Interval(int(used.min()), int(used.max()))
 
 
-def _verify_dot(program: Program, dot: Dot, stage: Stage) -> dict[str, Interval]:
+def _verify_dot(program: Program, dot: Dot, stage: Stage) -> Mapping[str, Interval | None]:
     weight = program.weight[dot.weight]
     _check_shapes(program, dot, stage)
+    if dot.width == REAL:
+        return dict.fromkeys(dot.outs)
     bias = program.const[dot.bias].data.reshape(stage.units, len(dot.outs))
     vectors = tuple(
         (program.buffer[s.vector].lo, program.buffer[s.vector].hi) for s in dot.segments
@@ -130,6 +155,10 @@ def _verify_reduce(program: Program, op: Reduce) -> None:
         raise RangeError(f"{op.size} elements of {op.source}, which has {source.size}")
     if op.function == "argmax":
         result = Interval(0, op.size - 1)
+    elif REAL in (source.type, target.type):
+        if tree(op.function).returns != target.type:
+            raise RangeError(f"{op.function} does not give the {target.type} of {target.name}")
+        return
     else:
         result = Interval(source.lo, source.hi)
         for _ in range(op.size - 1):

@@ -24,10 +24,12 @@ from rnn2c.arith_tree import (
     Extreme,
     Function,
     Invoke,
+    Library,
     Literal,
     Look,
     Name,
     Negate,
+    Real,
     index_width,
     operand_width,
     tree,
@@ -200,6 +202,8 @@ def _evaluate(
             result = OPERATIONS[which](part(left, at), part(right, at))
         case Look(table, index):
             result = _look(scope[table], part(index, index_width(index, types)), where)
+        case Real() | Library():
+            raise RangeError(f"internal: {where} is a real number, which has no interval")
         case Invoke(function, arguments):
             parameters = tree(function).parameters
             values = tuple(

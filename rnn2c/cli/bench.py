@@ -19,8 +19,13 @@ from rnn2c.pipeline import bench as run_bench
 def bench(as_json: bool, **options: Any) -> None:
     """Compile MODEL and measure what one time step costs on the target."""
     job = compile_from(**options)
-    result = run_bench(job.compiled.program, job.data.sequences)
+    sequences = job.data.sequences if job.data else ()
+    result = run_bench(job.compiled.program, sequences)
     click.echo(json.dumps(result.to_json()) if as_json else _summary(result))
+    if job.compiled.program.is_float and not as_json:
+        click.echo(
+            "  note    libm and the compiler's float routines are not part of the flash above"
+        )
 
 
 def _summary(result: Bench) -> str:

@@ -38,6 +38,8 @@ def _stage_text(job: Job, stage: str) -> str:
     from rnn2c.ir.text import model_text, program_text
 
     compiled = job.compiled
+    if stage == "quantized" and compiled.quantized is None:
+        raise Rnn2cError("--emit quantized: there is no such stage with --precision float32")
     if stage == "program":
         return program_text(compiled.program)
     if stage == "c":
@@ -68,13 +70,14 @@ def _summary(job: Job, paths: tuple[Path, ...]) -> str:
     need = budget(program)
     limits = program.target.limits
     has_flash = f"; the chip has {limits.flash_bytes}" if limits else ""
+    proof = "none, it computes in float32" if program.is_float else "no overflow for any input"
     has_ram = f"; the chip has {limits.ram_bytes}" if limits else ""
     return "\n".join(
         [
             f"{program.name}: {program.doc}",
             f"  target   {program.target.name}, profile {program.profile}",
             f"  import   {job.compiled.float.cross_check}",
-            f"  proof    no overflow for any input, {program.macs} multiply-accumulates a step",
+            f"  proof    {proof}, {program.macs} multiply-accumulates a step",
             f"  flash    {need.constants} bytes of constants ({need.weights} weights, {need.tables}"
             f" tables), code at most {need.code}{has_flash}",
             f"  RAM      {need.ram} bytes, stack at most {need.stack}{has_ram}",

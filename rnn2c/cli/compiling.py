@@ -6,40 +6,72 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from click import get_current_context
+from click.core import ParameterSource
+
 from rnn2c.calibration import SequenceSet
 from rnn2c.cli.options import calibration, numbers
 from rnn2c.errors import Rnn2cError
 from rnn2c.ir.names import identifier
-from rnn2c.pipeline import Compiled, QuantizeOptions, RawScale, compile_model, load
-from rnn2c.target import load_target
+from rnn2c.pipeline import (
+    Compiled,
+    QuantizeOptions,
+    RawScale,
+    compile_float32,
+    compile_model,
+    load,
+)
+from rnn2c.target import Target, load_target
+
+INTEGER_OPTIONS = (
+    *("calib", "weights", "activations", "profile", "accumulate", "observer", "percentile"),
+)
+"""What decides integers only; --precision float32 refuses it."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A compiled model and the sequences it was calibrated with."""
+    """A compiled model and the sequences it was calibrated with; none for float32."""
 
     compiled: Compiled
-    data: SequenceSet
+    data: SequenceSet | None
 
 
 def compile_from(
-    *, model: Path, calib: Path | None, target: str, name: str | None, crosscheck: bool,
-    input_scale: str | None, input_offset: str | None, percentile: float | None,
-    profile: str | None, **numerics: Any,
+    *, model: Path, target: str, name: str | None, crosscheck: bool, precision: str,
+    input_scale: str | None, input_offset: str | None, **numerics: Any,
 ) -> Job:  # fmt: skip
     """Everything `model_options` collects, compiled; raises Rnn2cError."""
     chosen = load_target(target)
+    raw = _raw_scale(input_scale, input_offset)
+    if name is not None and identifier(name, "_") == "_":
+        raise Rnn2cError(f"--name {name!r}: give a name with ASCII letters or digits")
+    if precision == "float32":
+        _refuse_integer_options()
+        float_model = load(model, name=name, cross_check=crosscheck)
+        return Job(compile_float32(float_model, chosen, raw), None)
+    calib = numerics.pop("calib")
+    options = _quantize_options(chosen, **numerics)
+    float_model = load(model, name=name, cross_check=crosscheck)
+    data = calibration(calib, float_model)
+    return Job(compile_model(float_model, data, chosen, options, raw), data)
+
+
+def _refuse_integer_options() -> None:
+    context = get_current_context()
+    for name in INTEGER_OPTIONS:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise Rnn2cError(f"--{name} decides integers; leave it out, or --precision float32")
+
+
+def _quantize_options(
+    target: Target, *, percentile: float | None, profile: str | None, **numerics: Any
+) -> QuantizeOptions:
     if percentile is not None:
         if numerics["observer"] != "percentile":
             raise Rnn2cError("--percentile needs --observer percentile")
         numerics["percentile"] = percentile
-    options = QuantizeOptions(profile=profile or chosen.profile, **numerics)  # type: ignore[arg-type]
-    raw = _raw_scale(input_scale, input_offset)
-    if name is not None and identifier(name, "_") == "_":
-        raise Rnn2cError(f"--name {name!r}: give a name with ASCII letters or digits")
-    float_model = load(model, name=name, cross_check=crosscheck)
-    data = calibration(calib, float_model)
-    return Job(compile_model(float_model, data, chosen, options, raw), data)
+    return QuantizeOptions(profile=profile or target.profile, **numerics)  # type: ignore[arg-type]
 
 
 def _raw_scale(scale: str | None, offset: str | None) -> RawScale | None:

@@ -28,6 +28,7 @@ def model_options(command: F) -> F:
             click.option(
                 "--target", default="host", show_default=True, help="See `rnn2c targets`."
             ),
+            _choice("--precision", "int", ("int", "float32"), "Integers, or float32 for an FPU."),
             click.option("--name", help="Name of the C files and functions [default: the file's]."),
             _choice("--weights", "int8", ("int8", "int4"), "Width of the weights."),
             _choice("--activations", "int8", ("int8", "int16"), "Width of h between layers."),

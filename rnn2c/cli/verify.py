@@ -1,4 +1,6 @@
-"""rnn2c verify: the C in the target's emulator against the reference, bit for bit."""
+"""rnn2c verify: the C in the target's emulator against the reference, bit for bit; float32: within
+a tolerance.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ import rich_click as click
 from rnn2c.calibration import read_sequences
 from rnn2c.cli.compiling import compile_from
 from rnn2c.cli.options import json_option, model_options
+from rnn2c.ir.interface import FLOAT_TOLERANCE
 from rnn2c.pipeline import Report
 from rnn2c.pipeline import verify as run_verify
 
@@ -33,9 +36,9 @@ def verify(data: Path | None, sequences: int, as_json: bool, **options: Any) -> 
     """Compile MODEL, run it in the emulator, compare every step with the reference."""
     job = compile_from(**options)
     chosen = read_sequences(data, job.compiled.float) if data else job.data
-    report = run_verify(job.compiled.program, chosen.sequences[:sequences])
+    report = run_verify(job.compiled.program, chosen.sequences[:sequences] if chosen else ())
     click.echo(json.dumps(report.to_json()) if as_json else _summary(report))
-    if not report.bit_exact:
+    if not report.agrees:
         sys.exit(1)
 
 
@@ -44,7 +47,10 @@ def _summary(report: Report) -> str:
         f"{report.target}: {report.sequences} sequences ({report.extremes} of them extreme inputs),"
         f" {report.steps} steps"
     )
-    if report.bit_exact:
-        return f"{head}: bit-exact, every step and every state buffer"
+    how = "bit-exact"
+    if report.max_error is not None:
+        how = f"within {FLOAT_TOLERANCE:g} of the scale (largest error {report.max_error:.2g})"
+    if report.agrees:
+        return f"{head}: {how}, every step and every state buffer"
     problems = [str(report.mismatch)] if report.mismatch else [str(f) for f in report.failed_checks]
-    return "\n".join([f"{head}: NOT bit-exact", *(f"  {p}" for p in problems)])
+    return "\n".join([f"{head}: NOT {how}", *(f"  {p}" for p in problems)])

@@ -7,12 +7,11 @@ from collections import Counter
 from typing import Any
 
 import jinja2
-import numpy as np
 
 from rnn2c.arith_tree import LIMITS
 from rnn2c.budget import budget
 from rnn2c.data import templates_dir
-from rnn2c.emit.arith_c import READERS, definition, needed
+from rnn2c.emit.arith_c import READERS, calls_library, definition, needed, real_text
 from rnn2c.emit.arrays import all_arrays
 from rnn2c.emit.code import Coder
 from rnn2c.emit.golden import golden
@@ -20,6 +19,7 @@ from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import CTYPES, Buffer, Call, Program, Reduce, Signal, Stage
 
 FILES = ("model.h", "model.c", "model_float.h", "model_selftest.c")
+FLOAT_FILES = ("model.h", "model.c", "model_selftest.c")  # nothing is to be converted
 SUFFIXES = {
     "model.h": ".h",
     "model.c": ".c",
@@ -29,14 +29,16 @@ SUFFIXES = {
 
 
 def emit_c(program: Program) -> dict[str, str]:
-    """File name -> text of the header, the source, the float helpers and the self-test."""
+    """File name -> text of the header, the source, the self-test and, of integer programs, the
+    float helpers.
+    """
     environment = _environment(program)
     context = _context(program)
     return {
         f"{program.name}{SUFFIXES[f]}": _without_unused_macros(
             environment.get_template(f"{f}.j2").render(context)
         )
-        for f in FILES
+        for f in (FLOAT_FILES if program.is_float else FILES)
     }
 
 
@@ -62,14 +64,8 @@ def _environment(program: Program) -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters.update(c_float=_c_float, c_int=_c_int)
+    environment.filters.update(c_float=real_text, c_int=_c_int)
     return environment
-
-
-def _c_float(value: float) -> str:
-    """The shortest float literal that reads back as the same float32."""
-    text = str(np.float32(value))
-    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
 def _c_int(value: int) -> str:
@@ -83,6 +79,7 @@ def _c_int(value: int) -> str:
 
 def _context(program: Program) -> dict[str, Any]:
     coder = Coder(program)
+    primitives = _primitives(program)
     members = sorted(program.having("state", "scratch"), key=lambda b: -BYTES[CTYPES[b.type]])
     return {
         "p": program,
@@ -100,7 +97,8 @@ def _context(program: Program) -> dict[str, Any]:
         "inputs": _ports(program, program.inputs),
         "outputs": _ports(program, program.outputs),
         "arrays": all_arrays(program),
-        "primitives": [definition(f, program.name) for f in needed(_primitives(program))],
+        "primitives": [definition(f, program.name) for f in needed(primitives)],
+        "library": calls_library(primitives),
         "init": coder.function(program.init),
         "step": coder.function(program.step),
         "finish": coder.function(program.finish),
@@ -129,5 +127,6 @@ def _primitives(program: Program) -> set[str]:
         b = program.buffer[
             next(s.buffer for s in program.inputs if s.name == program.raw_input.signal)
         ]
-        names |= {"affine", "sat8" if b.type == "i8" else "sat16"}
+        integer = {"affine", "sat8" if b.type == "i8" else "sat16"}
+        names |= {"affine_f32"} if program.is_float else integer
     return names

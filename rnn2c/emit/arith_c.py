@@ -1,25 +1,31 @@
-"""Translate the primitives of `arith.py` to C99 `static inline` functions.
+"""Translate the primitives of `arith.py` and `arith_f32.py` to C99 `static inline` functions.
 
 Operands are converted to the width of their statement, results to it where C's promotions made
-them wider; the range proof has shown that no conversion changes a value.
+them wider; the range proof has shown that no conversion changes a value.  Reals stay `float`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rnn2c import arith
+import numpy as np
+
 from rnn2c.arith_tree import (
+    LIBRARY,
+    PRIMITIVES,
+    REAL,
     TABLES,
     Binary,
     Expr,
     Extreme,
     Function,
     Invoke,
+    Library,
     Literal,
     Look,
     Name,
     Negate,
+    Real,
     Statement,
     index_width,
     names_in,
@@ -28,19 +34,26 @@ from rnn2c.arith_tree import (
 )
 from rnn2c.ir.program import CTYPES
 
-INT_WIDTHS = ("i32", "i64")
+UNPROMOTED = ("i32", "i64", REAL)
 SIGNED_NARROW = ("i8", "i16")
-READERS = {"i8": "I8", "u8": "U8", "i16": "I16", "u16": "U16", "i32": "I32"}
+READERS = {
+    "i8": "I8",
+    "u8": "U8",
+    "i16": "I16",
+    "u16": "U16",
+    "i32": "I32",
+    "f32": "F32",
+}
 """Suffix of the macro RNN2C_READ_... that reads a constant of this type from flash."""
 
 
 def needed(primitives: Iterable[str]) -> list[Function]:
     """These primitives and all they call, callees first."""
     names = set(primitives)
-    for primitive in reversed(arith.PRIMITIVES):
+    for primitive in reversed(PRIMITIVES):
         if primitive.__name__ in names:
             names |= tree(primitive.__name__).callees()
-    return [tree(p.__name__) for p in arith.PRIMITIVES if p.__name__ in names]
+    return [tree(p.__name__) for p in PRIMITIVES if p.__name__ in names]
 
 
 def definition(function: Function, prefix: str) -> str:
@@ -110,8 +123,12 @@ class _Writer:
         match e:
             case Literal(value):
                 return _literal(value, width), width
+            case Real(value):
+                return _real_literal(value), REAL
             case Name(name):
                 return name, self.types[name]
+            case Library(function, operand):
+                return f"{LIBRARY[function]}({_bare(self.converted(operand, REAL))})", REAL
             case Negate(operand):
                 return f"(-{self.operand(operand, width)})", _promoted(width)
             case Binary("<<", _, right):
@@ -168,10 +185,28 @@ class _Writer:
 
 def _promoted(width: str) -> str:
     """The type of an operation on operands of this width: narrow ones become `int`."""
-    return width if width in INT_WIDTHS else "int"
+    return width if width in UNPROMOTED else "int"
+
+
+def real_text(value: float) -> str:
+    """The shortest decimal of type float that reads back as this float32."""
+    text = str(np.float32(value))
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+def _real_literal(value: float) -> str:
+    """The same as part of an expression."""
+    return f"({real_text(value)})" if value < 0 else real_text(value)
+
+
+def calls_library(primitives: Iterable[str]) -> bool:
+    """Whether the C of these primitives needs math.h."""
+    return any(f.library() for f in needed(primitives))
 
 
 def _literal(value: int, width: str) -> str:
+    if width == REAL:
+        return _real_literal(value)
     if width.startswith("u"):
         return f"{value}u"
     if value == -32768:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnn2c.emit.arith_c import READERS
-from rnn2c.ir.graph import IntArray
+from rnn2c.emit.arith_c import READERS, real_text
+from rnn2c.ir.graph import NumberArray
 from rnn2c.ir.program import CTYPES, Const, Program, Weight
 from rnn2c.packing import PACKINGS
 
@@ -23,9 +23,9 @@ class ArrayCode:
     lines: tuple[str, ...]
 
 
-def array(name: str, type_: str, data: IntArray, doc: str, group: int = 0) -> ArrayCode:
+def array(name: str, type_: str, data: NumberArray, doc: str, group: int = 0) -> ArrayCode:
     """An array whose lines never cross a group of `group` values (0: no groups)."""
-    flat = [_number(int(v)) for v in data.ravel()]
+    flat = [real_text(float(v)) if type_ == "f32" else _number(int(v)) for v in data.ravel()]
     size = group or max(len(flat), 1)
     lines = [line for k in range(0, len(flat), size) for line in _wrap(flat[k : k + size])]
     return ArrayCode(name, CTYPES[type_], len(flat), doc, tuple(lines))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnn2c.arith_tree import LIMITS, TABLES, tree
+from rnn2c.arith_tree import LIMITS, REAL, TABLES, tree
 from rnn2c.emit.arith_c import READERS
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import (
@@ -254,6 +254,10 @@ class Coder:
 
 def _widened(text: str, type_: str, wanted: str) -> str:
     """A cast where the conversion would not be a plain widening."""
+    if type_ == wanted:
+        return text
+    if REAL in (type_, wanted):
+        return f"({CTYPES[wanted]}){text}"
     low, high = LIMITS[wanted]
     lo, hi = LIMITS[type_]
     return text if low <= lo and hi <= high else f"({CTYPES[wanted]}){text}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 Rate = Literal["step", "sequence"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+NumberArray = NDArray[Any]
+"""int64, or float32 where a program computes in float32."""
 
 UNARY_FUNCTIONS = ("relu", "sigmoid", "tanh")
 
@@ -176,24 +178,44 @@ class Format:
             object.__setattr__(self, "lo", -(2 ** (self.bits - 1)))
             object.__setattr__(self, "hi", 2 ** (self.bits - 1) - 1)
 
-    def quantize(self, real: NDArray[np.floating]) -> IntArray:
+    def quantize(self, real: NDArray[np.floating]) -> NumberArray:
         """Round to the nearest step, ties away from even as numpy does, and saturate."""
         q = np.round(np.asarray(real, np.float64) / self.scale) + self.zero_point
         return np.clip(q, self.lo, self.hi).astype(np.int64)
 
-    def dequantize(self, q: NDArray[np.integer]) -> FloatArray:
+    def dequantize(self, q: NumberArray) -> FloatArray:
         return (np.asarray(q, np.float64) - self.zero_point) * self.scale
+
+
+@dataclass(frozen=True)
+class Float32(Format):
+    """A real number in single precision: no scale, and no range that could be proven."""
+
+    scale: float = 1.0
+    bits: int = 32
+
+    def __post_init__(self) -> None:
+        """lo and hi stay 0; they mean nothing here."""
+
+    def quantize(self, real: NDArray[np.floating]) -> NumberArray:
+        """The nearest float32; infinite beyond its range."""
+        with np.errstate(over="ignore"):
+            return np.asarray(real, np.float32)
+
+
+FLOAT32 = Float32()
 
 
 @dataclass(frozen=True)
 class Numerics:
     """Everything the quantizer decided; it fixes every bit the program computes.
 
-    profile: `accurate` or `compact`; accumulate: `joint` or `split`; formats: one per value;
-    pre_bits: fraction bits of both parts of n in a GRU; notes: what saturates in normal use.
+    profile: `accurate` or `compact` (`float32`: no integers); accumulate: `joint` or `split`;
+    formats: one per value; pre_bits: fraction bits of both parts of n in a GRU; notes: what
+    saturates in normal use.
     """
 
-    profile: Literal["accurate", "compact"]
+    profile: Literal["accurate", "compact", "float32"]
     accumulate: Literal["joint", "split"]
     formats: Mapping[str, Format]
     pre_bits: Mapping[str, int] = field(default_factory=dict)

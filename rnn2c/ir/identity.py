@@ -36,7 +36,8 @@ def model_id(program: Program) -> int:
     for array in [m for w in program.weights for m in w.matrices] + [
         c.data for c in program.consts
     ]:
-        checksum = zlib.crc32(array.astype("<i8").tobytes(), checksum)
+        little_endian = "<f4" if array.dtype.kind == "f" else "<i8"
+        checksum = zlib.crc32(array.astype(little_endian).tobytes(), checksum)
     return checksum
 
 

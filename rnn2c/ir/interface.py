@@ -6,7 +6,21 @@ from dataclasses import dataclass
 
 from rnn2c.ir.graph import Rate
 
-BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
+BYTES = {
+    "int8_t": 1,
+    "uint8_t": 1,
+    "int16_t": 2,
+    "uint16_t": 2,
+    "int32_t": 4,
+    "uint32_t": 4,
+    "float": 4,
+}
+
+
+FLOAT_TOLERANCE = 1e-5
+"""What is computed in float32 may be this far from the reference, times the largest magnitude of
+its buffer (at least 1).
+"""
 
 
 @dataclass(frozen=True)
@@ -17,6 +31,10 @@ class Port:
     ctype: str
     size: int
     rate: Rate = "step"
+
+    @property
+    def is_float(self) -> bool:
+        return self.ctype == "float"
 
     @property
     def bytes(self) -> int:

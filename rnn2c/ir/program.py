@@ -1,4 +1,6 @@
-"""Program: the network as buffers and stages of straight-line integer operations.
+"""Program: the network as buffers and stages of straight-line operations on integers.
+
+A program of profile `float32` has the same form with values of type f32.
 
     Program = buffers, weights, consts, and three lists of operations: init, step, finish
     Op      = Stage(units, body, stores) | Reduce(function, source, target)
@@ -18,12 +20,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2c.ir.graph import FloatArray, Format, IntArray, Rate
+from rnn2c.ir.graph import FloatArray, Format, IntArray, NumberArray, Rate
 from rnn2c.ir.interface import Interface, Port
 from rnn2c.target import Target
 
 Role = Literal["input", "output", "state", "scratch", "local"]
-Width = Literal["i16", "i24", "i32", "i64"]
+Width = Literal["i16", "i24", "i32", "i64", "f32"]
 CTYPES = {
     "i8": "int8_t",
     "u8": "uint8_t",
@@ -33,12 +35,15 @@ CTYPES = {
     "i32": "int32_t",
     "u32": "uint32_t",
     "i64": "int64_t",
+    "f32": "float",
 }
 
 
 @dataclass(frozen=True)
 class Buffer:
     """A vector of integers.  Its values stay in [lo, hi]: an invariant that is proven.
+
+    Reals (type f32) have no range: lo and hi are 0.
 
     Roles: `input` and `output` are the caller's arrays; `state` lives in the state struct and is
     saved; `scratch` lives there too but holds nothing between calls; `local` lives on the stack
@@ -99,7 +104,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Dot:
-    """outs[r] = bias[j, r] + sum over the segments that have r; exact in `width`.
+    """outs[r] = bias[j, r] + sum over the segments that have r; exact in an integer `width`.
 
     The matrices of the weight are in the order of the segments.
     """
@@ -157,7 +162,7 @@ class Weight:
     """
 
     name: str
-    matrices: tuple[IntArray, ...]
+    matrices: tuple[NumberArray, ...]
     bits: int
     packing: str
     doc: str
@@ -169,7 +174,7 @@ class Const:
 
     name: str
     type: str
-    data: IntArray
+    data: NumberArray
     doc: str
     kind: Literal["weight", "table"] = "weight"
 
@@ -192,6 +197,8 @@ class Signal:
 class RawInput:
     """How sensor counts become an input: q = sat((raw * multiplier + offset) >> shift).
 
+    A program in float32 has no shift: x = (raw - offset) * multiplier.
+
     signal: the model's name of the input, buffer: its C name; multiplier, offset, shift: constants,
     one number per channel.
     """
@@ -200,14 +207,14 @@ class RawInput:
     buffer: str
     multiplier: str
     offset: str
-    shift: str
+    shift: str | None
     scale: tuple[float, ...]
     zero: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """An integer network for one target.  See the module's first lines."""
+    """A network for one target.  See the module's first lines."""
 
     name: str
     doc: str
@@ -242,6 +249,11 @@ class Program:
 
     def operations(self) -> tuple[Op, ...]:
         return (*self.init, *self.step, *self.finish)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it computes in float32: compared by tolerance, no range is proven."""
+        return self.profile == "float32"
 
     @property
     def macs(self) -> int:

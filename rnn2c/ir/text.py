@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.ir import graph
-from rnn2c.ir.graph import Format, Layer, Model, Tensor
+from rnn2c.ir.graph import Float32, Format, Layer, Model, Tensor
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import (
     Argument,
@@ -44,6 +44,8 @@ def program_text(program: Program) -> str:
 
 def format_text(form: Format) -> str:
     """`Qm.n` for a power-of-two scale, else type and scale; the range unless it is the type's."""
+    if isinstance(form, Float32):
+        return "float32"
     mantissa, exponent = math.frexp(form.scale)
     if mantissa == 0.5 and form.zero_point == 0:
         text = f"Q{form.bits - 2 + exponent}.{1 - exponent}"
@@ -156,7 +158,8 @@ def _signal(signal: Signal, way: str) -> str:
 
 def _buffer(b: Buffer) -> str:
     twice = " twice" if b.twice else ""
-    return f"{b.name}: {b.type}[{b.size}]{twice}, {b.role}, in [{b.lo}, {b.hi}]: {prose(b.doc)}"
+    span = "" if b.type == "f32" else f", in [{b.lo}, {b.hi}]"
+    return f"{b.name}: {b.type}[{b.size}]{twice}, {b.role}{span}: {prose(b.doc)}"
 
 
 def _weight(w: Weight) -> str:
@@ -165,7 +168,9 @@ def _weight(w: Weight) -> str:
 
 
 def _const(c: Const) -> str:
-    return f"{c.name}: {c.type}[{c.data.size}], {c.kind}, in [{c.data.min()}, {c.data.max()}]"
+    low, high = c.data.min(), c.data.max()
+    span = f"[{low:.6g}, {high:.6g}]" if c.type == "f32" else f"[{low}, {high}]"
+    return f"{c.name}: {c.type}[{c.data.size}], {c.kind}, in {span}"
 
 
 def _operation(op: Op) -> Iterator[str]:

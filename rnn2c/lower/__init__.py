@@ -1,4 +1,7 @@
-"""Lower a quantized Model to a Program: one function per kind of layer, in a literal registry."""
+"""Lower a Model to a Program: one function per kind of layer, in a literal registry.
+
+A quantized Model becomes integers, one that is not becomes float32.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import Model
 from rnn2c.ir.names import model_identifier, prose
 from rnn2c.ir.program import Program, RawInput, Signal
+from rnn2c.lower import float32
 from rnn2c.lower.builder import Builder
+from rnn2c.lower.float32 import FLOAT_LOWERINGS
 from rnn2c.lower.gru import lower_gru
 from rnn2c.lower.head import lower_argmax, lower_softmax
 from rnn2c.lower.linear import lower_activation, lower_linear
@@ -36,7 +41,7 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
 
 
 def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
-    """Raises UnsupportedError for a model that is not quantized or a layer without a lowering."""
+    """Raises UnsupportedError for a layer without a lowering."""
     b = Builder(model, target)
     inputs = tuple(
         Signal(i.name, b.input(i.name, i.rate), i.rate, b.format(i.name)) for i in model.inputs
@@ -44,11 +49,13 @@ def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
     for output in model.outputs:
         _declare_output(b, output.name, output.value)
     for layer in model.layers:
-        _lowering(layer)(b, layer)
+        _lowering(b, layer)(b, layer)
     for output in model.outputs:
         if any(output.value == i.name for i in model.inputs):
             show(b, output.value, output.name)
-    raw_input: RawInput | None = lower_raw(b, inputs, raw) if raw else None
+    raw_input: RawInput | None = None
+    if raw is not None:
+        raw_input = (float32.lower_raw if model.numerics is None else lower_raw)(b, inputs, raw)
     return Program(
         name=model_identifier(model.name),
         doc=_describe(model),
@@ -67,10 +74,11 @@ def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
     )
 
 
-def _lowering(layer: graph.Layer) -> Callable[[Builder, Any], None]:
-    if type(layer) in LOWERINGS:
-        return LOWERINGS[type(layer)]
-    known = ", ".join(t.__name__ for t in LOWERINGS)
+def _lowering(b: Builder, layer: graph.Layer) -> Callable[[Builder, Any], None]:
+    registry = LOWERINGS if b.model.numerics else LOWERINGS | FLOAT_LOWERINGS
+    if type(layer) in registry:
+        return registry[type(layer)]
+    known = ", ".join(t.__name__ for t in registry)
     raise UnsupportedError(
         f"layer '{prose(layer.name)}': {type(layer).__name__} has no lowering; supported: {known}"
     )

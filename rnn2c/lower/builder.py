@@ -7,15 +7,17 @@ reads has to live in the state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn2c import lut
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
-from rnn2c.ir.graph import Format, IntArray, Model, Numerics, Rate
+from rnn2c.ir.graph import FLOAT32, Float32, Format, IntArray, Model, Numerics, Rate
 from rnn2c.ir.names import Names, comment, identifier, prose
 from rnn2c.ir.program import (
     Buffer,
@@ -35,6 +37,7 @@ from rnn2c.ir.program import (
 from rnn2c.ranges import Interval, dot_bound
 from rnn2c.target import Target
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 TABLES = {
     "sigmoid_table": (lut.sigmoid_words, "i32", "sigmoid, Q3.12 -> Q0.15: base << 16 | slope"),
     "tanh_table": (lut.tanh_words, "i32", "tanh, Q3.12 -> Q0.15: base << 16 | slope"),
@@ -78,9 +81,7 @@ class Builder:
             self.names.take(table)  # before any name of the user
         self.sizes = self.model.sizes()
         self.rates = self.model.rates()
-        if self.model.numerics is None:
-            raise UnsupportedError("the model is not quantized; call rnn2c.quantize first")
-        self.numerics: Numerics = self.model.numerics
+        self.numerics: Numerics = self.model.numerics or _float32(self.model, self.sizes)
 
     # -- values ---------------------------------------------------------------------------------
 
@@ -101,7 +102,7 @@ class Builder:
     ) -> str:
         """Declare a buffer that holds values of a format; returns its C name."""
         taken = self.names.take(name)
-        type_ = storage_type(form.lo, form.hi)
+        type_ = "f32" if isinstance(form, Float32) else storage_type(form.lo, form.hi)
         made = Buffer(taken, type_, size, role, comment(doc), form.lo, form.hi, **more)  # type: ignore[arg-type]
         self.buffers[taken] = made
         return taken
@@ -114,7 +115,8 @@ class Builder:
         """
         doc = f"model input '{prose(value)}'"
         form, size = self.format(value), self.sizes[value]
-        whole = Format(form.scale, form.bits, form.zero_point)
+        is_real = isinstance(form, Float32)
+        whole = form if is_real else Format(form.scale, form.bits, form.zero_point)
         name = self.buffer(value, whole, size, "input", doc, rate=rate)
         self._places[value] = Place(name)
         if rate == "step" and (form.lo, form.hi) != (whole.lo, whole.hi):
@@ -231,7 +233,9 @@ class Builder:
 
     def copy_stage(self, title: str, source: Elem, size: int, stores: tuple[Store, ...]) -> Stage:
         """A stage that only copies; its stores name the value `v`."""
-        return Stage(title, size, (Call("v", "same", (source,)),), stores)
+        is_real = self.buffers[source.buffer].type == "f32"
+        body = (Call("v", "same_f32" if is_real else "same", (source,)),)
+        return Stage(title, size, body, stores)
 
     def title(self, layer: graph.Layer, text: str) -> str:
         return f"{prose(layer.name)}: {text}"
@@ -239,6 +243,19 @@ class Builder:
     def slug(self, layer: graph.Layer) -> str:
         """The layer's name as part of C names."""
         return identifier(layer.name, "layer")
+
+
+def _float32(model: Model, sizes: Mapping[str, int]) -> Numerics:
+    """Numerics of a Model that was not quantized: everything in float32, but class indices."""
+    formats: dict[str, Format] = {i.name: FLOAT32 for i in model.inputs}
+    for layer in model.layers:
+        form: Format = FLOAT32
+        if isinstance(layer, graph.ArgMax):
+            form = Format(1.0, 32, lo=0, hi=max(sizes[layer.inputs[0]] - 1, 1))
+        elif isinstance(layer, graph.LastStep):
+            form = formats[layer.inputs[0]]
+        formats.update(dict.fromkeys(layer.outputs, form))
+    return Numerics("float32", "joint", formats)
 
 
 def storage_type(lo: int, hi: int) -> str:
@@ -256,7 +273,7 @@ def storage_type(lo: int, hi: int) -> str:
     raise UnsupportedError(f"internal: a constant in [{lo}, {hi}] needs more than 32 bits")
 
 
-def units_by_gate(rows: IntArray, units: int) -> IntArray:
+def units_by_gate(rows: NDArray[Scalar], units: int) -> NDArray[Scalar]:
     """[gates * units, columns] -> [units, gates, columns]: the rows of a unit side by side."""
     gates = rows.shape[0] // units
     return np.ascontiguousarray(rows.reshape(gates, units, -1).transpose(1, 0, 2))

@@ -22,8 +22,10 @@ class RawScale:
     offset: tuple[float, ...]
 
 
-def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput:
-    """Multiplier and offset of every channel for `arith.affine`; Rnn2cError if one is unfit."""
+def raw_channels(
+    b: Builder, inputs: tuple[Signal, ...], raw: RawScale
+) -> tuple[Signal, FloatArray, FloatArray]:
+    """The input that counts become, with scale and offset of each channel; Rnn2cError if unfit."""
     moving = [s for s in inputs if s.rate == "step"]
     if len(moving) != 1:
         raise Rnn2cError(
@@ -35,6 +37,12 @@ def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput
     zero = _per_channel(raw.offset, size, "--input-offset")
     if np.any(np.abs(zero) > 65536):
         raise Rnn2cError(f"--input-offset {np.abs(zero).max():g} is beyond any 16-bit count")
+    return signal, scale, zero
+
+
+def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput:
+    """Multiplier and offset of every channel for `arith.affine`; Rnn2cError if one is unfit."""
+    signal, scale, zero = raw_channels(b, inputs, raw)
     factor = scale / signal.format.scale
     if not 0 < float(np.abs(factor).max()) < 2**15:
         raise Rnn2cError(

@@ -1,6 +1,6 @@
-"""Packings: how the integer matrices of a dot product are stored.  They never change a value.
+"""Packings: how the matrices of a dot product are stored.  They never change a value.
 
-A packing is a module with `pack(matrices) -> bytes as integers` and the lossless `unpack`; its
+A packing is a module with `pack(matrices) -> a stream of elements` and the lossless `unpack`; its
 loop in C is `templates/<variant>/dot/<packing>.c.j2`.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rnn2c.ir.graph import IntArray
+from rnn2c.ir.graph import NumberArray
 from rnn2c.packing import dense4, dense8
 
-Matrices = tuple[IntArray, ...]
+Matrices = tuple[NumberArray, ...]
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,13 @@ class Packing:
     """type: C element type as arith.py names it; pack: the stream; unpack: back, given shapes."""
 
     type: str
-    pack: Callable[[Matrices], IntArray]
-    unpack: Callable[[IntArray, tuple[tuple[int, ...], ...]], Matrices]
+    pack: Callable[[Matrices], NumberArray]
+    unpack: Callable[[NumberArray, tuple[tuple[int, ...], ...]], Matrices]
 
 
 PACKINGS: dict[str, Packing] = {
     "dense8": Packing("i8", dense8.pack, dense8.unpack),
     "dense4": Packing("u8", dense4.pack, dense4.unpack),
+    "dense_f32": Packing("f32", dense8.pack, dense8.unpack),
 }
+"""dense_f32 has the order of dense8, with a float32 per weight."""

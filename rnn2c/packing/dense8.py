@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnn2c.ir.graph import IntArray
+from rnn2c.ir.graph import NumberArray
 
 
-def pack(matrices: tuple[IntArray, ...]) -> IntArray:
-    """[units, results, columns] per segment -> one stream of int8 values."""
+def pack(matrices: tuple[NumberArray, ...]) -> NumberArray:
+    """[units, results, columns] per segment -> one stream of values."""
     units = matrices[0].shape[0]
     parts = [m.transpose(0, 2, 1).reshape(units, -1) for m in matrices]
     return np.concatenate(parts, axis=1).ravel()
 
 
-def unpack(stream: IntArray, shapes: tuple[tuple[int, ...], ...]) -> tuple[IntArray, ...]:
+def unpack(stream: NumberArray, shapes: tuple[tuple[int, ...], ...]) -> tuple[NumberArray, ...]:
     """The inverse of pack, given the shapes of the matrices."""
     units = shapes[0][0]
     ends = np.cumsum([results * columns for _, results, columns in shapes])[:-1]

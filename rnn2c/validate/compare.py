@@ -1,22 +1,28 @@
-"""What one sequence gave, and the comparison of two such records, exact and by name."""
+"""What one sequence gave, and the comparison of two such records by name.
+
+Integers, class indices among them, have to be equal.  Floats may differ by FLOAT_TOLERANCE of their scale: the largest
+magnitude of the reference in that buffer and sequence, at least 1.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.ir.interface import Interface
+from rnn2c.ir.interface import FLOAT_TOLERANCE, Interface
 
 IntArray = NDArray[np.int64]
+NumberArray = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceResult:
-    """Integers of one sequence of T steps, every array int64.
+    """One sequence of T steps: every array int64, or float64 for ports of type float.
 
     `codes` [T] are the return codes of step; `outputs` per-step outputs [T, n], rows whose code is
     not 0 are zero; `saved` the state buffers after each step [T, n]; `finals` the per-sequence
@@ -24,9 +30,9 @@ class SequenceResult:
     """
 
     codes: IntArray
-    outputs: Mapping[str, IntArray]
-    saved: Mapping[str, IntArray]
-    finals: Mapping[str, IntArray]
+    outputs: Mapping[str, NumberArray]
+    saved: Mapping[str, NumberArray]
+    finals: Mapping[str, NumberArray]
     final_code: int = 0
 
     def last(self) -> SequenceResult:
@@ -44,8 +50,8 @@ class Mismatch:
     step: int | None
     buffer: str
     unit: int | None
-    expected: int
-    got: int
+    expected: int | float
+    got: int | float
 
     def __str__(self) -> str:
         where = "finish" if self.step is None else f"step {self.step}"
@@ -87,15 +93,39 @@ def _compare_steps(
     return min(found, key=lambda d: d.step or 0, default=None)
 
 
-def _difference(index: int, name: str, expected: IntArray, got: IntArray) -> Mismatch | None:
+def largest_error(reference: Sequence[SequenceResult], got: Sequence[SequenceResult]) -> float:
+    """The largest difference of a float, relative to the scale of its buffer."""
+    worst = 0.0
+    for expected, actual in zip(reference, got, strict=True):
+        for part in ("outputs", "saved", "finals"):
+            wanted, found = getattr(expected, part), getattr(actual, part)
+            floats = [name for name, array in wanted.items() if array.dtype.kind == "f"]
+            worst = max([worst, *(float(_errors(wanted[n], found[n]).max()) for n in floats)])
+    return worst
+
+
+def _errors(expected: NumberArray, got: NumberArray) -> NDArray[np.float64]:
+    """Differences relative to the scale; infinite where one is NaN or only one is infinite."""
+    wanted, found = np.asarray(expected, np.float64), np.asarray(got, np.float64)
+    finite = np.abs(wanted[np.isfinite(wanted)])
+    with np.errstate(invalid="ignore"):
+        errors = np.abs(wanted - found) / max(1.0, float(finite.max(initial=0.0)))
+    errors[wanted == found] = 0.0
+    errors[np.isnan(errors)] = np.inf
+    return errors
+
+
+def _difference(index: int, name: str, expected: NumberArray, got: NumberArray) -> Mismatch | None:
     """The first difference of one buffer [T, n]."""
     if expected.shape != got.shape:
         raise Rnn2cError(f"sequence {index}, {name}: shape {expected.shape} against {got.shape}")
-    wrong = np.argwhere(expected != got)
+    is_float = expected.dtype.kind == "f"
+    wrong = np.argwhere(_errors(expected, got) > FLOAT_TOLERANCE if is_float else expected != got)
     if not len(wrong):
         return None
     step, unit = int(wrong[0][0]), int(wrong[0][1])
-    values = int(expected[step, unit]), int(got[step, unit])
+    number = float if is_float else int
+    values = number(expected[step, unit]), number(got[step, unit])
     return Mismatch(index, step, name, None if name == "return code" else unit, *values)
 
 

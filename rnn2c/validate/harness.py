@@ -146,7 +146,7 @@ def _packed(
     steps = _step_count(index, sequence, ports)
     once = interface.at("sequence", interface.inputs)
     given = sum(1 << i for i, port in enumerate(once) if port.name in sequence)
-    zero = {port.name: np.zeros(port.size, np.int64) for port in once}
+    zero = {port.name: np.zeros(port.size, dtype_of(port)) for port in once}
     parts = [struct.pack("<HH", steps, given)]
     parts += [_array(index, port, {**zero, **sequence}, ()).tobytes() for port in once]
     arrays = [_array(index, port, sequence, (steps,)) for port in ports]
@@ -174,9 +174,12 @@ def _array(
     where = f"sequence {index}, input {port.name!r}"
     if array.shape != shape:
         raise Rnn2cError(f"{where}: shape {array.shape}, expected {shape}")
-    if not np.issubdtype(array.dtype, np.integer):
-        raise Rnn2cError(f"{where}: type {array.dtype}, expected integers")
+    if not np.issubdtype(array.dtype, np.floating if port.is_float else np.integer):
+        kind = "floats" if port.is_float else "integers"
+        raise Rnn2cError(f"{where}: type {array.dtype}, expected {kind}")
     dtype = dtype_of(port)
+    if port.is_float:
+        return np.ascontiguousarray(array, dtype)
     limits = np.iinfo(dtype)
     if array.size and not limits.min <= array.min() <= array.max() <= limits.max:
         raise Rnn2cError(f"{where}: values outside of {port.ctype}")
@@ -185,4 +188,6 @@ def _array(
 
 def dtype_of(port: Port) -> np.dtype[Any]:
     """The little-endian numpy type of a port."""
+    if port.is_float:
+        return np.dtype("<f4")
     return np.dtype(port.ctype.removesuffix("_t")).newbyteorder("<")

@@ -17,7 +17,7 @@ import numpy as np
 from rnn2c.errors import Rnn2cError, TooLargeError
 from rnn2c.ir.interface import Interface, Port
 from rnn2c.target import Target
-from rnn2c.validate.compare import IntArray, SequenceResult
+from rnn2c.validate.compare import IntArray, NumberArray, SequenceResult
 from rnn2c.validate.emulator import RUN_SECONDS, run_elf
 from rnn2c.validate.harness import (
     Sequences,
@@ -79,12 +79,13 @@ def run_sequences(
     mode: Mode = "trace", raw: bool = False, build: BuildOptions = DEFAULT_BUILD,
     seconds: float = RUN_SECONDS,
 ) -> list[SequenceResult]:  # fmt: skip
-    """Run integer sequences through the emitted C on `target`.
+    """Run raw sequences through the emitted C on `target`.
 
-    A sequence maps port names to integer arrays: [T, n] per step, [n] per sequence (absent: NULL is
-    passed).  `raw`: the first per-step input is int16 sensor counts [T, n] that go through
-    `NAME_from_raw`; the converted input is then an output of its own name.  Sequences that do not
-    fit the flash together run one after another, each run at most `seconds`.
+    A sequence maps port names to arrays of integers, or of floats where the port is float: [T, n]
+    per step, [n] per sequence (absent: NULL is passed).  `raw`: the first per-step input is int16
+    sensor counts [T, n] that go through `NAME_from_raw`; the converted input is then an output of
+    its own name.  Sequences that do not fit the flash together run one after another, each run at
+    most `seconds`.
     """
     with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
         out = Path(name)
@@ -230,15 +231,20 @@ def _code(line: list[str]) -> int:
     return int(np.frombuffer(bytes.fromhex(line[1]), "<i2")[0])
 
 
-def _numbers(port: Port, texts: list[str], codes: IntArray) -> IntArray:
-    """Hexadecimal rows as integers [T, n]; rows whose return code is not 0 are zero."""
+def _wide(port: Port) -> type[np.float64] | type[np.int64]:
+    """What holds the values of a port in a SequenceResult."""
+    return np.float64 if port.is_float else np.int64
+
+
+def _numbers(port: Port, texts: list[str], codes: IntArray) -> NumberArray:
+    """Hexadecimal rows as numbers [T, n]; rows whose return code is not 0 are zero."""
     data = np.frombuffer(bytes.fromhex("".join(texts)), dtype_of(port))
-    rows = data.reshape(len(texts), port.size).astype(np.int64)
+    rows = data.reshape(len(texts), port.size).astype(_wide(port))
     rows[codes != 0] = 0
     return rows
 
 
-def _saved(texts: list[str], interface: Interface) -> dict[str, IntArray]:
+def _saved(texts: list[str], interface: Interface) -> dict[str, NumberArray]:
     """Save images as state buffers [T, n]; the model id in front is checked."""
     images = np.frombuffer(bytes.fromhex("".join(texts)), np.uint8)
     images = images.reshape(len(texts), interface.save_bytes)
@@ -248,6 +254,6 @@ def _saved(texts: list[str], interface: Interface) -> dict[str, IntArray]:
     saved, offset = {}, 4
     for port in interface.saved:
         part = np.ascontiguousarray(images[:, offset : offset + port.bytes])
-        saved[port.name] = part.view(dtype_of(port)).astype(np.int64)
+        saved[port.name] = part.view(dtype_of(port)).astype(_wide(port))
         offset += port.bytes
     return saved

@@ -19,6 +19,7 @@ CHECKED_FLAGS = (
     *("-Wshadow", "-Wdouble-promotion", "-Wundef", "-Wstrict-prototypes", "-Werror"),
 )
 HARNESS_FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
+CONTRACT = "-ffp-contract=off"  # no fused multiply-add, whatever the compiler's default
 SECTIONS = ("-ffunction-sections", "-fdata-sections")
 MESSAGE_WORDS = ("error", "undefined", "overflowed", "cannot")
 COMPILE_SECONDS = 120.0
@@ -53,7 +54,14 @@ def compile_object(
     Raises ToolError on any diagnostic, MissingToolError without the compiler.
     """
     command = [_compiler(target, build), *CHECKED_FLAGS, *_target_flags(target, build), *SECTIONS]
-    command += [*build.flags, "-I", str(source.parent.resolve()), "-c", str(source.resolve())]
+    command += [
+        CONTRACT,
+        *build.flags,
+        "-I",
+        str(source.parent.resolve()),
+        "-c",
+        str(source.resolve()),
+    ]
     run_tool([*command, "-o", str(out.resolve())], out.parent, f"compiling {source.name}")
     return out
 
@@ -76,7 +84,7 @@ def link(
     command += ["-I", str(include.resolve()), *(str(o.resolve()) for o in objects), main.name]
     if script is not None:
         command += ["-nostartfiles", "-T", script.name]
-    command += ["-Wl,--gc-sections", *target.compiler.link_flags, "-o", str(out.resolve())]
+    command += ["-Wl,--gc-sections", *target.compiler.link_flags, "-lm", "-o", str(out.resolve())]
     run_tool(command, main.parent, f"linking the verification program for {target.name}")
     return out
 

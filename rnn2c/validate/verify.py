@@ -1,4 +1,7 @@
-"""verify: the emitted C against the reference interpreter, every step and every state buffer."""
+"""verify: the emitted C against the reference interpreter, every step and every state buffer.
+
+Integer programs have to agree bit for bit, those in float32 within the tolerance of `compare`.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,15 @@ from numpy.typing import NDArray
 from rnn2c.errors import Rnn2cError
 from rnn2c.execute import quantize_inputs
 from rnn2c.interp import Interpreter
-from rnn2c.ir.graph import IntArray
-from rnn2c.ir.program import Program
-from rnn2c.validate.compare import Mismatch, SequenceResult, compare
+from rnn2c.ir.graph import NumberArray
+from rnn2c.ir.interface import FLOAT_TOLERANCE
+from rnn2c.ir.program import Buffer, Program
+from rnn2c.validate.compare import Mismatch, SequenceResult, compare, largest_error
 from rnn2c.validate.runner import CheckFailure, run_sequences, self_check
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
 
-RawSequence = Mapping[str, IntArray]
+RawSequence = Mapping[str, NumberArray]
+REAL_EXTREME = 8.0
 Sequences = Sequence[Mapping[str, NDArray[np.floating]]]
 
 
@@ -28,7 +33,8 @@ class Report:
     """What verify found.
 
     extremes: how many of the sequences were made up of extreme inputs; failed_checks: promises of
-    the interface that do not hold.
+    the interface that do not hold; max_error: of a program in float32, the largest difference from
+    the reference relative to the scale of its buffer.
     """
 
     target: str
@@ -37,15 +43,28 @@ class Report:
     mismatch: Mismatch | None
     extremes: int = 0
     failed_checks: tuple[CheckFailure, ...] = ()
+    max_error: float | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Integers: bit-exact; float32: every value within the tolerance."""
+        return self.mismatch is None and not self.failed_checks
 
     @property
     def bit_exact(self) -> bool:
-        return self.mismatch is None and not self.failed_checks
+        return self.agrees and not self.max_error
 
     def to_json(self) -> dict[str, object]:
-        """The record that `rnn2c verify --json` prints."""
+        """The record that `rnn2c verify --json` prints, with more for float32."""
+        real = {
+            "precision": "float32",
+            "agrees": self.agrees,
+            "max_error": self.max_error if np.isfinite(self.max_error or 0.0) else None,
+            "tolerance": FLOAT_TOLERANCE,
+        }
         return {
             "target": self.target,
+            **({} if self.max_error is None else real),
             "bit_exact": self.bit_exact,
             "sequences": self.sequences,
             "steps": self.steps,
@@ -68,12 +87,21 @@ def verify(
     """
     interface = program.interface()
     got = run_sequences(folder, interface, program.target, sequences, build=build)
-    mismatch = compare([reference(program, s) for s in sequences], got, interface)
+    wanted = [reference(program, s) for s in sequences]
+    mismatch = compare(wanted, got, interface)
     failed: tuple[CheckFailure, ...] = ()
     if checks and mismatch is None:
         failed = tuple(self_check(folder, interface, program.target, sequences[:1], build=build))
     steps = sum(len(r.codes) for r in got)
-    return Report(program.target.name, len(sequences), steps, mismatch, failed_checks=failed)
+    error = largest_error(wanted, got) if program.is_float else None
+    return Report(
+        program.target.name,
+        len(sequences),
+        steps,
+        mismatch,
+        failed_checks=failed,
+        max_error=error,
+    )
 
 
 def reference(program: Program, sequence: RawSequence) -> SequenceResult:
@@ -90,8 +118,8 @@ def reference(program: Program, sequence: RawSequence) -> SequenceResult:
     steps = len(sequence[moving[0]])
     if steps < 1:
         raise Rnn2cError("a sequence needs at least one time step")
-    outputs: list[Mapping[str, IntArray]] = []
-    states: list[Mapping[str, IntArray]] = []
+    outputs: list[Mapping[str, NumberArray]] = []
+    states: list[Mapping[str, NumberArray]] = []
     for t in range(steps):
         outputs.append(machine.step({name: sequence[name][t : t + 1] for name in moving}))
         states.append(machine.state())
@@ -103,40 +131,50 @@ def reference(program: Program, sequence: RawSequence) -> SequenceResult:
     )
 
 
-def _stacked(rows: Sequence[Mapping[str, IntArray]]) -> dict[str, IntArray]:
+def _stacked(rows: Sequence[Mapping[str, NumberArray]]) -> dict[str, NumberArray]:
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def raw_sequences(program: Program, sequences: Sequences) -> list[dict[str, IntArray]]:
+def raw_sequences(program: Program, sequences: Sequences) -> list[dict[str, NumberArray]]:
     """Float sequences by model names -> raw integers by C argument names."""
     names = {s.name: s.buffer for s in program.inputs}
     raw = [quantize_inputs(program, sequence) for sequence in sequences]
     return [{names[name]: array for name, array in sequence.items()} for sequence in raw]
 
 
-def stress_sequences(program: Program, steps: int, seed: int = 0) -> list[dict[str, IntArray]]:
+def stress_sequences(program: Program, steps: int, seed: int = 0) -> list[dict[str, NumberArray]]:
     """Raw inputs that leave nothing untried: uniform over the whole type, both constant extremes,
-    and alternation between them; initial states at random.
+    and alternation between them; initial states at random.  Reals: within REAL_EXTREME of 0.
     """
     rng = np.random.default_rng(seed)
 
-    def filled(kind: str) -> dict[str, IntArray]:
-        made: dict[str, IntArray] = {}
+    def filled(kind: str) -> dict[str, NumberArray]:
+        made: dict[str, NumberArray] = {}
         for signal in program.inputs:
             b = program.buffer[signal.buffer]
             shape = (steps, b.size) if signal.rate == "step" else (b.size,)
-            noise = rng.integers(b.lo, b.hi, shape, endpoint=True)
-            flip = np.where(np.arange(shape[0]) % 2 == 0, b.lo, b.hi)
+            lo, hi, noise = _extremes(b, shape, rng)
+            flip = np.where(np.arange(shape[0]) % 2 == 0, lo, hi)
             swing = np.broadcast_to(flip[:, None] if len(shape) == 2 else flip, shape)
-            constant = {"lowest": b.lo, "highest": b.hi}.get(kind)
+            constant = {"lowest": lo, "highest": hi}.get(kind)
             made[b.name] = (
-                np.full(shape, constant, np.int64)
+                np.full(shape, constant, noise.dtype)
                 if constant is not None
-                else (noise if kind == "noise" else swing.astype(np.int64))
+                else (noise if kind == "noise" else swing.astype(noise.dtype))
             )
         return made
 
     return [filled(kind) for kind in ("noise", "lowest", "highest", "swing")]
+
+
+def _extremes(
+    b: Buffer, shape: tuple[int, ...], rng: np.random.Generator
+) -> tuple[float, float, NumberArray]:
+    """The least and the largest value to try, and noise between them."""
+    if b.type == "f32":
+        noise = rng.uniform(-REAL_EXTREME, REAL_EXTREME, shape).astype(np.float32)
+        return -REAL_EXTREME, REAL_EXTREME, noise
+    return b.lo, b.hi, rng.integers(b.lo, b.hi, shape, endpoint=True)
 
 
 def verify_in_temporary(

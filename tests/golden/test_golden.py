@@ -107,6 +107,12 @@ def test_program_text(kind: str, profile: str, same):
     same(f"{kind}_{profile}.program.txt", program_text(program(kind, profile)))
 
 
+def test_lstm_in_float32(same):
+    made = lower(prepare(float_model("lstm")), load_target("host"))
+    same("lstm_float32.c", function(emit_c(made)["lstm.c"], "lstm_step"))
+    same("lstm_float32.program.txt", program_text(made))
+
+
 @pytest.mark.parametrize("kind", LAYERS)
 def test_text_of_a_float_model(kind: str, same):
     same(f"{kind}.float.txt", model_text(float_model(kind)))
@@ -120,4 +126,5 @@ def test_text_of_a_quantized_model(kind: str, profile: str, same):
 def test_every_golden_file_belongs_to_a_test():
     wanted = {f"{k}_{p}{s}" for k, p in CASES for s in (".c", ".program.txt", ".quantized.txt")}
     wanted |= {f"{k}.float.txt" for k in LAYERS} | {"lstm_compact_avr.c"}
+    wanted |= {"lstm_float32.c", "lstm_float32.program.txt"}
     assert {p.name for p in FOLDER.iterdir() if p.suffix in (".c", ".txt")} == wanted

@@ -141,9 +141,10 @@ def test_names_of_the_model_that_collide_get_numbers():
     assert {"a_b_h", "a_b_h_2", "a_b_weights", "a_b_weights_2"} <= set(names)
 
 
-def test_a_float_model_is_refused():
-    with pytest.raises(UnsupportedError, match=r"not quantized; call rnn2c\.quantize first"):
-        lower(cell_model("gru"), HOST)
+def test_a_float_model_becomes_float32():
+    p = lower(cell_model("gru"), HOST)
+    assert p.is_float
+    assert {b.type for b in p.buffers} == {"f32"}
 
 
 def test_a_layer_without_a_lowering_is_refused_with_the_known_ones():

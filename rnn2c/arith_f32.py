@@ -1,0 +1,122 @@
+"""The float32 operations of rnn2c: what `arith.py` is for integers, for parts with an FPU.
+
+Read the same ways: run on numpy float32 arrays (`interp.py`) and translated to C
+(`emit/arith_c.py`), in the same subset of Python.  A statement of type f32 is computed in single
+precision, operation by operation: no double, no fused multiply-add.  Beside + - * allowed: / and
+the functions exp and tanh, which are expf and tanhf of the compiler's libm.  These differ in the
+last bits from one libm to another (here they are rounded correctly), so results are compared by
+tolerance, and ranges are not proven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+f32: TypeAlias = Any
+i16: TypeAlias = Any
+minimum: Callable[..., Any] = np.minimum
+maximum: Callable[..., Any] = np.maximum
+
+
+def exp(x: Any) -> Any:
+    """expf(x), from a result in double."""
+    return np.exp(np.asarray(x, np.float64)).astype(np.float32)
+
+
+def tanh(x: Any) -> Any:
+    """tanhf(x), from a result in double."""
+    return np.tanh(np.asarray(x, np.float64)).astype(np.float32)
+
+
+def same_f32(x: f32) -> f32:
+    """x itself: a copy."""
+    return x
+
+
+def add_f32(a: f32, b: f32) -> f32:
+    """a + b"""
+    return a + b
+
+
+def mul_f32(a: f32, b: f32) -> f32:
+    """a * b"""
+    return a * b
+
+
+def relu_f32(x: f32) -> f32:
+    """max(x, 0)"""
+    return maximum(x, 0.0)
+
+
+def sigmoid_f32(x: f32) -> f32:
+    """1 / (1 + e^-x); x below -80 counts as -80, so that e^-x stays finite."""
+    limited: f32 = maximum(x, -80.0)
+    power: f32 = exp(-limited)
+    return 1.0 / (1.0 + power)
+
+
+def tanh_f32(x: f32) -> f32:
+    """tanh(x)"""
+    return tanh(x)
+
+
+def gated_sum_f32(f: f32, c: f32, i: f32, g: f32) -> f32:
+    """f * c + i * g"""
+    kept: f32 = f * c
+    added: f32 = i * g
+    return kept + added
+
+
+def reset_f32(nx: f32, r: f32, nh: f32) -> f32:
+    """nx + r * nh"""
+    kept: f32 = r * nh
+    return nx + kept
+
+
+def blend_f32(n: f32, h: f32, z: f32) -> f32:
+    """n + z * (h - n)"""
+    moved: f32 = z * (h - n)
+    return n + moved
+
+
+def largest_f32(a: f32, b: f32) -> f32:
+    """The larger of two."""
+    return maximum(a, b)
+
+
+def exp_below_f32(x: f32, top: f32) -> f32:
+    """e^(x - top) for x <= top; a difference beyond -80 counts as -80: no number is denormal."""
+    distance: f32 = x - top
+    limited: f32 = maximum(distance, -80.0)
+    return exp(limited)
+
+
+def share_f32(part: f32, total: f32) -> f32:
+    """part / total: one probability of a softmax."""
+    return part / total
+
+
+def affine_f32(raw: i16, offset: f32, scale: f32) -> f32:
+    """(raw - offset) * scale: a sensor count as an input of the model."""
+    return (raw - offset) * scale
+
+
+PRIMITIVES: tuple[Callable[..., Any], ...] = (
+    same_f32,
+    add_f32,
+    mul_f32,
+    relu_f32,
+    sigmoid_f32,
+    tanh_f32,
+    gated_sum_f32,
+    reset_f32,
+    blend_f32,
+    largest_f32,
+    exp_below_f32,
+    share_f32,
+    affine_f32,
+)
+"""Every float32 primitive, callees before callers."""

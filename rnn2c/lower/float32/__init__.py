@@ -1,0 +1,26 @@
+"""Lower layers to float32: the same stages as for integers, without formats and multipliers.
+
+A sum over x and h is always one sum, there is nothing to limit, and every state is one float per
+unit.  Layers that only move values (argmax, the last step) need no lowering of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rnn2c.ir import graph
+from rnn2c.lower.builder import Builder
+from rnn2c.lower.float32.cells import lower_gru, lower_lstm, lower_rnn
+from rnn2c.lower.float32.layers import lower_activation, lower_linear, lower_raw, lower_softmax
+
+__all__ = ["FLOAT_LOWERINGS", "lower_raw"]
+
+FLOAT_LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
+    graph.Lstm: lower_lstm,
+    graph.Gru: lower_gru,
+    graph.Rnn: lower_rnn,
+    graph.Linear: lower_linear,
+    graph.Activation: lower_activation,
+    graph.Softmax: lower_softmax,
+}

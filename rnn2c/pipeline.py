@@ -12,19 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rnn2c.budget import check_fits
-from rnn2c.calibration import SequenceSet
+import numpy as np
+
+from rnn2c.budget import budget, check_fits
+from rnn2c.calibration import SequenceSet, as_sequence_set
 from rnn2c.emit import emit_c
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import load
 from rnn2c.ir.check import check_model
+from rnn2c.ir.facts import ModelFacts
 from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
 from rnn2c.lower import RawScale, lower
 from rnn2c.passes import fuse_activation, sink_last_step
 from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, quantize_model
-from rnn2c.target import Target
+from rnn2c.target import Target, load_target
 from rnn2c.validate.bench import Bench, bench_in_temporary
 from rnn2c.validate.verify import (
     Report,
@@ -35,8 +38,9 @@ from rnn2c.validate.verify import (
 )
 
 __all__ = [
-    "PASSES", "STAGES", "Bench", "Compiled", "QuantizeOptions", "RawScale", "Report",
-    "bench", "compile_float32", "compile_model", "emit", "emit_c", "load", "lower_model", "prepare",
+    "PASSES", "STAGES", "Bench", "Compiled", "Memory", "QuantizeOptions", "RawScale", "Report",
+    "bench", "compile_float32", "compile_model", "emit", "emit_c", "load", "lower_model", "memory",
+    "prepare",
     "quantize", "verify", "write_files",
 ]  # fmt: skip
 
@@ -75,6 +79,36 @@ def compile_float32(model: Model, target: Target, raw: RawScale | None = None) -
     """float Model -> fused -> checked Program in float32 that fits the target; no data needed."""
     fused = prepare(model)
     return Compiled(model, fused, None, lower_model(fused, target, raw))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a precision needs: weights with biases and multipliers, and the state struct."""
+
+    precision: str
+    weights: int
+    state: int
+
+
+def memory(model: Model, facts: ModelFacts) -> tuple[Memory, ...]:
+    """What a prepared Model needs as int8, int4 and float32.
+
+    The integer sizes are those of programs for the host in profile accurate, calibrated with noise:
+    ranges move the scales and leave the sizes as they are, up to a bias or a multiplier.
+    """
+    random = np.random.default_rng(0)
+    noise = {
+        i.name: random.standard_normal((8, i.size) if i.rate == "step" else (i.size,))
+        for i in model.inputs
+    }
+    data = as_sequence_set([noise], model)
+    found = []
+    for width in ("int8", "int4"):
+        options = QuantizeOptions(weights=width)
+        need = budget(lower(quantize(model, data, options), load_target("host")))
+        found.append(Memory(width, need.weights, need.ram))
+    need = budget(lower(model, load_target("host")))
+    return (*found, Memory("float32", need.weights, need.ram))
 
 
 def prepare(model: Model) -> Model:

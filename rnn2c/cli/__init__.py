@@ -8,6 +8,7 @@ from rnn2c import __version__
 from rnn2c.cli.bench import bench
 from rnn2c.cli.build import build
 from rnn2c.cli.errors import RefusingGroup
+from rnn2c.cli.inspect import inspect
 from rnn2c.cli.targets import targets
 from rnn2c.cli.verify import verify
 
@@ -18,5 +19,5 @@ def main() -> None:
     """Compile trained recurrent networks (LSTM, GRU, RNN) to C for microcontrollers."""
 
 
-for command in (build, verify, bench, targets):
+for command in (build, verify, bench, inspect, targets):
     main.add_command(command)

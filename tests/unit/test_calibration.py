@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from core_models import cell_model, data
 
-from rnn2c import calibration
+from rnn2c import npz
 from rnn2c.calibration import as_sequence_set, from_arrays, read_sequences
 from rnn2c.errors import Rnn2cError
 from rnn2c.ir.graph import Input, Model
@@ -67,7 +67,7 @@ def test_the_python_forms_agree(tmp_path: Path):
 REFUSED = [
     (ONE, {}, r"no array 'x' \[N, T, 3\]; the file has nothing"),
     (ONE, {"z": X}, r"no array 'x' \[N, T, 3\]; the file has 'z'"),
-    (ONE, {"x": X, "z": X}, r"array 'z' is no input of the model \(inputs: x\)"),
+    (ONE, {"x": X, "z": X}, r"array 'z' is no input of the model \(inputs: 'x'\)"),
     (ONE, {"x": X[0]}, r"array 'x' has shape \[4, 3\], expected \[N, T, 3\]"),
     (ONE, {"x": X[..., :2]}, r"array 'x' has shape \[5, 4, 2\], expected \[N, T, 3\]"),
     (ONE, {"x": X[:, :0]}, "array 'x' has sequences of 0 steps"),
@@ -109,9 +109,9 @@ def write_pickle(path: Path) -> None:
         (lambda p: p.write_bytes(b""), "it is not an .npz file"),
         (lambda p: p.write_bytes(b"PK\x03\x04 broken"), "it is not an .npz file"),
         (lambda p: p.write_text("1, 2, 3"), "it is not an .npz file"),
-        (lambda p: p.mkdir(), "it is not an .npz file"),
+        (lambda p: p.mkdir(), "not a regular file"),
         (lambda p: np.save(p.open("wb"), X), "it is not an .npz file"),
-        (write_pickle, "it holds Python objects; write it with numpy.savez from plain arrays"),
+        (write_pickle, "array 'x': it holds Python objects; write plain arrays of numbers"),
     ],
     ids=["missing", "empty", "broken zip", "text", "folder", "npy", "pickle"],
 )
@@ -146,6 +146,8 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused_unread(
 ):
     path = tmp_path / "calib.npz"
     np.savez_compressed(path, x=np.zeros((1, 10_000, 3)))
-    monkeypatch.setattr(calibration, "LARGEST_BYTES", 200_000)
-    with pytest.raises(Rnn2cError, match=r"unpacks to 240\d+ bytes; at most 200000 are read"):
+    monkeypatch.setattr(npz, "LARGEST_BYTES", 200_000)
+    with pytest.raises(
+        Rnn2cError, match=r"unpacks to a size of 240\d+ bytes; at most 200000 are read"
+    ):
         read_sequences(path, ONE)

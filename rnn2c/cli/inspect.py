@@ -1,0 +1,84 @@
+"""rnn2c inspect: what is in a model and what it will cost, before any calibration."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import rich_click as click
+
+from rnn2c.cli.options import json_option
+from rnn2c.ir.facts import LayerFacts, ModelFacts, model_facts
+from rnn2c.ir.graph import Model
+from rnn2c.ir.names import prose
+from rnn2c.pipeline import Memory, load, memory, prepare
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the model [default: the file's].")
+@click.option("--crosscheck/--no-crosscheck", default=True, help="Compare with onnxruntime.")
+@json_option
+def inspect(model: Path, name: str | None, crosscheck: bool, as_json: bool) -> None:
+    """Show the layers, the work per step and the memory of MODEL; needs no calibration."""
+    imported = prepare(load(model, name=name, cross_check=crosscheck))
+    facts = model_facts(imported)
+    need = memory(imported, facts)
+    if as_json:
+        click.echo(json.dumps(_record(imported, facts, need)))
+    else:
+        click.echo("\n".join(_summary(imported, facts, need)))
+
+
+def _record(model: Model, facts: ModelFacts, need: tuple[Memory, ...]) -> dict[str, object]:
+    sizes, rates = model.sizes(), model.rates()
+    return {
+        "name": model.name,
+        "import": model.cross_check,
+        "cross_checked": not model.cross_check.startswith("not"),
+        "inputs": [dataclasses.asdict(i) for i in model.inputs],
+        "outputs": [
+            {"name": o.name, "size": sizes[o.value], "rate": rates[o.value]} for o in model.outputs
+        ],
+        "layers": [dataclasses.asdict(layer) for layer in facts.layers],
+        "parameters": facts.parameters,
+        "macs_per_step": facts.macs("step"),
+        "macs_per_sequence": facts.macs("sequence"),
+        "memory": [dataclasses.asdict(m) for m in need],
+        "warnings": [w for layer in facts.layers for w in layer.warnings],
+    }
+
+
+def _summary(model: Model, facts: ModelFacts, need: tuple[Memory, ...]) -> Iterator[str]:
+    sizes, rates = model.sizes(), model.rates()
+    ins = [f"{prose(i.name)} [{i.size}] per {i.rate}" for i in model.inputs]
+    outs = [f"{prose(o.name)} [{sizes[o.value]}] per {rates[o.value]}" for o in model.outputs]
+    yield (
+        f"{prose(model.name)}: {facts.parameters} parameters, {facts.macs('step')}"
+        f" multiply-accumulates a step, {facts.macs('sequence')} a sequence"
+    )
+    yield f"  import    {model.cross_check}"
+    yield f"  inputs    {', '.join(ins)}"
+    yield f"  outputs   {', '.join(outs)}"
+    for title, rate in (("every step", "step"), ("once per sequence, in finish", "sequence")):
+        layers = [layer for layer in facts.layers if layer.rate == rate]
+        if layers:
+            yield f"  {title}"
+            yield from (f"    {_line(layer)}" for layer in layers)
+    yield "  memory    bytes of weights, and of state"
+    for m in need:
+        yield f"    {m.precision:8} {m.weights:8} {m.state:6}"
+    for layer in facts.layers:
+        yield from (f"  warning   {warning}" for warning in layer.warnings)
+
+
+def _line(layer: LayerFacts) -> str:
+    text = f"{prose(layer.name)}: {layer.kind} {layer.inputs[0]} -> {layer.output}"
+    if not layer.parameters:
+        return text
+    return (
+        f"{text}, {layer.parameters} parameters, {layer.macs} multiply-accumulates,"
+        f" weights from {layer.smallest:.2g} to {layer.largest:.3g}"
+    )

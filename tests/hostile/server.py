@@ -1,7 +1,8 @@
 """Runs command lines of rnn2c in forked children under limits, so that a hundred are quick.
 
 Standard input: one JSON list [arguments, folder] per line.  Standard output: one JSON object per
-line with `code`, `out`, `err`, `seconds` (of processor time).  A child has MEMORY bytes of address space in all.
+line with `code`, `out`, `err`, `seconds` (of processor time).  A child has MEMORY bytes of address
+space in all.
 """
 
 from __future__ import annotations

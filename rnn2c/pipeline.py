@@ -21,7 +21,7 @@ from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
 from rnn2c.lower import RawScale, lower
-from rnn2c.passes import fuse_activation, sink_last_step
+from rnn2c.passes import fold_affine, fuse_activation, sink_last_step
 from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, quantize_model
 from rnn2c.target import Target
@@ -41,7 +41,7 @@ __all__ = [
 ]  # fmt: skip
 
 Pass = Callable[[Model], Model]
-PASSES: tuple[Pass, ...] = (sink_last_step, fuse_activation)
+PASSES: tuple[Pass, ...] = (sink_last_step, fold_affine, fuse_activation)
 STAGES = ("float", "fused", "quantized", "program", "c")
 
 

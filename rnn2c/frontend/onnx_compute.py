@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.onnx_node import Handler, Node, Operator
-from rnn2c.frontend.values import Operand, Value
+from rnn2c.frontend.values import Operand
 
 
 def matmul(builder: Builder, node: Node) -> Sequence[Operand]:
@@ -32,18 +32,6 @@ def gemm(builder: Builder, node: Node) -> Sequence[Operand]:
         bias = node.weights(2, "bias").astype(np.float64) * node.real("beta", 1.0)
     weight = weight * node.real("alpha", 1.0)
     return [builder.linear(node.stem, x, weight, bias, node.where)]
-
-
-def add(builder: Builder, node: Node) -> Sequence[Operand]:
-    """The bias of the linear layer before it, on either side."""
-    a, b = node.operand(0), node.operand(1)
-    if not isinstance(a, Value) and not isinstance(b, Value):
-        raise node.refuse("adds two constants; fold them before export")
-    if isinstance(a, Value) and isinstance(b, Value):
-        raise node.refuse("adds two computed tensors; only the bias of a linear layer is supported")
-    x, at = (a, 1) if isinstance(a, Value) else (b, 0)
-    assert isinstance(x, Value)
-    return [builder.add_bias(x, node.weights(at, "bias"), node.where)]
 
 
 def activation(function: str) -> Handler:
@@ -71,7 +59,6 @@ def argmax(builder: Builder, node: Node) -> Sequence[Operand]:
 
 
 OPERATORS = {
-    "Add": Operator(add, inputs=2),
     "ArgMax": Operator(argmax, ("axis", "keepdims", "select_last_index")),
     "Gemm": Operator(gemm, ("alpha", "beta", "transA", "transB"), inputs=3),
     "MatMul": Operator(matmul, inputs=2),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend import pytorch_compute, pytorch_layout, pytorch_rnn
+from rnn2c.frontend import pytorch_compute, pytorch_layout, pytorch_pointwise, pytorch_rnn
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 OPERATORS: dict[str, Handler] = {
     **pytorch_compute.OPERATORS,
     **pytorch_layout.OPERATORS,
+    **pytorch_pointwise.OPERATORS,
     **pytorch_rnn.OPERATORS,
 }
 

@@ -10,11 +10,14 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import Model
 from rnn2c.ir.names import model_identifier, prose
 from rnn2c.ir.program import Program, RawInput, Signal
+from rnn2c.lower.affine import lower_affine
+from rnn2c.lower.arrange import lower_concat, lower_pick
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.gru import lower_gru
 from rnn2c.lower.head import lower_argmax, lower_softmax
 from rnn2c.lower.linear import lower_activation, lower_linear
 from rnn2c.lower.lstm import lower_lstm
+from rnn2c.lower.pointwise import lower_product, lower_sum
 from rnn2c.lower.raw import RawScale, lower_raw
 from rnn2c.lower.rnn import lower_rnn
 from rnn2c.lower.select import lower_last_step, show
@@ -32,6 +35,11 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Softmax: lower_softmax,
     graph.ArgMax: lower_argmax,
     graph.LastStep: lower_last_step,
+    graph.Affine: lower_affine,
+    graph.Sum: lower_sum,
+    graph.Product: lower_product,
+    graph.Concat: lower_concat,
+    graph.Pick: lower_pick,
 }
 
 

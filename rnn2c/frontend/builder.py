@@ -239,11 +239,6 @@ class Builder:
     def _shown(self, x: Value, name: str, size: int) -> Value:
         return Value((name,), (*x.axes[:-1], self.axes.new("feature", size)))
 
-    def activation(self, stem: str, x: Value, function: str, where: str) -> Value:
-        name = self.unique(stem, function)
-        self.add(graph.Activation(name=name, inputs=(self.vector(x, where),), function=function))
-        return Value((name,), x.axes)
-
     def softmax(self, stem: str, x: Value, axis: int, where: str) -> Value:
         source = self._over_features(x, axis, where)
         name = self.unique(stem, "softmax")

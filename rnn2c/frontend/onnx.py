@@ -16,6 +16,7 @@ from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import (
     onnx_compute,
     onnx_file,
+    onnx_functions,
     onnx_layout,
     onnx_names,
     onnx_pointwise,
@@ -30,6 +31,7 @@ from rnn2c.ir.graph import Model
 
 OPERATORS: dict[str, Operator] = {
     **onnx_compute.OPERATORS,
+    **onnx_functions.OPERATORS,
     **onnx_layout.OPERATORS,
     **onnx_pointwise.OPERATORS,
     **onnx_rnn.OPERATORS,

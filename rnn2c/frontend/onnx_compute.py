@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnn2c.frontend.builder import Builder
-from rnn2c.frontend.onnx_node import Handler, Node, Operator
+from rnn2c.frontend.onnx_node import Node, Operator
 from rnn2c.frontend.values import Operand
 
 
@@ -34,15 +34,6 @@ def gemm(builder: Builder, node: Node) -> Sequence[Operand]:
     return [builder.linear(node.stem, x, weight, bias, node.where)]
 
 
-def activation(function: str) -> Handler:
-    """A handler for one elementwise function."""
-
-    def handler(builder: Builder, node: Node) -> Sequence[Operand]:
-        return [builder.activation(node.stem, node.value(0), function, node.where)]
-
-    return handler
-
-
 def softmax(builder: Builder, node: Node) -> Sequence[Operand]:
     """Softmax over the features."""
     axis = node.integer("axis", -1 if node.opset >= 13 else 1)
@@ -62,8 +53,5 @@ OPERATORS = {
     "ArgMax": Operator(argmax, ("axis", "keepdims", "select_last_index")),
     "Gemm": Operator(gemm, ("alpha", "beta", "transA", "transB"), inputs=3),
     "MatMul": Operator(matmul, inputs=2),
-    "Relu": Operator(activation("relu")),
-    "Sigmoid": Operator(activation("sigmoid")),
     "Softmax": Operator(softmax, ("axis",)),
-    "Tanh": Operator(activation("tanh")),
 }

@@ -10,7 +10,7 @@ import numpy as np
 from rnn2c.frontend import pointwise
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.onnx_node import Handler, Node, Operator
-from rnn2c.frontend.values import Constant, Operand, Value
+from rnn2c.frontend.values import Constant, Operand, Value, quoted
 from rnn2c.ir import graph
 
 ZERO, ONE = np.zeros(()), np.ones(())
@@ -65,7 +65,7 @@ def _of_two(builder: Builder, node: Node, a: Value, b: Value) -> Value:
         case "Mul":
             return pointwise.product_of(builder, node.stem, a, b, node.where)
         case "Div":
-            raise pointwise.refuse_quotient(node.where, node.input_names[1])
+            return pointwise.quotient_of(builder, node.stem, a, b, node.where)
     subtract = node.operator == "Sub"
     return pointwise.sum_of(builder, node.stem, a, b, node.where, subtract=subtract)
 
@@ -94,7 +94,9 @@ def _of_constant(builder: Builder, node: Node, constant: Constant, x: Value) -> 
             return pointwise.affine(builder, node.stem, x, -ONE, constant, node.where)
         case "Mul":
             return pointwise.affine(builder, node.stem, x, constant, ZERO, node.where)
-    raise pointwise.refuse_quotient(node.where, node.input_names[1])
+    raise node.refuse(
+        f"divides by the computed tensor {quoted(node.input_names[1])}; only constants can divide"
+    )
 
 
 def _added(builder: Builder, node: Node, x: Value, constant: Constant) -> Value:
@@ -133,9 +135,9 @@ def batch_normalization(builder: Builder, node: Node) -> Sequence[Operand]:
     return [pointwise.batch_norm(builder, node.stem, x, factor, mean, node.where, bias)]
 
 
-HANDLER: Handler = arithmetic
+ARITHMETIC: Handler = arithmetic
 OPERATORS = {
-    **{name: Operator(HANDLER, inputs=2) for name in FOLDED},
+    **{name: Operator(ARITHMETIC, inputs=2) for name in FOLDED},
     "BatchNormalization": Operator(
         batch_normalization, ("epsilon", "momentum", "spatial", "training_mode"), inputs=5
     ),

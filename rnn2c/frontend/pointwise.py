@@ -121,17 +121,73 @@ def sum_of(
     return Value((name,), axes)
 
 
+def function_of(
+    builder: Builder, stem: str, x: Value, function: str, where: str,
+    alpha: float = 0.0, beta: float = 0.0,
+) -> Value:  # fmt: skip
+    """An elementwise function of `ir.functions` with its parameters."""
+    if not all(np.isfinite(v) for v in (alpha, beta)) and function != "clip":
+        raise Rnn2cError(f"{where}: a parameter of {function} is not finite")
+    source = vector(builder, x, where)
+    name = builder.unique(stem, function)
+    builder.add(
+        graph.Activation(name=name, inputs=(source,), function=function, alpha=alpha, beta=beta)
+    )
+    return Value((name,), x.axes)
+
+
+def clip(builder: Builder, stem: str, x: Value, lo: float, hi: float, where: str) -> Value:
+    """x limited to [lo, hi], either of which may be infinite; relu where that is all it is."""
+    if np.isnan(lo) or np.isnan(hi) or lo > hi or lo == np.inf or hi == -np.inf:
+        raise Rnn2cError(f"{where}: limits to [{lo:g}, {hi:g}]; the least must be the smaller one")
+    if (lo, hi) == (-np.inf, np.inf):
+        return x
+    if (lo, hi) == (0.0, np.inf):
+        return function_of(builder, stem, x, "relu", where)
+    return function_of(builder, stem, x, "clip", where, lo, hi)
+
+
+def quotient_of(builder: Builder, stem: str, a: Value, b: Value, where: str) -> Value:
+    """x / (1 + |x|), which exporters take apart; any other division by computed data is refused."""
+    plus_one = builder.layer(b.parts[0])
+    if (
+        isinstance(plus_one, graph.Affine)
+        and np.all(plus_one.scale == 1)
+        and np.all(plus_one.offset == 1)
+    ):
+        size = builder.layer(plus_one.inputs[0])
+        if is_magnitude(size) and size is not None and size.inputs == a.parts:
+            return function_of(builder, stem, a, "softsign", where)
+    raise UnsupportedError(
+        f"{where}: divides by the computed tensor {quoted(b.parts[0])}; only constants can divide"
+    )
+
+
+def is_magnitude(layer: graph.Layer | None) -> bool:
+    """Whether the layer computes |x|: a leaky relu of slope -1."""
+    return isinstance(layer, graph.Activation) and (layer.function, layer.alpha) == (
+        "leaky_relu",
+        -1,
+    )
+
+
+def _gated_by_itself(builder: Builder, a: Value, b: Value) -> bool:
+    """Whether b = sigmoid(a), so that a * b is one function, silu."""
+    layer = builder.layer(b.parts[0])
+    return (
+        isinstance(layer, graph.Activation)
+        and layer.function == "sigmoid"
+        and layer.inputs == a.parts
+    )
+
+
 def product_of(builder: Builder, stem: str, a: Value, b: Value, where: str) -> Value:
-    """a * b of two computed values."""
+    """a * b of two computed values; x * sigmoid(x) is one function."""
+    for x, gate in ((a, b), (b, a)):
+        if _gated_by_itself(builder, x, gate):
+            return function_of(builder, stem, x, "silu", where)
     axes = combined(builder, a, b, where).axes
     inputs = (vector(builder, a, where), vector(builder, b, where))
     name = builder.unique(stem, "product")
     builder.add(graph.Product(name=name, inputs=inputs))
     return Value((name,), axes)
-
-
-def refuse_quotient(where: str, name: str) -> UnsupportedError:
-    """A division by computed data."""
-    return UnsupportedError(
-        f"{where}: divides by the computed tensor {quoted(name)}; only constants can divide"
-    )

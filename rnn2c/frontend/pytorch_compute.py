@@ -38,15 +38,6 @@ def matmul(call: Call) -> Result:
     return call.builder.linear(call.path, call.value(), weight.T, None, call.where)
 
 
-def activation(function: str) -> Handler:
-    """A handler for one elementwise function."""
-
-    def handler(call: Call) -> Result:
-        return call.builder.activation(call.path, call.value(), function, call.where)
-
-    return handler
-
-
 def softmax(call: Call) -> Result:
     """Softmax over the features."""
     call.skip("dtype", "half_to_float")
@@ -104,14 +95,13 @@ OPERATORS: dict[str, Handler] = {
     "clone": identity,
     "contiguous": identity,
     "detach": identity,
+    "detach_": identity,
     "dropout": dropout,
     "getitem": getitem,
+    "lift_fresh_copy": identity,
     "linear": linear,
     "matmul": matmul,
     "mm": matmul,
-    "relu": activation("relu"),
-    "sigmoid": activation("sigmoid"),
     "softmax": softmax,
-    "tanh": activation("tanh"),
     "to": to_type,
 }

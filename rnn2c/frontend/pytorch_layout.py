@@ -78,6 +78,18 @@ def index_select(call: Call) -> Result:
     return call.builder.layout.take(value, at, index.astype(int).tolist(), call.where)
 
 
+def index(call: Call) -> Result:
+    """x[..., [2, 0, 1]]: features by a constant list."""
+    value, given = call.value(), list(call.get("indices"))
+    used = [k for k, i in enumerate(given) if i is not None]
+    if len(used) != 1 or not isinstance(given[used[0]], np.ndarray):
+        raise call.refuse("picks by several or by computed indices; one constant list can be used")
+    chosen = given[used[0]]
+    if chosen.ndim != 1 or not np.issubdtype(chosen.dtype, np.integer):
+        raise call.refuse("picks by a mask or a matrix; use a list of indices")
+    return call.builder.layout.take(value, used[0], chosen.tolist(), call.where)
+
+
 def squeeze(call: Call) -> Result:
     """Axes of size 1 dropped."""
     dims = call.get("dim")
@@ -189,6 +201,7 @@ OPERATORS: dict[str, Handler] = {
     "chunk": chunk,
     "expand": expand,
     "flatten": flatten,
+    "index": index,
     "index_select": index_select,
     "new_zeros": zeros,
     "permute": permute,

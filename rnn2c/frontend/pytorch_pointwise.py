@@ -79,8 +79,10 @@ def multiply(call: Call) -> Result:
 def divide(call: Call) -> Result:
     """self / other for a constant other."""
     a, b = _operand(call, "self"), _operand(call, "other")
+    if isinstance(a, Value) and isinstance(b, Value):
+        return pointwise.quotient_of(call.builder, call.path, a, b, call.where)
     if isinstance(b, Value):
-        raise pointwise.refuse_quotient(call.where, b.parts[0])
+        raise call.refuse("divides by computed data; only constants can divide")
     inverse = pointwise.reciprocal(b, call.where)
     if isinstance(a, Value):
         return pointwise.affine(call.builder, call.path, a, inverse, ZERO, call.where)

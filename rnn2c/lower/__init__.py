@@ -13,9 +13,10 @@ from rnn2c.ir.program import Program, RawInput, Signal
 from rnn2c.lower.affine import lower_affine
 from rnn2c.lower.arrange import lower_concat, lower_pick
 from rnn2c.lower.builder import Builder
+from rnn2c.lower.functions import lower_function
 from rnn2c.lower.gru import lower_gru
 from rnn2c.lower.head import lower_argmax, lower_softmax
-from rnn2c.lower.linear import lower_activation, lower_linear
+from rnn2c.lower.linear import lower_linear
 from rnn2c.lower.lstm import lower_lstm
 from rnn2c.lower.pointwise import lower_product, lower_sum
 from rnn2c.lower.raw import RawScale, lower_raw
@@ -31,7 +32,7 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Gru: lower_gru,
     graph.Rnn: lower_rnn,
     graph.Linear: lower_linear,
-    graph.Activation: lower_activation,
+    graph.Activation: lower_function,
     graph.Softmax: lower_softmax,
     graph.ArgMax: lower_argmax,
     graph.LastStep: lower_last_step,

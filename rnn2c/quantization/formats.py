@@ -16,6 +16,7 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import Format, Model
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
+from rnn2c.quantization.pointwise import OWN_STAGE, cuts_within, is_pointwise, largest_gain
 from rnn2c.quantization.weights import tensor_scale
 
 HEADROOM = 2.0
@@ -24,9 +25,6 @@ HEADROOM = 2.0
 SMALLEST_REACH = 2.0**-20
 FINEST = 256
 """No result of an Affine or a Sum is finer than this fraction of a step of its coarsest input."""
-
-POINTWISE = (graph.Affine, graph.Sum, graph.Product, graph.Concat, graph.Pick)
-"""Layers whose inputs get 16 bits: memory that costs little, and the accuracy of a residual."""
 
 CELL_BITS = 12
 GATE_BITS = 12
@@ -90,6 +88,8 @@ def _layer_formats(
             return [(name, hidden_format(options))]
         case graph.Linear(activation=function):
             return [(name, _linear_format(model, layer, function, formats, spans, options))]
+        case graph.Activation(function=function) if function in OWN_STAGE:
+            return [(name, _combined_format(model, layer, formats, spans, options))]
         case graph.Activation(function="relu"):
             return [(name, formats[layer.inputs[0]])]
         case graph.Activation(function=function):
@@ -167,7 +167,7 @@ def _free_format(
     is_input = any(i.name == name for i in model.inputs)
     if (decides or shown) and not is_input:
         return _symmetric(spans[name].reach * HEADROOM, 16)
-    if any(isinstance(r, POINTWISE) for r in readers):
+    if any(is_pointwise(r) for r in readers):
         return _symmetric(spans[name].reach * HEADROOM, 16)
     if is_input and options.activation_bits == 8:
         return _affine(spans[name])
@@ -199,16 +199,14 @@ def _combined_format(
     """
     sources = [formats[name] for name in layer.inputs]
     copies = isinstance(layer, (graph.Concat, graph.Pick)) and len(set(sources)) == 1
+    copies = copies or cuts_within(layer, sources[0])
     joint = options.sums == "joint" and any(
         isinstance(r, graph.Recurrent) for r in _readers(model, layer.name)
     )
     if copies and not joint:
         return sources[0]
     free = _free_format(model, layer.name, spans, options)
-    if isinstance(layer, graph.Product):
-        return free
-    gain = float(np.abs(layer.scale).max()) if isinstance(layer, graph.Affine) else 1.0
-    finest = max(s.scale for s in sources) * gain / FINEST
+    finest = max(s.scale for s in sources) * largest_gain(layer) / FINEST
     if free.scale >= finest:
         return free
     return Format(finest, free.bits, lo=free.lo, hi=free.hi)

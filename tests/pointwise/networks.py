@@ -26,9 +26,9 @@ OFFSET = torch.randn(UNITS, generator=RANDOM)
 
 
 class Network(nn.Module):
-    """A GRU whose h and input are handed to `use`."""
+    """A GRU whose h and input are handed to every `use`."""
 
-    def __init__(self, use: Use) -> None:
+    def __init__(self, *uses: Use) -> None:
         super().__init__()
         torch.manual_seed(3)
         self.gru = nn.GRU(FEATURES, UNITS, batch_first=True)
@@ -46,10 +46,12 @@ class Network(nn.Module):
             bn.bias.data.copy_(torch.randn(size))
         self.register_buffer("scale", SCALE)
         self.register_buffer("offset", OFFSET)
-        self.use = use
+        self.prelu = nn.PReLU(init=0.15)
+        self.uses = uses
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.use(self, x, self.gru(x)[0])
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...] | torch.Tensor:
+        results = tuple(use(self, x, self.gru(x)[0]) for use in self.uses)
+        return results if len(results) > 1 else results[0]
 
 
 def normalized(n: Network, y: torch.Tensor) -> torch.Tensor:
@@ -85,9 +87,91 @@ AFFINE: dict[str, Use] = {
 }
 
 
-def exported(use: Use, path: Path, *, dynamo: bool) -> Path:
-    """The network as an ONNX file of the new or the old exporter."""
-    module, x = Network(use).eval(), torch.randn(1, STEPS, FEATURES)
+PAIRS: dict[str, Use] = {
+    "residual": lambda n, x, h: n.fc(h) + h,
+    "residual between layers": lambda n, x, h: n.second(h)[0] + h,
+    "difference": lambda n, x, h: h - n.fc(h),
+    "alpha of two": lambda n, x, h: torch.sub(h, n.fc(h), alpha=0.3),
+    "twice itself": lambda n, x, h: h + h,
+    "residual into a layer": lambda n, x, h: n.second(n.fc(h) + h)[0],
+    "product": lambda n, x, h: h * n.fc(h),
+    "gate": lambda n, x, h: torch.sigmoid(n.fc(h)) * h,
+    "gate of two": lambda n, x, h: (lambda g: g * h + (1 - g) * n.fc(h))(torch.sigmoid(h)),
+    "square": lambda n, x, h: h * h,
+    "per sequence": lambda n, x, h: h[:, -1] * n.fc(h[:, -1]) + h[:, -1],
+    "sum then last": lambda n, x, h: n.fc(n.fc(h) + h)[:, -1],
+    "join": lambda n, x, h: torch.cat([h, n.fc(h)], -1),
+    "join into linear": lambda n, x, h: n.wide(torch.cat([n.second(h)[0], h], -1)),
+    "join with the input": lambda n, x, h: torch.cat([x, h], 2),
+    "join of last steps": lambda n, x, h: n.wide(torch.cat([h[:, -1], n.fc(h)[:, -1]], 1)),
+    "slice": lambda n, x, h: h[..., 1:4],
+    "slice into linear": lambda n, x, h: n.thin(h[:, :, 3:]),
+    "slice with steps": lambda n, x, h: n.thin(h[..., ::2]),
+    "slice of the input": lambda n, x, h: n.gru(torch.cat([x[..., 2:], x[..., :2]], -1))[0],
+    "chunk": lambda n, x, h: h.chunk(2, -1)[0] * torch.sigmoid(h.chunk(2, -1)[1]),
+    "split": lambda n, x, h: torch.cat(h.split([1, 2, 3], -1)[::-1], -1),
+    "split evenly": lambda n, x, h: h.split(4, dim=-1)[0] + 1,
+    "indices": lambda n, x, h: torch.index_select(h, 2, torch.tensor([5, 0, 3])),
+    "list of indices": lambda n, x, h: h[..., [4, 4, 1]],
+    "one feature": lambda n, x, h: h[..., 2],
+}
+
+FUNCTIONS: dict[str, Use] = {
+    "leaky_relu": lambda n, x, h: nn.functional.leaky_relu(n.fc(h), 0.2),
+    "leaky_relu default": lambda n, x, h: nn.functional.leaky_relu(h),
+    "prelu": lambda n, x, h: n.prelu(h),
+    "abs": lambda n, x, h: n.fc(h).abs(),
+    "hardsigmoid": lambda n, x, h: nn.functional.hardsigmoid(4 * n.fc(h)),
+    "hardswish": lambda n, x, h: nn.functional.hardswish(3 * n.fc(h)),
+    "hardtanh": lambda n, x, h: nn.functional.hardtanh(2 * n.fc(h)),
+    "hardtanh with limits": lambda n, x, h: nn.functional.hardtanh(h, -0.1, 0.3),
+    "relu6": lambda n, x, h: nn.functional.relu6(9 * n.fc(h)),
+    "clamp": lambda n, x, h: torch.clamp(n.fc(h), -0.2, 0.25),
+    "clamp below": lambda n, x, h: torch.clamp(h, min=0.1),
+    "clamp above": lambda n, x, h: torch.clamp(h, max=0.1),
+    "clamp like relu": lambda n, x, h: torch.clamp(n.fc(h), min=0.0),
+    "clamp of the input": lambda n, x, h: n.gru(torch.clamp(x, -1.0, 1.0))[0],
+    "elu": lambda n, x, h: nn.functional.elu(4 * n.fc(h)),
+    "elu with alpha": lambda n, x, h: nn.functional.elu(n.fc(h), 0.4),
+    "softplus": lambda n, x, h: nn.functional.softplus(n.fc(h)),
+    "softplus of large": lambda n, x, h: nn.functional.softplus(50 * n.fc(h)),
+    "softplus with beta": lambda n, x, h: nn.functional.softplus(n.fc(h), beta=2.0),
+    "softsign": lambda n, x, h: nn.functional.softsign(5 * n.fc(h)),
+    "silu": lambda n, x, h: nn.functional.silu(4 * n.fc(h)),
+    "silu of large": lambda n, x, h: nn.functional.silu(30 * n.fc(h)),
+    "gelu": lambda n, x, h: nn.functional.gelu(2 * n.fc(h)),
+    "erf": lambda n, x, h: torch.erf(n.fc(h)),
+    "silu into a layer": lambda n, x, h: n.second(nn.functional.silu(n.fc(h)))[0],
+    "elu into linear": lambda n, x, h: n.fc(nn.functional.elu(n.fc(h))),
+    "silu of the input": lambda n, x, h: n.gru(nn.functional.silu(x))[0],
+    "last step of elu": lambda n, x, h: n.fc(nn.functional.elu(n.fc(h)))[:, -1],
+    "other layout": lambda n, x, h: nn.functional.elu(h.transpose(1, 2)).transpose(1, 2),
+}
+
+MODULE_ONLY: dict[str, Use] = {
+    "gelu with tanh": lambda n, x, h: nn.functional.gelu(n.fc(h), approximate="tanh"),
+}
+"""Forms that an exporter to ONNX takes apart into operators that are not supported."""
+
+NETWORKS = {**AFFINE, **PAIRS, **FUNCTIONS, **MODULE_ONLY}
+TOGETHER = 9
+GROUPS = tuple(tuple(list(NETWORKS)[k : k + TOGETHER]) for k in range(0, len(NETWORKS), TOGETHER))
+"""Networks that are one model with an output each, so that a test compiles nine at a time."""
+
+
+def title(names: tuple[str, ...]) -> str:
+    """The id of a test."""
+    return f"{names[0]}..{names[-1]}"
+
+
+def network(*names: str) -> Network:
+    """A module with one output for each of these networks, `y` or `y0`, `y1`, ..."""
+    return Network(*(NETWORKS[name] for name in names)).eval()
+
+
+def exported(names: tuple[str, ...], path: Path, *, dynamo: bool) -> Path:
+    """The networks as an ONNX file of the new or the old exporter."""
+    module, x = network(*names), torch.randn(1, STEPS, FEATURES)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if dynamo:
@@ -111,12 +195,13 @@ def compiled(model: Model, target: str = "host", **options: str) -> Program:
     return compile_model(model, data(model), load_target(target), chosen).program
 
 
-def error(model: Model, program: Program) -> float:
-    """Largest difference of integer and float results on other data, relative to their reach."""
-    worst = 0.0
+def errors(model: Model, program: Program) -> dict[str, float]:
+    """Largest difference of integer and float on other data, relative to the reach, by output."""
+    worst = dict.fromkeys((o.name for o in model.outputs), 0.0)
     for inputs in data(model, 2, seed=9).sequences:
         exact, got = model.run(inputs), program.run(inputs)
         for name, wanted in exact.items():
             reach = max(float(np.abs(wanted).max()), 1e-9)
-            worst = max(worst, float(np.abs(got[name] - wanted).max()) / reach)
+            off = float(np.abs(got[name] - wanted).max()) / reach
+            worst[name] = max(worst[name], off)
     return worst

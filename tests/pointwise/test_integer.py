@@ -1,6 +1,7 @@
 """The integer program of every operator: how far from the float Model, and the same bits in C.
 
-ERROR is relative to the largest output; the int8 hidden state of the GRU alone accounts for 1/128.
+ERROR is relative to the largest output; the int8 hidden state of the GRU alone accounts for 1/128,
+and some functions steepen it.  What the operators add themselves is bounded in test_alone.py.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from networks import AFFINE, FEATURES, STEPS, Network, Use, compiled, data, error
+from networks import FEATURES, GROUPS, STEPS, compiled, data, errors, network, title
 
 from rnn2c.frontend import load
 from rnn2c.ir.graph import Model
@@ -18,16 +19,17 @@ from rnn2c.pipeline import emit
 from rnn2c.validate.toolchain import BuildOptions
 from rnn2c.validate.verify import raw_sequences, stress_sequences, verify
 
-NETWORKS: dict[str, Use] = {**AFFINE}
-ERROR = {"accurate": 0.03, "compact": 0.08}
+ERROR = {"accurate": 0.035, "compact": 0.045}
 SANITIZED = BuildOptions("gcc", "-O0", sanitizers=("undefined", "address"))
-BUILDS = {"accurate": (SANITIZED, BuildOptions("clang", "-O3")), "compact": (SANITIZED,)}
-ON_EMULATORS = ("chain", "norm between layers")
+BUILDS = (SANITIZED, BuildOptions("clang", "-O3"))
+ON_EMULATORS = (
+    ("chain", "gate of two", "hardsigmoid"),
+    ("residual into a layer", "softplus of large", "slice with steps"),
+)
 
 
-def network(name: str) -> Model:
-    module = Network(NETWORKS[name]).eval()
-    return load(module, torch.randn(1, STEPS, FEATURES), cross_check=False)
+def imported(names: tuple[str, ...]) -> Model:
+    return load(network(*names), torch.randn(1, STEPS, FEATURES), cross_check=False)
 
 
 def check(program: Program, model: Model, folder: Path, *builds: BuildOptions) -> None:
@@ -41,18 +43,26 @@ def check(program: Program, model: Model, folder: Path, *builds: BuildOptions) -
 
 
 @pytest.mark.parametrize("profile", ERROR)
-@pytest.mark.parametrize("name", NETWORKS)
-def test_error_and_bits(name: str, profile: str, tmp_path: Path) -> None:
-    model = network(name)
+@pytest.mark.parametrize("names", GROUPS, ids=title)
+def test_error_and_bits(names: tuple[str, ...], profile: str, tmp_path: Path) -> None:
+    model = imported(names)
     program = compiled(model, profile=profile)
-    assert error(model, program) <= ERROR[profile]
-    check(program, model, tmp_path, *BUILDS[profile])
+    for name, off in zip(names, errors(model, program).values(), strict=True):
+        assert off <= ERROR[profile], name
+    check(program, model, tmp_path, *BUILDS)
 
 
-@pytest.mark.parametrize("name", ON_EMULATORS)
+@pytest.mark.parametrize("names", GROUPS[::3], ids=title)
+def test_other_options(names: tuple[str, ...], tmp_path: Path) -> None:
+    model = imported(names)
+    program = compiled(model, activations="int16", weights="int4")
+    check(program, model, tmp_path, SANITIZED)
+
+
+@pytest.mark.parametrize("names", ON_EMULATORS, ids=title)
 @pytest.mark.parametrize(
     ("target", "profile"), [("cortex-m4", "accurate"), ("atmega328p", "compact")]
 )
-def test_emulators(name: str, target: str, profile: str, tmp_path: Path) -> None:
-    model = network(name)
+def test_emulators(names: tuple[str, ...], target: str, profile: str, tmp_path: Path) -> None:
+    model = imported(names)
     check(compiled(model, target, profile=profile), model, tmp_path, BuildOptions())

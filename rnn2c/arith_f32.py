@@ -82,6 +82,66 @@ def blend_f32(n: f32, h: f32, z: f32) -> f32:
     return n + moved
 
 
+def subtract_f32(a: f32, b: f32) -> f32:
+    """a - b"""
+    return a - b
+
+
+def scale_f32(x: f32, scale: f32, offset: f32) -> f32:
+    """x * scale + offset"""
+    scaled: f32 = x * scale
+    return scaled + offset
+
+
+def clip_f32(x: f32, lo: f32, hi: f32) -> f32:
+    """x limited to [lo, hi]"""
+    raised: f32 = maximum(x, lo)
+    return minimum(raised, hi)
+
+
+def leaky_relu_f32(x: f32, alpha: f32) -> f32:
+    """x where it is positive, else alpha * x"""
+    below: f32 = alpha * minimum(x, 0.0)
+    return maximum(x, 0.0) + below
+
+
+def hard_sigmoid_f32(x: f32, alpha: f32, beta: f32) -> f32:
+    """alpha * x + beta limited to [0, 1]"""
+    return clip_f32(scale_f32(x, alpha, beta), 0.0, 1.0)
+
+
+def hard_swish_f32(x: f32) -> f32:
+    """x * (x / 6 + 1/2 limited to [0, 1])"""
+    gate: f32 = clip_f32(x / 6.0 + 0.5, 0.0, 1.0)
+    return x * gate
+
+
+def elu_f32(x: f32, alpha: f32) -> f32:
+    """x where it is positive, else alpha * (e^x - 1)"""
+    limited: f32 = clip_f32(x, -80.0, 0.0)
+    below: f32 = alpha * (exp(limited) - 1.0)
+    return maximum(x, 0.0) + below
+
+
+def silu_f32(x: f32) -> f32:
+    """x * sigmoid(x)"""
+    gate: f32 = sigmoid_f32(x)
+    return x * gate
+
+
+def softsign_f32(x: f32) -> f32:
+    """x / (1 + |x|)"""
+    size: f32 = maximum(x, -x)
+    return x / (1.0 + size)
+
+
+def gelu_tanh_f32(x: f32) -> f32:
+    """x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))"""
+    cube: f32 = 0.044715 * x * x * x
+    inner: f32 = 0.7978845608 * (x + cube)
+    return 0.5 * x * (1.0 + tanh(inner))
+
+
 def largest_f32(a: f32, b: f32) -> f32:
     """The larger of two."""
     return maximum(a, b)
@@ -114,6 +174,16 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     gated_sum_f32,
     reset_f32,
     blend_f32,
+    subtract_f32,
+    scale_f32,
+    clip_f32,
+    leaky_relu_f32,
+    hard_sigmoid_f32,
+    hard_swish_f32,
+    elu_f32,
+    silu_f32,
+    softsign_f32,
+    gelu_tanh_f32,
     largest_f32,
     exp_below_f32,
     share_f32,

@@ -24,7 +24,7 @@ from rnn2c.ir.facts import ModelFacts
 from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
 from rnn2c.lower import RawScale, lower
-from rnn2c.passes import fuse_activation, sink_last_step
+from rnn2c.passes import fold_affine, fuse_activation, sink_last_step
 from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, quantize_model
 from rnn2c.target import Target, load_target
@@ -45,7 +45,7 @@ __all__ = [
 ]  # fmt: skip
 
 Pass = Callable[[Model], Model]
-PASSES: tuple[Pass, ...] = (sink_last_step, fuse_activation)
+PASSES: tuple[Pass, ...] = (sink_last_step, fold_affine, fuse_activation)
 STAGES = ("float", "fused", "quantized", "program", "c")
 
 

@@ -56,7 +56,7 @@ class Builder:
     def __init__(self, name: str) -> None:
         self.name = name
         self.axes = Axes()
-        self.layout = Layout(self.axes, self.last_step)
+        self.layout = Layout(self.axes, self.last_step, self.pick, self.join)
         self._layers: dict[str, Layer] = {}
         self._inputs: list[Port] = []
         self._inner: list[Port] = []
@@ -100,7 +100,8 @@ class Builder:
                 "folded in one model"
             )
 
-    def _add(self, layer: Layer) -> None:
+    def add(self, layer: Layer) -> None:
+        """Append a layer; raises UnsupportedError over the budget of weights."""
         # A small file may use one large matrix many times.
         self._weights += sum(v.data.size for v in vars(layer).values() if isinstance(v, Tensor))
         if self._weights > MAX_WEIGHTS:
@@ -122,8 +123,24 @@ class Builder:
     def last_step(self, name: str) -> str:
         last = f"{name}.last"
         if last not in self._layers:
-            self._add(graph.LastStep(name=last, inputs=(name,)))
+            self.add(graph.LastStep(name=last, inputs=(name,)))
         return last
+
+    def pick(self, name: str, indices: Sequence[int]) -> str:
+        """The vector of these elements of another."""
+        picked = self.unique(f"{name}.pick", "pick")
+        self.add(graph.Pick(name=picked, inputs=(name,), indices=tuple(indices)))
+        return picked
+
+    def join(self, names: Sequence[str]) -> str:
+        """The vector of all elements of these."""
+        joined = self.unique("", "concat")
+        self.add(graph.Concat(name=joined, inputs=tuple(names)))
+        return joined
+
+    def layer(self, name: str) -> Layer | None:
+        """The layer called so; None for a model input."""
+        return self._layers.get(name)
 
     def recurrent(
         self,
@@ -156,7 +173,7 @@ class Builder:
         }
         extra = {"GRU": {"reset_after": reset_after}, "RNN": {"activation": activation}}
         layer = CELLS[cell](**common, **extra.get(cell, {}))  # type: ignore[arg-type]
-        self._add(layer)
+        self.add(layer)
         return layer
 
     def _initial(self, state: Operand | None, units: int, where: str) -> str:
@@ -198,7 +215,7 @@ class Builder:
         weight = np.array(weight, np.float64, order="C")
         name = self.unique(stem, "linear")
         source = self.vector(x, where)
-        self._add(graph.Linear(name=name, inputs=(source,), weight=Tensor(weight), bias=bias))
+        self.add(graph.Linear(name=name, inputs=(source,), weight=Tensor(weight), bias=bias))
         return self._shown(x, name, rows)
 
     def _bias(self, bias: FloatArray, rows: int, where: str) -> FloatArray:
@@ -215,7 +232,7 @@ class Builder:
             )
         more = self._bias(bias, layer.bias.shape[0], where)
         name = self.unique(layer.name, "linear")
-        self._add(replace(layer, name=name, bias=layer.bias + more))
+        self.add(replace(layer, name=name, bias=layer.bias + more))
         self._biased[name] = layer.name
         return Value((name,), x.axes)
 
@@ -228,28 +245,23 @@ class Builder:
         name = self.unique(layer.name, "linear")
         weight = Tensor(layer.weight.real() * factor[:, None])
         bias = layer.bias * factor + self._bias(shift, layer.bias.shape[0], where)
-        self._add(replace(layer, name=name, weight=weight, bias=bias))
+        self.add(replace(layer, name=name, weight=weight, bias=bias))
         self._biased[name] = layer.name
         return Value((name,), x.axes)
 
     def _shown(self, x: Value, name: str, size: int) -> Value:
         return Value((name,), (*x.axes[:-1], self.axes.new("feature", size)))
 
-    def activation(self, stem: str, x: Value, function: str, where: str) -> Value:
-        name = self.unique(stem, function)
-        self._add(graph.Activation(name=name, inputs=(self.vector(x, where),), function=function))
-        return Value((name,), x.axes)
-
     def softmax(self, stem: str, x: Value, axis: int, where: str) -> Value:
         source = self._over_features(x, axis, where)
         name = self.unique(stem, "softmax")
-        self._add(graph.Softmax(name=name, inputs=(source,)))
+        self.add(graph.Softmax(name=name, inputs=(source,)))
         return Value((name,), x.axes)
 
     def argmax(self, stem: str, x: Value, axis: int, keepdims: bool, where: str) -> Value:
         source = self._over_features(x, axis, where)
         name = self.unique(stem, "argmax")
-        self._add(graph.ArgMax(name=name, inputs=(source,)))
+        self.add(graph.ArgMax(name=name, inputs=(source,)))
         shown = self._shown(x, name, 1)
         return shown if keepdims else Value(shown.parts, shown.axes[:-1])
 

@@ -10,6 +10,7 @@ import numpy as np
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend.keras_call import Call, Handler, Operand, Scaled
 from rnn2c.frontend.keras_graph import refuse_own_class
+from rnn2c.frontend.pointwise import function_of
 from rnn2c.frontend.values import Value, quoted
 from rnn2c.ir.graph import FloatArray
 
@@ -55,7 +56,7 @@ def _activated(call: Call, x: Value, function: str) -> Value:
         return x
     if function == "softmax":
         return call.builder.softmax(call.spec.name, x, -1, call.where)
-    return call.builder.activation(call.spec.name, x, function, call.where)
+    return function_of(call.builder, call.spec.name, x, function, call.where)
 
 
 def relu(call: Call) -> Sequence[Operand]:

@@ -15,11 +15,23 @@ ENDLESS = 2**31 - 1
 
 
 class Layout:
-    """The operators; `last_step` maps the name of a per-step vector to that of its last step."""
+    """The operators; three callbacks make layers and return the names of their values.
 
-    def __init__(self, axes: Axes, last_step: Callable[[str], str]) -> None:
+    last_step: of a per-step vector its last step; pick: some elements of a vector; join: vectors
+    one after the other.
+    """
+
+    def __init__(
+        self,
+        axes: Axes,
+        last_step: Callable[[str], str],
+        pick: Callable[[str, Sequence[int]], str],
+        join: Callable[[Sequence[str]], str],
+    ) -> None:
         self.axes = axes
         self._last_step = last_step
+        self._pick = pick
+        self._join = join
         self.raw_inputs: set[str] = set()
 
     def transpose(self, value: Value, order: Sequence[int], where: str) -> Value:
@@ -127,10 +139,7 @@ class Layout:
         if kind == "feature":
             if axis.size == 1:
                 return Value(value.parts, rest)
-            raise UnsupportedError(
-                f"{where}: picks feature {index} of {axis.size}; only the last time step or one "
-                "layer of h_n can be picked"
-            )
+            return Value(self._picked(value, [index % (axis.size or 1)], where), rest)
         if index != -1 and (axis.size is None or index != axis.size - 1):
             raise UnsupportedError(
                 f"{where}: picks time step {index}; only the last one (-1) is supported"
@@ -160,6 +169,8 @@ class Layout:
         axis = value.axes[at]
         if step == 1 and start == 0 and stop >= (ENDLESS if axis.size is None else axis.size):
             return value
+        if self.axes.kind(axis) == "feature" and axis.size is not None:
+            return self.take(value, at, list(range(axis.size))[slice(start, stop, step)], where)
         if step != 1:
             raise UnsupportedError(f"{where}: slices with step {step}; only step 1 is supported")
         if axis.size is None:
@@ -179,9 +190,29 @@ class Layout:
             axes = (*value.axes[:at], self.axes.new("part", len(picked)), *value.axes[at + 1 :])
             return Value(tuple(names[k] for k in picked), axes)
         raise UnsupportedError(
-            f"{where}: slices {start}:{stop} of a dimension; only the last time step (-1:) or "
-            "layers of h_n can be sliced"
+            f"{where}: slices {start}:{stop} of a dimension; only the last time step (-1:), "
+            "features or layers of h_n can be sliced"
         )
+
+    def take(self, value: Value, at: int, indices: Sequence[int], where: str) -> Value:
+        """Some features, in any order."""
+        axis = value.axes[at]
+        size = axis.size or 0
+        if self.axes.kind(axis) != "feature":
+            raise UnsupportedError(
+                f"{where}: picks {len(indices)} elements of a dimension; only features or one time "
+                "step, the last, can be picked"
+            )
+        if not indices or not all(-size <= k < size for k in indices):
+            raise Rnn2cError(f"{where}: picks {list(indices)[:8]} of {size} features")
+        names = self._picked(value, [k % size for k in indices], where)
+        new = self.axes.new("feature", len(indices))
+        return Value(names, (*value.axes[:at], new, *value.axes[at + 1 :]))
+
+    def _picked(self, value: Value, indices: Sequence[int], where: str) -> tuple[str, ...]:
+        if len(self.parts(value)) != 1:
+            raise UnsupportedError(f"{where}: reads a stack of layers; select one of them first")
+        return (self._pick(value.parts[0], indices),)
 
     def concat(self, values: Sequence[Value], at: int, where: str) -> Value:
         """Stack vectors (the h_n of several layers) along an axis that is not a computed one."""
@@ -189,18 +220,35 @@ class Layout:
             return values[0]
         if any(len(a.axes) != len(b.axes) for a, b in pairwise(values)):
             raise Rnn2cError(f"{where}: the inputs have different ranks")
+        if all(self.axes.kind(v.axes[at]) == "feature" for v in values):
+            return self._joined(values, at, where)
         names: list[str] = []
         for value in values:
             axis = value.axes[at]
             if not (self.axes.is_unit(axis) or self.axes.kind(axis) == "part"):
                 raise UnsupportedError(
-                    f"{where}: concatenates along time or features; only the h_n or c_n of several "
+                    f"{where}: concatenates along time; only features or the h_n or c_n of several "
                     "layers can be stacked"
                 )
             names.extend(self.parts(value))
         stacked = self.axes.new("part", len(names))
         axes = values[0].axes
         return Value(tuple(names), (*axes[:at], stacked, *axes[at + 1 :]))
+
+    def _joined(self, values: Sequence[Value], at: int, where: str) -> Value:
+        """Vectors one after the other; all other axes must agree."""
+        axes = values[0].axes
+        for value in values:
+            if len(self.parts(value)) != 1:
+                raise UnsupportedError(
+                    f"{where}: reads a stack of layers; select one of them first"
+                )
+            for k, axis in enumerate(value.axes):
+                if k != at:
+                    self.axes.align(axes[k], axis, where)
+        size = sum(v.axes[at].size or 0 for v in values)
+        name = self._join([v.parts[0] for v in values])
+        return Value((name,), (*axes[:at], self.axes.new("feature", size), *axes[at + 1 :]))
 
 
 def part_names(name: str, count: int) -> tuple[str, ...]:

@@ -13,7 +13,15 @@ from pathlib import Path
 import onnx
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend import onnx_compute, onnx_file, onnx_layout, onnx_names, onnx_rnn
+from rnn2c.frontend import (
+    onnx_compute,
+    onnx_file,
+    onnx_functions,
+    onnx_layout,
+    onnx_names,
+    onnx_pointwise,
+    onnx_rnn,
+)
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.onnx_node import Node, Operator, described
@@ -24,7 +32,9 @@ from rnn2c.ir.graph import Model
 
 OPERATORS: dict[str, Operator] = {
     **onnx_compute.OPERATORS,
+    **onnx_functions.OPERATORS,
     **onnx_layout.OPERATORS,
+    **onnx_pointwise.OPERATORS,
     **onnx_rnn.OPERATORS,
 }
 MAX_NODES = 20_000

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnn2c.frontend.builder import Builder
-from rnn2c.frontend.onnx_node import Handler, Node, Operator
-from rnn2c.frontend.values import Operand, Value
+from rnn2c.frontend.onnx_node import Node, Operator
+from rnn2c.frontend.values import Operand
 
 
 def matmul(builder: Builder, node: Node) -> Sequence[Operand]:
@@ -34,27 +34,6 @@ def gemm(builder: Builder, node: Node) -> Sequence[Operand]:
     return [builder.linear(node.stem, x, weight, bias, node.where)]
 
 
-def add(builder: Builder, node: Node) -> Sequence[Operand]:
-    """The bias of the linear layer before it, on either side."""
-    a, b = node.operand(0), node.operand(1)
-    if not isinstance(a, Value) and not isinstance(b, Value):
-        raise node.refuse("adds two constants; fold them before export")
-    if isinstance(a, Value) and isinstance(b, Value):
-        raise node.refuse("adds two computed tensors; only the bias of a linear layer is supported")
-    x, at = (a, 1) if isinstance(a, Value) else (b, 0)
-    assert isinstance(x, Value)
-    return [builder.add_bias(x, node.weights(at, "bias"), node.where)]
-
-
-def activation(function: str) -> Handler:
-    """A handler for one elementwise function."""
-
-    def handler(builder: Builder, node: Node) -> Sequence[Operand]:
-        return [builder.activation(node.stem, node.value(0), function, node.where)]
-
-    return handler
-
-
 def softmax(builder: Builder, node: Node) -> Sequence[Operand]:
     """Softmax over the features."""
     axis = node.integer("axis", -1 if node.opset >= 13 else 1)
@@ -71,12 +50,8 @@ def argmax(builder: Builder, node: Node) -> Sequence[Operand]:
 
 
 OPERATORS = {
-    "Add": Operator(add, inputs=2),
     "ArgMax": Operator(argmax, ("axis", "keepdims", "select_last_index")),
     "Gemm": Operator(gemm, ("alpha", "beta", "transA", "transB"), inputs=3),
     "MatMul": Operator(matmul, inputs=2),
-    "Relu": Operator(activation("relu")),
-    "Sigmoid": Operator(activation("sigmoid")),
     "Softmax": Operator(softmax, ("axis",)),
-    "Tanh": Operator(activation("tanh")),
 }

@@ -162,21 +162,23 @@ def flatten(builder: Builder, node: Node) -> Sequence[Operand]:
 
 
 def gather(builder: Builder, node: Node) -> Sequence[Operand]:
-    """One element of an axis of computed data, or any of a constant."""
+    """Features or one element of an axis of computed data, or any of a constant."""
     found, index, axis = node.operand(0), node.constant(1, "index"), node.integer("axis", 0)
     if not isinstance(found, Value):
         width = found.shape[position(axis, found.ndim, node.where)]
         _budget(builder, node, [found.size // max(width, 1) * index.size])
         return [np.asarray(np.take(found, index.astype(np.int64), axis=axis))]
+    at = position(axis, len(found.axes), node.where)
+    if index.ndim == 1 and builder.axes.kind(found.axes[at]) == "feature":
+        return [builder.layout.take(found, at, index.astype(int).tolist(), node.where)]
     if index.size != 1 or index.ndim > 1:
         raise node.refuse(f"picks {index.size} elements; only one (the last step) can be picked")
-    at = position(axis, len(found.axes), node.where)
     picked = builder.layout.select(found, at, int(index.reshape(-1)[0]), node.where)
     return [builder.layout.unsqueeze(picked, [at], node.where) if index.ndim else picked]
 
 
 def slice_(builder: Builder, node: Node) -> Sequence[Operand]:
-    """The last step or a range of layers, or any part of a constant."""
+    """The last step, features or a range of layers, or any part of a constant."""
     starts, ends = node.integers(1, "starts"), node.integers(2, "ends")
     found = node.operand(0)
     if starts is None or ends is None or len(starts) != len(ends):
@@ -194,7 +196,7 @@ def slice_(builder: Builder, node: Node) -> Sequence[Operand]:
 
 
 def concat(builder: Builder, node: Node) -> Sequence[Operand]:
-    """Layers of h_n stacked, or constants joined."""
+    """Features one after the other, layers of h_n stacked, or constants joined."""
     operands = [node.operand(k) for k in range(len(node.inputs))]
     values = [o for o in operands if isinstance(o, Value)]
     arrays = [o for o in operands if not isinstance(o, Value)]
@@ -209,7 +211,7 @@ def concat(builder: Builder, node: Node) -> Sequence[Operand]:
 
 
 def split(builder: Builder, node: Node) -> Sequence[Operand]:
-    """A stacked initial state taken apart, or a constant."""
+    """Features or a stacked initial state taken apart, or a constant."""
     found = node.operand(0)
     rank = len(found.axes) if isinstance(found, Value) else found.ndim
     at = position(node.integer("axis", 0), rank, node.where)

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend import pytorch_compute, pytorch_layout, pytorch_rnn
+from rnn2c.frontend import (
+    pytorch_compute,
+    pytorch_functions,
+    pytorch_layout,
+    pytorch_pointwise,
+    pytorch_rnn,
+)
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
@@ -28,7 +34,9 @@ if TYPE_CHECKING:
 # Keyed by "NAME.OVERLOAD" or, for all overloads alike, by "NAME".
 OPERATORS: dict[str, Handler] = {
     **pytorch_compute.OPERATORS,
+    **pytorch_functions.OPERATORS,
     **pytorch_layout.OPERATORS,
+    **pytorch_pointwise.OPERATORS,
     **pytorch_rnn.OPERATORS,
 }
 

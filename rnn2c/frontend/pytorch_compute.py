@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
-from rnn2c.frontend.values import Operand, Value
+from rnn2c.frontend.values import Operand
 
 
 def getitem(call: Call) -> Result:
@@ -38,26 +36,6 @@ def matmul(call: Call) -> Result:
     if weight.ndim != 2:
         raise call.refuse(f"the weight has {weight.ndim} dimensions, expected 2")
     return call.builder.linear(call.path, call.value(), weight.T, None, call.where)
-
-
-def add(call: Call) -> Result:
-    """The bias of a linear layer."""
-    a, b = call.get("self"), call.get("other")
-    scale = float(call.get("alpha", 1))
-    if isinstance(a, Value) and isinstance(b, np.ndarray):
-        return call.builder.add_bias(a, b.astype(np.float64) * scale, call.where)
-    if isinstance(b, Value) and isinstance(a, np.ndarray) and scale == 1:
-        return call.builder.add_bias(b, a.astype(np.float64), call.where)
-    raise call.refuse("only the bias of a linear layer can be added")
-
-
-def activation(function: str) -> Handler:
-    """A handler for one elementwise function."""
-
-    def handler(call: Call) -> Result:
-        return call.builder.activation(call.path, call.value(), function, call.where)
-
-    return handler
 
 
 def softmax(call: Call) -> Result:
@@ -111,21 +89,19 @@ def to_type(call: Call) -> Result:
 OPERATORS: dict[str, Handler] = {
     "_assert_tensor_metadata": nothing,
     "_softmax": softmax,
-    "add": add,
     "addmm": addmm,
     "alias": identity,
     "argmax": argmax,
     "clone": identity,
     "contiguous": identity,
     "detach": identity,
+    "detach_": identity,
     "dropout": dropout,
     "getitem": getitem,
+    "lift_fresh_copy": identity,
     "linear": linear,
     "matmul": matmul,
     "mm": matmul,
-    "relu": activation("relu"),
-    "sigmoid": activation("sigmoid"),
     "softmax": softmax,
-    "tanh": activation("tanh"),
     "to": to_type,
 }

@@ -24,7 +24,7 @@ def select(call: Call) -> Result:
 
 
 def slice_(call: Call) -> Result:
-    """The last step or a range of layers, or any part of a constant."""
+    """The last step, features or a range of layers, or any part of a constant."""
     found = call.get("self")
     start, stop = call.get("start"), call.get("end")
     start, stop = 0 if start is None else int(start), 2**63 - 1 if stop is None else int(stop)
@@ -35,6 +35,59 @@ def slice_(call: Call) -> Result:
     at = call.axis("dim", found.ndim)
     constant: Constant = found[(slice(None),) * at + (slice(start, stop, step),)]
     return constant
+
+
+def split(call: Call) -> Result:
+    """Equal or given parts of an axis, as a list."""
+    value = call.value()
+    at = call.axis("dim", len(value.axes))
+    size = value.axes[at].size
+    if size is None:
+        raise call.refuse("splits a dynamic dimension")
+    given = call.get("split_sizes" if "split_sizes" in call.arguments else "split_size")
+    width = max(int(given), 1) if isinstance(given, int) else 0
+    sizes = [min(width, size - k) for k in range(0, size, width)] if width else list(given)
+    return _parts(call, value, at, sizes)
+
+
+def chunk(call: Call) -> Result:
+    """At most `chunks` parts of equal size, the last one shorter."""
+    value = call.value()
+    at = call.axis("dim", len(value.axes))
+    size = value.axes[at].size
+    if size is None:
+        raise call.refuse("splits a dynamic dimension")
+    width = -(-size // max(int(call.get("chunks")), 1))
+    return _parts(call, value, at, [min(width, size - k) for k in range(0, size, width)])
+
+
+def _parts(call: Call, value: Value, at: int, sizes: Sequence[int]) -> list[Operand]:
+    stops = np.cumsum(sizes).tolist()
+    return [
+        call.builder.layout.slice(value, at, stop - size, stop, 1, call.where)
+        for size, stop in zip(sizes, stops, strict=True)
+    ]
+
+
+def index_select(call: Call) -> Result:
+    """Features by a constant list of indices."""
+    value, index = call.value(), call.get("index")
+    if not isinstance(index, np.ndarray):
+        raise call.refuse("picks by computed indices; they must be constant")
+    at = call.axis("dim", len(value.axes))
+    return call.builder.layout.take(value, at, index.astype(int).tolist(), call.where)
+
+
+def index(call: Call) -> Result:
+    """x[..., [2, 0, 1]]: features by a constant list."""
+    value, given = call.value(), list(call.get("indices"))
+    used = [k for k, i in enumerate(given) if i is not None]
+    if len(used) != 1 or not isinstance(given[used[0]], np.ndarray):
+        raise call.refuse("picks by several or by computed indices; one constant list can be used")
+    chosen = given[used[0]]
+    if chosen.ndim != 1 or not np.issubdtype(chosen.dtype, np.integer):
+        raise call.refuse("picks by a mask or a matrix; use a list of indices")
+    return call.builder.layout.take(value, used[0], chosen.tolist(), call.where)
 
 
 def squeeze(call: Call) -> Result:
@@ -109,10 +162,10 @@ def zeros(call: Call) -> Result:
 
 
 def cat(call: Call) -> Result:
-    """Layers of h_n or c_n stacked along an existing axis."""
+    """Features one after the other, or layers of h_n or c_n stacked along an existing axis."""
     values = call.get("tensors")
     if not all(isinstance(v, Value) for v in values):
-        raise call.refuse("joins constants; only the h_n or c_n of several layers can be stacked")
+        raise call.refuse("joins constants; only computed features or h_n can be joined")
     at = call.axis("dim", len(values[0].axes))
     return call.builder.layout.concat(values, at, call.where)
 
@@ -145,13 +198,18 @@ def expand(call: Call) -> Result:
 
 OPERATORS: dict[str, Handler] = {
     "cat": cat,
+    "chunk": chunk,
     "expand": expand,
     "flatten": flatten,
+    "index": index,
+    "index_select": index_select,
     "new_zeros": zeros,
     "permute": permute,
     "reshape": reshape,
     "select": select,
     "slice": slice_,
+    "split": split,
+    "split_with_sizes": split,
     "squeeze": squeeze,
     "stack": stack,
     "t": transpose,

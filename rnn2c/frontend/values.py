@@ -59,6 +59,7 @@ class Axes:
 
     def __init__(self) -> None:
         self._kinds: dict[Axis, Kind] = {}
+        self._twins: dict[Axis, list[Axis]] = {}
 
     def kind(self, axis: Axis) -> Kind | None:
         return self._kinds.get(axis)
@@ -89,6 +90,32 @@ class Axes:
             )
         if axis.size == 0:
             raise UnsupportedError(f"{where}: a {kind} dimension of size 0; at least 1 is needed")
+        for twin in self._twins.pop(axis, []):
+            self.align(axis, twin, where)
+
+    def align(self, a: Axis, b: Axis, where: str) -> None:
+        """Two values are combined along these axes: they mean the same, known now or later."""
+        if a is b:
+            return
+        kinds = self.kind(a), self.kind(b)
+        sizes = a.size, b.size
+        if None not in sizes and a.size != b.size:
+            raise UnsupportedError(
+                f"{where}: combines dimensions of {a.size} and {b.size}; sizes must be equal,"
+                " repeat the smaller one before"
+            )
+        if None not in kinds and kinds[0] != kinds[1]:
+            raise UnsupportedError(
+                f"{where}: combines a {kinds[0]} dimension with a {kinds[1]} dimension; both values"
+                " must be per step or both per sequence"
+            )
+        if kinds[0] is not None:
+            self.bind(b, kinds[0], where)
+        elif kinds[1] is not None:
+            self.bind(a, kinds[1], where)
+        else:
+            self._twins.setdefault(a, []).append(b)
+            self._twins.setdefault(b, []).append(a)
 
     def extent(self, item: int | Axis, where: str) -> int:
         """A dimension of a constant; a symbolic one can only be the batch, which is 1."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.ir import graph
+from rnn2c.ir.functions import FUNCTIONS
 from rnn2c.ir.graph import Model, Rate
 
 GATES = {graph.Lstm: 4, graph.Gru: 3, graph.Rnn: 1}
@@ -58,7 +59,7 @@ def _check_initial_states(model: Model) -> None:
             f"input '{name}' is given once per sequence but is no initial state of a layer; give it"
             " at every step or remove it"
         )
-    readers = [(p.name, p.inputs[0]) for p in model.layers]
+    readers = [(p.name, n) for p in model.layers for n in _data_inputs(p)]
     readers += [(o.name, o.value) for o in model.outputs]
     for reader, name in readers:
         if name in inputs:
@@ -95,7 +96,27 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
             return (weight.shape[0],)
         case graph.ArgMax():
             return (1,)
+        case graph.Activation(function=function) if function not in FUNCTIONS or not function:
+            raise Rnn2cError(f"layer '{layer.name}': there is no function '{function}'")
+        case graph.Affine(scale=scale, offset=offset):
+            _expect(layer, "scale", scale.shape, (got,))
+            _expect(layer, "offset", offset.shape, (got,))
+        case graph.Sum() | graph.Product():
+            _expect(layer, "the pair of inputs", tuple(sizes[n] for n in layer.inputs), (got, got))
+        case graph.Concat():
+            return (sum(sizes[n] for n in layer.inputs),)
+        case graph.Pick(indices=indices):
+            if not indices or not all(0 <= k < got for k in indices):
+                raise Rnn2cError(
+                    f"layer '{layer.name}': picks elements {list(indices)[:8]} of {got}"
+                )
+            return (len(indices),)
     return (got,)
+
+
+def _data_inputs(layer: graph.Layer) -> tuple[str, ...]:
+    """The inputs of a layer that are no initial states."""
+    return layer.inputs[:1] if isinstance(layer, graph.Recurrent) else layer.inputs
 
 
 def _expect(layer: graph.Layer, what: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
@@ -114,6 +135,11 @@ def infer_rates(model: Model) -> dict[str, Rate]:
             raise Rnn2cError(
                 f"layer '{layer.name}' needs one vector per step,"
                 f" '{layer.inputs[0]}' has one per sequence"
+            )
+        if any(rates[name] != rate for name in _data_inputs(layer)):
+            raise UnsupportedError(
+                f"layer '{layer.name}' combines one vector per step with one per sequence; select"
+                " the last step of the first, or compute both at every step"
             )
         if isinstance(layer, graph.LastStep):
             rate = "sequence"

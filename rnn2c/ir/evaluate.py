@@ -12,28 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.ir import graph
+from rnn2c.ir import functions, graph
+from rnn2c.ir.functions import sigmoid
 from rnn2c.ir.graph import FloatArray, Model
 
 Observer = Callable[[str, FloatArray], None]
-
-
-def sigmoid(x: FloatArray) -> FloatArray:
-    """1 / (1 + e^-x), without an overflow."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
-
-
-def relu(x: FloatArray) -> FloatArray:
-    """max(x, 0)"""
-    return np.maximum(x, 0.0)
-
-
-FUNCTIONS: dict[str, Callable[[FloatArray], FloatArray]] = {
-    "": lambda x: x,
-    "relu": relu,
-    "sigmoid": sigmoid,
-    "tanh": lambda x: np.asarray(np.tanh(x)),
-}
 
 
 def evaluate(
@@ -88,9 +71,9 @@ def _run_layer(
         case graph.Lstm() | graph.Gru() | graph.Rnn():
             return _recurrent(layer, x, args[1:], note)
         case graph.Linear(weight=weight, bias=bias, activation=activation):
-            return (FUNCTIONS[activation](x @ weight.real().T + bias),)
-        case graph.Activation(function=function):
-            return (FUNCTIONS[function](x),)
+            return (functions.apply(activation, x @ weight.real().T + bias),)
+        case graph.Activation(function=function, alpha=alpha, beta=beta):
+            return (functions.apply(function, x, alpha, beta),)
         case graph.Softmax():
             e = np.exp(x - x.max(axis=-1, keepdims=True))
             return (e / e.sum(axis=-1, keepdims=True),)
@@ -98,6 +81,21 @@ def _run_layer(
             return (x.argmax(axis=-1)[..., None].astype(np.float64),)
         case graph.LastStep():
             return (x[..., -1, :],)
+    return _run_pointwise(layer, [a for a in args if a is not None])
+
+
+def _run_pointwise(layer: graph.Layer, args: list[FloatArray]) -> tuple[FloatArray, ...]:
+    match layer:
+        case graph.Affine(scale=scale, offset=offset):
+            return (args[0] * scale + offset,)
+        case graph.Sum(subtract=subtract):
+            return (args[0] - args[1] if subtract else args[0] + args[1],)
+        case graph.Product():
+            return (args[0] * args[1],)
+        case graph.Concat():
+            return (np.concatenate(args, axis=-1),)
+        case graph.Pick(indices=indices):
+            return (args[0][..., list(indices)],)
     raise Rnn2cError(f"layer '{layer.name}': no float evaluation of {type(layer).__name__}")
 
 
@@ -126,7 +124,7 @@ def _recurrent(
                 parts_of_n.append(parts)
             case graph.Rnn():
                 pre = a + h @ w_hh + layer.b_hh
-                h = FUNCTIONS[layer.activation](pre)
+                h = functions.apply(layer.activation, pre)
         hs.append(h)
     if isinstance(layer, graph.Gru):
         note(f"{layer.name}.n", np.stack(parts_of_n, axis=-2))

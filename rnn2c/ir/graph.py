@@ -2,6 +2,7 @@
 
     Model   = inputs, layers (in topological order), outputs, numerics (None until quantized)
     Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | ArgMax | LastStep
+            | Affine | Sum | Product | Concat | Pick
 
 A layer reads values by name and defines the values in `Layer.outputs`.  Every value is a vector
 with a rate: `step` (one vector per time step) or `sequence` (one vector per sequence).  There is
@@ -23,8 +24,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 NumberArray = NDArray[Any]
 """int64, or float32 where a program computes in float32."""
-
-UNARY_FUNCTIONS = ("relu", "sigmoid", "tanh")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +125,43 @@ class Linear(Layer):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Activation(Layer):
-    """An elementwise function out of UNARY_FUNCTIONS."""
+    """An elementwise function of `ir.functions`; alpha and beta are its parameters, if any."""
 
     function: str
+    alpha: float = 0.0
+    beta: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Affine(Layer):
+    """y = x * scale + offset, element by element; scale and offset [size]."""
+
+    scale: FloatArray
+    offset: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sum(Layer):
+    """y = a + b, or a - b with `subtract`; inputs = (a, b) of one size and rate."""
+
+    subtract: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Product(Layer):
+    """y = a * b, element by element; inputs = (a, b) of one size and rate."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Concat(Layer):
+    """The vectors of all inputs one after the other; one rate."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pick(Layer):
+    """y[k] = x[indices[k]]: a slice or any selection of elements."""
+
+    indices: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

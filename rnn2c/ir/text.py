@@ -96,9 +96,20 @@ def _attributes(layer: Layer) -> str:
             return f" (reset {'after' if reset_after else 'before'} the product)"
         case graph.Rnn(activation=name) | graph.Linear(activation=name) if name:
             return f" ({name})"
-        case graph.Activation(function=name):
-            return f" ({name})"
+        case graph.Activation(function=name, alpha=alpha, beta=beta):
+            return f" ({name}{f' {alpha:.6g} {beta:.6g}' if alpha or beta else ''})"
+        case graph.Sum(subtract=True):
+            return " (a - b)"
+        case graph.Pick(indices=indices):
+            return f" (elements {_elements(indices)})"
     return ""
+
+
+def _elements(indices: tuple[int, ...]) -> str:
+    """`2 .. 5` of neighbours, else a list."""
+    if len(indices) > 1 and indices == tuple(range(indices[0], indices[0] + len(indices))):
+        return f"{indices[0]} .. {indices[-1]}"
+    return " ".join(map(str, indices))
 
 
 def _parameters(layer: Layer) -> Iterator[str]:

@@ -14,12 +14,16 @@ from rnn2c.ir.graph import Model
 from rnn2c.ir.names import model_identifier, prose
 from rnn2c.ir.program import Program, RawInput, Signal
 from rnn2c.lower import float32
+from rnn2c.lower.affine import lower_affine
+from rnn2c.lower.arrange import lower_concat, lower_pick
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.float32 import FLOAT_LOWERINGS
+from rnn2c.lower.functions import lower_function
 from rnn2c.lower.gru import lower_gru
 from rnn2c.lower.head import lower_argmax, lower_softmax
-from rnn2c.lower.linear import lower_activation, lower_linear
+from rnn2c.lower.linear import lower_linear
 from rnn2c.lower.lstm import lower_lstm
+from rnn2c.lower.pointwise import lower_product, lower_sum
 from rnn2c.lower.raw import RawScale, lower_raw
 from rnn2c.lower.rnn import lower_rnn
 from rnn2c.lower.select import lower_last_step, show
@@ -33,11 +37,20 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Gru: lower_gru,
     graph.Rnn: lower_rnn,
     graph.Linear: lower_linear,
-    graph.Activation: lower_activation,
+    graph.Activation: lower_function,
     graph.Softmax: lower_softmax,
     graph.ArgMax: lower_argmax,
     graph.LastStep: lower_last_step,
+    graph.Affine: lower_affine,
+    graph.Sum: lower_sum,
+    graph.Product: lower_product,
+    graph.Concat: lower_concat,
+    graph.Pick: lower_pick,
 }
+
+
+MOVES = {kind: LOWERINGS[kind] for kind in (graph.ArgMax, graph.LastStep, graph.Concat, graph.Pick)}
+"""Layers that move values and compute nothing: one lowering for integers and floats."""
 
 
 def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
@@ -75,7 +88,7 @@ def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
 
 
 def _lowering(b: Builder, layer: graph.Layer) -> Callable[[Builder, Any], None]:
-    registry = LOWERINGS if b.model.numerics else LOWERINGS | FLOAT_LOWERINGS
+    registry = LOWERINGS if b.model.numerics else MOVES | FLOAT_LOWERINGS
     if type(layer) in registry:
         return registry[type(layer)]
     known = ", ".join(t.__name__ for t in registry)

@@ -177,6 +177,15 @@ class Builder:
         self.consts.setdefault(name, Const(name, type_, make(), doc, "table"))
         return Table(name)
 
+    def own_table(self, name: str, words: IntArray, doc: str) -> Table:
+        """A look-up table of words made for one layer, shared by layers that need the same one."""
+        for const in self.consts.values():
+            if const.kind == "table" and np.array_equal(const.data, words):
+                return Table(const.name)
+        taken = self.names.take(name)
+        self.consts[taken] = Const(taken, "i32", words, comment(doc), "table")
+        return Table(taken)
+
     def const(self, name: str, data: IntArray, doc: str) -> str:
         """A constant array in the narrowest type that holds it."""
         taken = self.names.take(name)

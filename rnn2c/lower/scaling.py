@@ -42,7 +42,7 @@ def ratio(scales: FloatArray) -> Ratio:
 
 
 def requantize_calls(
-    out: str, acc: str, proven: Interval, r: Ratio, multiplier: Elem, doc: str
+    out: str, acc: str, proven: Interval, r: Ratio, multiplier: Elem | int, doc: str
 ) -> list[Call]:
     """Calls that compute out (i32) = acc * multiplier / 2^shift, rounded to the nearest.
 

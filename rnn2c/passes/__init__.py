@@ -1,6 +1,7 @@
 """Passes over the Model.  Each takes a valid Model and returns a valid one."""
 
+from rnn2c.passes.fold_affine import fold_affine
 from rnn2c.passes.fuse_activation import fuse_activation
 from rnn2c.passes.sink_last_step import sink_last_step
 
-__all__ = ["fuse_activation", "sink_last_step"]
+__all__ = ["fold_affine", "fuse_activation", "sink_last_step"]

@@ -7,13 +7,16 @@ from dataclasses import replace
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model
 
+FUSED = ("relu", "sigmoid", "tanh")
+"""The others have a stage of their own."""
+
 
 def fuse_activation(model: Model) -> Model:
     """Fuse where the Linear layer has no other reader and no activation yet."""
     layers = {layer.name: layer for layer in model.layers}
     shown = {output.value for output in model.outputs}
     for layer in model.layers:
-        if not isinstance(layer, graph.Activation):
+        if not isinstance(layer, graph.Activation) or layer.function not in FUSED:
             continue
         source = layers.get(layer.inputs[0])
         readers = [r for r in layers.values() if layer.inputs[0] in r.inputs]

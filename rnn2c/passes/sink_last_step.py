@@ -11,7 +11,10 @@ from dataclasses import replace
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model
 
-PER_STEP = (graph.Linear, graph.Activation, graph.Softmax, graph.ArgMax)
+PER_STEP = (
+    *(graph.Linear, graph.Activation, graph.Softmax, graph.ArgMax),
+    *(graph.Affine, graph.Sum, graph.Product, graph.Concat, graph.Pick),
+)
 
 
 def sink_last_step(model: Model) -> Model:
@@ -30,17 +33,27 @@ def _sink_one(model: Model) -> Model | None:
         readers = [r for r in model.layers if select.inputs[0] in r.inputs]
         if not isinstance(layer, PER_STEP) or len(readers) > 1 or layer.name in shown:
             continue
-        before = replace(select, name=_free_name(model, f"{layer.name}.last"), inputs=layer.inputs)
-        after = replace(layer, name=select.name, inputs=(before.name,))
+        names = _selected_names(model, layer)
+        before = [replace(select, name=names[n], inputs=(n,)) for n in names]
+        after = replace(layer, name=select.name, inputs=tuple(names[n] for n in layer.inputs))
         kept = [p for p in model.layers if p is not layer]
         at = kept.index(select)
-        return model.with_layers((*kept[:at], before, after, *kept[at + 1 :]))
+        return model.with_layers((*kept[:at], *before, after, *kept[at + 1 :]))
     return None
 
 
-def _free_name(model: Model, name: str) -> str:
-    """A value name that the model does not use yet."""
-    used = {i.name for i in model.inputs} | {v for p in model.layers for v in p.outputs}
+def _selected_names(model: Model, layer: graph.Layer) -> dict[str, str]:
+    """A free name for the last step of each input of the layer: LAYER.last, LAYER.last.last, ..."""
+    names: dict[str, str] = {}
+    for value in layer.inputs:
+        if value not in names:
+            names[value] = _free_name(model, f"{layer.name}.last", set(names.values()))
+    return names
+
+
+def _free_name(model: Model, name: str, taken: set[str]) -> str:
+    """A value name that the model does not use yet and that is not taken."""
+    used = {i.name for i in model.inputs} | {v for p in model.layers for v in p.outputs} | taken
     while name in used:
         name += ".last"
     return name

@@ -16,12 +16,16 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import Format, Model
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
+from rnn2c.quantization.pointwise import OWN_STAGE, cuts_within, is_pointwise, largest_gain
 from rnn2c.quantization.weights import tensor_scale
 
 HEADROOM = 2.0
 """Range kept free above what calibration saw where 16 bits leave room for it."""
 
 SMALLEST_REACH = 2.0**-20
+FINEST = 256
+"""No result of an Affine or a Sum is finer than this fraction of a step of its coarsest input."""
+
 CELL_BITS = 12
 GATE_BITS = 12
 
@@ -84,10 +88,14 @@ def _layer_formats(
             return [(name, hidden_format(options))]
         case graph.Linear(activation=function):
             return [(name, _linear_format(model, layer, function, formats, spans, options))]
+        case graph.Activation(function=function) if function in OWN_STAGE:
+            return [(name, _combined_format(model, layer, formats, spans, options))]
         case graph.Activation(function="relu"):
             return [(name, formats[layer.inputs[0]])]
         case graph.Activation(function=function):
             return [(name, _function_format(function, options))]
+        case graph.Affine() | graph.Sum() | graph.Product() | graph.Concat() | graph.Pick():
+            return [(name, _combined_format(model, layer, formats, spans, options))]
         case graph.Softmax():
             return [(name, Format(1 / 32768, 16, lo=0, hi=32767))]
         case graph.ArgMax():
@@ -159,6 +167,8 @@ def _free_format(
     is_input = any(i.name == name for i in model.inputs)
     if (decides or shown) and not is_input:
         return _symmetric(spans[name].reach * HEADROOM, 16)
+    if any(is_pointwise(r) for r in readers):
+        return _symmetric(spans[name].reach * HEADROOM, 16)
     if is_input and options.activation_bits == 8:
         return _affine(spans[name])
     return _symmetric(spans[name].reach, options.activation_bits)
@@ -166,9 +176,40 @@ def _free_format(
 
 def _readers(model: Model, name: str) -> list[graph.Layer]:
     """Layers that read a value, also through a selection of the last step."""
-    direct = [layer for layer in model.layers if name in layer.inputs[:1]]
+    direct = [layer for layer in model.layers if name in _data_inputs(layer)]
     through = [r for d in direct if isinstance(d, graph.LastStep) for r in _readers(model, d.name)]
     return [d for d in direct if not isinstance(d, graph.LastStep)] + through
+
+
+def _data_inputs(layer: graph.Layer) -> tuple[str, ...]:
+    """The inputs of a layer that are no initial states."""
+    return layer.inputs[:1] if isinstance(layer, graph.Recurrent) else layer.inputs
+
+
+def _combined_format(
+    model: Model,
+    layer: graph.Layer,
+    formats: Mapping[str, Format],
+    spans: Mapping[str, Span],
+    options: QuantizeOptions,
+) -> Format:
+    """The calibrated range, but no finer than the inputs make sense of.
+
+    Copies of equal formats keep theirs, unless a joint sum asks for another scale.
+    """
+    sources = [formats[name] for name in layer.inputs]
+    copies = isinstance(layer, (graph.Concat, graph.Pick)) and len(set(sources)) == 1
+    copies = copies or cuts_within(layer, sources[0])
+    joint = options.sums == "joint" and any(
+        isinstance(r, graph.Recurrent) for r in _readers(model, layer.name)
+    )
+    if copies and not joint:
+        return sources[0]
+    free = _free_format(model, layer.name, spans, options)
+    finest = max(s.scale for s in sources) * largest_gain(layer) / FINEST
+    if free.scale >= finest:
+        return free
+    return Format(finest, free.bits, lo=free.lo, hi=free.hi)
 
 
 def _symmetric(reach: float, bits: int) -> Format:

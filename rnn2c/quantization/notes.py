@@ -8,11 +8,13 @@ import numpy as np
 
 from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
+from rnn2c.ir.functions import TABULATED
 from rnn2c.ir.graph import Format, Model
 from rnn2c.ir.names import prose
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
 
+WIDEST_INTERVAL = 0.5
 TOLERANCE = 1.02
 """A range is said to be too short only if calibration leaves it by more than rounding."""
 
@@ -56,6 +58,7 @@ def _notes(
     options: QuantizeOptions,
 ) -> Iterator[str]:
     for layer in model.layers:
+        yield from _coarse_tables(layer, formats)
         if not isinstance(layer, graph.Recurrent):
             continue
         name = prose(layer.name)
@@ -80,6 +83,18 @@ def _notes(
                     f"layer '{name}': a part of n reaches {reach:.3g}, profile compact saturates it"
                     " at 8; use profile accurate"
                 )
+
+
+def _coarse_tables(layer: graph.Layer, formats: Mapping[str, Format]) -> Iterator[str]:
+    """A table has 256 intervals; over a wide range they are wider than the bends of a function."""
+    if not isinstance(layer, graph.Activation) or layer.function not in TABULATED:
+        return
+    top = _top(formats[layer.inputs[0]])
+    if layer.function != "erf" and top / 128 > WIDEST_INTERVAL:
+        yield (
+            f"layer '{prose(layer.name)}': {layer.function} of values up to {top:.3g}, in a table"
+            f" of 256 intervals of {top / 128:.3g}, is coarse around 0; scale its input down"
+        )
 
 
 def _top(form: Format) -> float:

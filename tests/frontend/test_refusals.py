@@ -71,17 +71,25 @@ def test_recurrent_node(case, tmp_path):
 
 
 TAILS = {
-    "unknown operator": (helper.make_node("Evil", ["Y"], ["z"]), "Evil.*supported are Add, ArgMax"),
+    "unknown operator": (helper.make_node("Evil", ["Y"], ["z"]), "Evil.*supported are Abs, Add"),
     "unknown domain": (helper.make_node("Relu", ["Y"], ["z"], domain="com.x"), "com.x.Relu"),
     "log softmax": (helper.make_node("LogSoftmax", ["Y"], ["z"]), "LogSoftmax"),
     "softmax axis": (helper.make_node("Softmax", ["Y"], ["z"], axis=0), "axis 0; only the last"),
     "first step": (helper.make_node("Gather", ["Y", "zero"], ["z"]), "time step 0; only the last"),
-    "feature": (helper.make_node("Gather", ["Y", "zero"], ["z"], axis=3), "picks feature 0 of 3"),
+    "features": (
+        helper.make_node("Gather", ["Y", "six"], ["z"], axis=3),
+        r"picks \[6, 2\] of 3 features",
+    ),
     "window": (helper.make_node("Flatten", ["Y"], ["z"], axis=0), r"flattens \[4, 1, 1, 3\]"),
     "range": (helper.make_node("Slice", ["Y", "zero1", "two"], ["z"]), "slices 0:2"),
     "reshape": (helper.make_node("Reshape", ["Y", "six"], ["z"]), "reshapes"),
-    "residual": (helper.make_node("Add", ["Y", "Y"], ["z"]), "adds two computed tensors"),
-    "constant sum": (helper.make_node("Add", ["Y", "bias"], ["z"]), "not a linear layer's"),
+    "state to step": (
+        helper.make_node("Add", ["Y", "Y_h"], ["z"]),
+        "both must be per step or both",
+    ),
+    "quotient": (helper.make_node("Div", ["W", "Y"], ["z"]), "divides by the computed tensor 'Y'"),
+    "zero divisor": (helper.make_node("Div", ["Y", "bias"], ["z"]), "divides by zero"),
+    "constant sum": (helper.make_node("Add", ["Y", "W"], ["z"]), r"shape \[1, 12, 2\] for 3"),
     "redefinition": (helper.make_node("Relu", ["Y"], ["Y"]), "'Y' is defined a second time"),
     "bomb": (
         helper.make_node("ConstantOfShape", ["huge"], ["z"]),

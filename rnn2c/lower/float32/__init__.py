@@ -1,7 +1,8 @@
 """Lower layers to float32: the same stages as for integers, without formats and multipliers.
 
 A sum over x and h is always one sum, there is nothing to limit, and every state is one float per
-unit.  Layers that only move values (argmax, the last step) need no lowering of their own.
+unit.  Layers that only move values (argmax, the last step, Concat, Pick) need no lowering of
+their own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ from typing import Any
 from rnn2c.ir import graph
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.float32.cells import lower_gru, lower_lstm, lower_rnn
-from rnn2c.lower.float32.layers import lower_activation, lower_linear, lower_raw, lower_softmax
+from rnn2c.lower.float32.layers import lower_linear, lower_raw, lower_softmax
+from rnn2c.lower.float32.pointwise import (
+    lower_activation,
+    lower_affine,
+    lower_product,
+    lower_sum,
+)
 
 __all__ = ["FLOAT_LOWERINGS", "lower_raw"]
 
@@ -23,4 +30,7 @@ FLOAT_LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Linear: lower_linear,
     graph.Activation: lower_activation,
     graph.Softmax: lower_softmax,
+    graph.Affine: lower_affine,
+    graph.Sum: lower_sum,
+    graph.Product: lower_product,
 }

@@ -1,4 +1,4 @@
-"""Lower what is not a cell to float32: Linear, activations, softmax, sensor counts."""
+"""Lower what is neither cell nor elementwise to float32: Linear, softmax, sensor counts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rnn2c.ir.graph import FLOAT32
 from rnn2c.ir.program import Call, Dot, Elem, RawInput, Reduce, Signal, Stage, Store
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.float32.dot import Part, const, dot
+from rnn2c.lower.float32.pointwise import function_call
 from rnn2c.lower.raw import RawScale, raw_channels
 
 
@@ -20,20 +21,11 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
     outs = ("sum",) if layer.activation else ("y",)
     body: list[Call | Dot] = [dot(b, layer, "", outs, parts, layer.bias[:, None])]
     if layer.activation:
-        body.append(Call("y", f"{layer.activation}_f32", ("sum",)))
+        body.append(function_call(b, layer, "y", "sum"))
     suffix = f" then {layer.activation}" if layer.activation else ""
     title = b.title(layer, f"linear {weight.shape[1]} -> {len(weight)}{suffix}")
     stores = b.define(layer.name, "y", f"output of {layer.name}")
     b.append(rate, Stage(title, len(weight), tuple(body), stores))
-
-
-def lower_activation(b: Builder, layer: graph.Activation) -> None:
-    """An activation of a value that no Linear layer computes."""
-    rate = b.rates[layer.name]
-    body = (Call("y", f"{layer.function}_f32", (b.place(layer.inputs[0], rate).elem(),)),)
-    stores = b.define(layer.name, "y", f"output of {layer.name}")
-    title = b.title(layer, layer.function)
-    b.append(rate, Stage(title, b.sizes[layer.name], body, stores))
 
 
 def lower_softmax(b: Builder, layer: graph.Softmax) -> None:

@@ -1,0 +1,91 @@
+"""Fold an Affine layer into the Affine or Linear before it, or into the weights of the Linear and
+recurrent layers that read it.  What is folded costs nothing.
+
+Folding backwards scales whole rows and is always right.  Folding forwards scales columns of one
+quantized matrix, so it is done only where that leaves the matrix well conditioned: the scales of
+the features must be alike within SPREAD and the offsets small; what an offset adds to x, the
+rounding of every weight is multiplied with.  Other ones, the normalization of a sensor that reads
+1000 +- 1 for example, stay a stage of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Layer, Model, Tensor
+
+SPREAD = 8.0
+LARGEST_OFFSET = 2.0
+
+
+def fold_affine(model: Model) -> Model:
+    """Repeat until no Affine can be folded."""
+    while (folded := _fold_one(model)) is not None:
+        model = folded
+    return model
+
+
+def _fold_one(model: Model) -> Model | None:
+    shown = {output.value for output in model.outputs}
+    for affine in model.layers:
+        if not isinstance(affine, graph.Affine):
+            continue
+        source = next((p for p in model.layers if p.name == affine.inputs[0]), None)
+        before = None if source is None or source.name in shown else _backwards(source, affine)
+        if before is not None and len(_readers(model, affine.inputs[0])) == 1:
+            kept = [p for p in model.layers if p is not source]
+            return model.with_layers(tuple(before if p is affine else p for p in kept))
+        readers = _readers(model, affine.name)
+        if affine.name not in shown and _fits_forwards(affine, readers):
+            folded = {p.name: _forwards(p, affine) for p in readers}
+            kept = [p for p in model.layers if p is not affine]
+            return model.with_layers(tuple(folded.get(p.name, p) for p in kept))
+    return None
+
+
+def _readers(model: Model, value: str) -> list[Layer]:
+    return [p for p in model.layers if value in p.inputs]
+
+
+def _backwards(source: Layer, affine: graph.Affine) -> Layer | None:
+    """One layer, called like the Affine, that does the work of both; None if there is none."""
+    match source:
+        case graph.Linear(weight=weight, bias=bias, activation=""):
+            scaled = Tensor(weight.real() * affine.scale[:, None])
+            more = bias * affine.scale + affine.offset
+            return replace(source, name=affine.name, weight=scaled, bias=more)
+        case graph.Affine(scale=scale, offset=offset):
+            more = offset * affine.scale + affine.offset
+            return replace(source, name=affine.name, scale=scale * affine.scale, offset=more)
+    return None
+
+
+def _fits_forwards(affine: graph.Affine, readers: Sequence[Layer]) -> bool:
+    """Whether every reader is a layer with weights for x, and folding costs no accuracy."""
+    if not readers or not all(_reads_as_data(p, affine.name) for p in readers):
+        return False
+    scale = np.abs(affine.scale)
+    alike = float(scale.min()) * SPREAD >= float(scale.max()) > 0
+    return alike and float(np.abs(affine.offset).max()) <= LARGEST_OFFSET
+
+
+def _reads_as_data(layer: Layer, value: str) -> bool:
+    return isinstance(layer, (graph.Linear, graph.Recurrent)) and layer.inputs[0] == value
+
+
+def _forwards(layer: Layer, affine: graph.Affine) -> Layer:
+    inputs = (affine.inputs[0], *layer.inputs[1:])
+    match layer:
+        case graph.Linear(weight=weight, bias=bias):
+            real = weight.real()
+            more = bias + real @ affine.offset
+            return replace(layer, inputs=inputs, weight=Tensor(real * affine.scale), bias=more)
+        case graph.Recurrent(w_ih=w_ih, b_ih=b_ih):
+            real = w_ih.real()
+            more = b_ih + real @ affine.offset
+            return replace(layer, inputs=inputs, w_ih=Tensor(real * affine.scale), b_ih=more)
+    return layer

@@ -290,25 +290,50 @@ def test_edits_start_from_a_model_that_loads(tmp_path):
     assert load(edited(tmp_path, lambda c: None)).layers
 
 
-def test_every_setting_is_read_or_refused(tmp_path, monkeypatch):
-    """Settings of the layers that may be anything are exactly those listed as harmless."""
-    path = edited(tmp_path, lambda c: None)
+CELL = "activation dtype go_backwards name return_sequences return_state units use_bias"
+SENSITIVE = {
+    "BatchNormalization": "axis center dtype epsilon name renorm scale",
+    "Dense": "activation dtype name quantization_config units use_bias",
+    "LSTM": f"{CELL} recurrent_activation",
+    "TimeDistributed": "dtype layer name",
+    "GRU": f"{CELL} recurrent_activation reset_after",
+    "SimpleRNN": CELL,
+    "Dropout": "dtype name",
+    "Activation": "activation dtype name",
+    "ReLU": "dtype max_value name negative_slope threshold",
+    "Softmax": "axis dtype name",
+}
+
+
+def test_every_setting_is_read_or_harmless(tmp_path, monkeypatch):
+    """A strange value is taken by those settings only that change no result."""
+    steps = {"return_sequences": True}
+    stack = [
+        layers.BatchNormalization(),
+        layers.Dense(2),
+        LSTM(2, **steps),
+        layers.TimeDistributed(layers.Dense(2)),
+        GRU(2, **steps),
+        RNN(2),
+        layers.Dropout(0.1),
+        layers.Activation("tanh"),
+        layers.ReLU(),
+        layers.Softmax(),
+    ]
+    path = saved(network(stack), tmp_path, "keras")
     whole = keras_file.read_keras(path)
-    strange = {"class_name": "Strange", "config": {}}
-    refused = set()
-    for at, key in [(k, key) for k in (1, 2) for key in settings(whole.config, k)]:
-        changed = copy.deepcopy(whole.config)
-        settings(changed, at)[key] = strange
-        file = replace(whole, config=changed)
-        monkeypatch.setattr("rnn2c.frontend.keras.read_keras", lambda path, file=file: file)
-        try:
-            load(path)
-        except Rnn2cError:
-            refused.add(key)
-    assert refused == set(
-        """activation dtype go_backwards name quantization_config recurrent_activation reset_after
-        return_sequences return_state units use_bias""".split()
-    )
+    refused: dict[str, set[str]] = {}
+    for at, entry in enumerate(whole.config["config"]["layers"][1:], 1):
+        for key in entry["config"]:
+            changed = copy.deepcopy(whole.config)
+            settings(changed, at)[key] = {"class_name": "Strange", "config": {}}
+            file = replace(whole, config=changed)
+            monkeypatch.setattr("rnn2c.frontend.keras.read_keras", lambda path, file=file: file)
+            try:
+                load(path)
+            except Rnn2cError:
+                refused.setdefault(entry["class_name"], set()).add(key)
+    assert refused == {kind: set(keys.split()) for kind, keys in SENSITIVE.items()}
 
 
 def test_without_h5py(tmp_path, monkeypatch):

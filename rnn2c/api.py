@@ -34,7 +34,8 @@ class Program(ir_program.Program):
 def load(
     source: Any, example_input: Any = None, *, name: str | None = None, cross_check: bool = True
 ) -> Model:
-    """A float Model from an .onnx file or a torch.nn.Module (with an example input, batch 1).
+    """A float Model from an .onnx, .keras or .h5 file, or a torch.nn.Module (with an example input,
+    batch 1).
 
     Raises Rnn2cError with one line that says what is not supported and what is.
     """

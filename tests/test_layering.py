@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 # The public methods Program.run and run_integer: a call passed on, imported when it is made.
 DELEGATED = frozenset({("ir/program.py", "execute")})
 
-LAZY_LIBRARIES = frozenset({"torch", "onnxruntime"})
+LAZY_LIBRARIES = frozenset({"h5py", "keras", "onnxruntime", "tensorflow", "torch"})
 LAZY_EXCEPT_IN = "compress"
 
 LINE_LIMIT = 350
@@ -257,6 +257,7 @@ SEEDED = [
     (heavy_imports, "rnn2c/frontend/pytorch.py", "import torch\n"),
     (heavy_imports, "rnn2c/frontend/pytorch.py", "try:\n    from torch import nn\nexcept E: ...\n"),
     (heavy_imports, "rnn2c/validate/check.py", "class A:\n    import onnxruntime as ort\n"),
+    (heavy_imports, "rnn2c/frontend/files.py", "import h5py\n"),
     (target_names, "rnn2c/emit/c.py", "if target.name == 'x': ...\n"),
     (target_names, "rnn2c/emit/c.py", "y = 1 if program.target.name in ('x',) else 2\n"),
     (target_names, "rnn2c/emit/c.py", "if 'avr' in self.target.name: ...\n"),

@@ -30,7 +30,7 @@ MAX_FILE_BYTES = 128 * 2**20
 MAX_WEIGHTS = 2**24
 MAX_JSON_DEPTH = 40
 MEMORY_BYTES = 2**30
-SECONDS = 8
+SECONDS = 5
 REFUSED = 3
 ZIPPED = ".keras"
 
@@ -87,7 +87,8 @@ def _unpack(path: Path, data: bytes, zipped: bool) -> tuple[Json, list[NDArray[A
             f"{quoted(path)}: reading did not finish in {4 * SECONDS} s; save the model again"
         ) from None
     if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        lines = lines or [f"reading it crashed or took more than {SECONDS} s"]
         if done.returncode == REFUSED:
             raise UnsupportedError(f"{quoted(path)}: {lines[-1][:300]}")
         raise Rnn2cError(f"{quoted(path)}: damaged ({lines[-1][:120]}); save the model again")

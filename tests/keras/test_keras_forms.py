@@ -124,9 +124,6 @@ def test_settings_that_change_nothing(tmp_path):
     model.compile("adam", "mse")
     for kind in FORMATS:
         assert_same(saved(model, tmp_path, kind), model)
-        for layer in model.layers:
-            if hasattr(layer, "reset_states"):
-                layer.reset_states()
 
 
 def test_model_that_was_trained(tmp_path):

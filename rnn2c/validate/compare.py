@@ -1,7 +1,7 @@
 """What one sequence gave, and the comparison of two such records by name.
 
-Integers, class indices among them, have to be equal.  Floats may differ by FLOAT_TOLERANCE of their scale: the largest
-magnitude of the reference in that buffer and sequence, at least 1.
+Integers, class indices among them, have to be equal.  Floats may differ by FLOAT_TOLERANCE of their
+scale: the largest magnitude of the reference in that buffer and sequence, at least 1.
 """
 
 from __future__ import annotations

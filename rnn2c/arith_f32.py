@@ -3,9 +3,9 @@
 Read the same ways: run on numpy float32 arrays (`interp.py`) and translated to C
 (`emit/arith_c.py`), in the same subset of Python.  A statement of type f32 is computed in single
 precision, operation by operation: no double, no fused multiply-add.  Beside + - * allowed: / and
-the functions exp and tanh, which are expf and tanhf of the compiler's libm.  These differ in the
-last bits from one libm to another (here they are rounded correctly), so results are compared by
-tolerance, and ranges are not proven.
+the functions of LIBRARY in `arith_tree.py`, each call a statement of its own.  In C they are the
+libm's, which differ in their last bits from one another (here they are rounded correctly): results
+are compared by tolerance, and ranges are not proven.
 """
 
 from __future__ import annotations

@@ -216,8 +216,10 @@ def _checked(statement: Statement) -> Statement:
     for part in _parts(statement.expression):
         real = statement.type == REAL
         match part:
-            case Real() | Library():
+            case Real():
                 fits = real
+            case Library():  # may be a macro for a function of double: nothing else with it
+                fits = real and part is statement.expression
             case Binary(operator, _, _):
                 fits = operator in REAL_OPERATORS if real else operator != "/"
             case _:

@@ -23,9 +23,7 @@ def bench(as_json: bool, **options: Any) -> None:
     result = run_bench(job.compiled.program, sequences)
     click.echo(json.dumps(result.to_json()) if as_json else _summary(result))
     if job.compiled.program.is_float and not as_json:
-        click.echo(
-            "  note    libm and the compiler's float routines are not part of the flash above"
-        )
+        click.echo("  note    the flash above is without libm and the compiler's float routines")
 
 
 def _summary(result: Bench) -> str:

@@ -196,7 +196,8 @@ def test_the_order_of_the_stream_is_that_of_dense8() -> None:
 
 def test_the_subset_keeps_reals_and_integers_apart() -> None:
     assert tree("sigmoid_f32").library() == {"exp"}
-    for type_, bad in (("i32", "x / 2"), ("f32", "x >> 2"), ("i32", "exp(x)"), ("i32", "x + 0.5")):
+    cases = (("i32", "x / 2"), ("f32", "x >> 2"), ("i32", "exp(x)"), ("i32", "x + 0.5"))
+    for type_, bad in (*cases, ("f32", "1.0 + exp(x)")):
         with pytest.raises(TypeError, match=f"in a statement of type {type_}"):
             parse(_function(f"def f(x: {type_}) -> {type_}:\n    return {bad}\n"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn2c.calibration import SequenceSet
-from rnn2c.cli.options import calibration, numbers
+from rnn2c.cli.options import calibration, example_input, numbers
 from rnn2c.errors import Rnn2cError
 from rnn2c.ir.names import identifier
 from rnn2c.pipeline import Compiled, QuantizeOptions, RawScale, compile_model, load
@@ -23,7 +23,8 @@ class Job:
 
 
 def compile_from(
-    *, model: Path, calib: Path | None, target: str, name: str | None, crosscheck: bool,
+    *, model: Path, module: str | None, example_shape: str | None, calib: Path | None,
+    target: str, name: str | None, crosscheck: bool,
     input_scale: str | None, input_offset: str | None, percentile: float | None,
     profile: str | None, **numerics: Any,
 ) -> Job:  # fmt: skip
@@ -37,7 +38,8 @@ def compile_from(
     raw = _raw_scale(input_scale, input_offset)
     if name is not None and identifier(name, "_") == "_":
         raise Rnn2cError(f"--name {name!r}: give a name with ASCII letters or digits")
-    float_model = load(model, name=name, cross_check=crosscheck)
+    example = example_input(example_shape)
+    float_model = load(model, example, name=name, cross_check=crosscheck, module=module)
     data = calibration(calib, float_model)
     return Job(compile_model(float_model, data, chosen, options, raw), data)
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rnn2c.errors import Rnn2cError, UnsupportedError, one_line, quoted
+from rnn2c.frontend.pytorch_file import EXPORTED, PICKLES, load_weights, refuse_exported, zeros
 from rnn2c.ir.graph import Model
-
-PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
 
 
 def load(
@@ -21,9 +20,11 @@ def load(
     *,
     name: str | None = None,
     cross_check: bool = True,
+    module: str | None = None,
 ) -> Model:
     """Import an .onnx file (a path) or a torch.nn.Module (with an example input of batch 1).
 
+    A .pt file of weights needs module, FILE.py:FUNCTION, which is executed; see pytorch_file.
     name: of the Model.  cross_check: compare with onnxruntime or torch.  Raises Rnn2cError, one
     line that names the file, node or layer and what to do instead.
     """
@@ -32,22 +33,27 @@ def load(
             from rnn2c.frontend.pytorch import load_module
 
             return load_module(source, example_input, name, cross_check=cross_check)
-        return _load_path(source, name, cross_check)
+        return _load_path(source, example_input, name, cross_check, module)
     except Rnn2cError as error:
         raise type(error)(one_line(str(error))) from error.__cause__
 
 
-def _load_path(source: object, name: str | None, cross_check: bool) -> Model:
+def _load_path(
+    source: object, example: Any, name: str | None, cross_check: bool, module: str | None
+) -> Model:
     if not isinstance(source, (str, os.PathLike)):
         raise Rnn2cError(
             f"cannot load a {type(source).__name__}; give the path of an .onnx file or a module"
         )
     path = Path(source)
     if path.suffix.lower() in PICKLES:
-        raise UnsupportedError(
-            f"{quoted(path)}: pickled weights or modules are not loaded (only a state_dict without "
-            "unsafe pickles could be); export the model to ONNX or pass the module to rnn2c.load"
+        return load_weights(path, module, example, name, cross_check=cross_check)
+    if module is not None or example is not None:
+        raise Rnn2cError(
+            f"{quoted(path)}: --module and an example input go with a .pt file of weights only"
         )
+    if path.suffix.lower() == EXPORTED:
+        refuse_exported(path)
     if path.suffix.lower() != ".onnx":
         raise UnsupportedError(f"{quoted(path)}: not an .onnx file; export the model to ONNX")
     from rnn2c.frontend.onnx import load_onnx
@@ -63,4 +69,4 @@ def _is_module(source: object) -> bool:
     )
 
 
-__all__ = ["load"]
+__all__ = ["load", "zeros"]

@@ -32,14 +32,20 @@ class Program(ir_program.Program):
 
 
 def load(
-    source: Any, example_input: Any = None, *, name: str | None = None, cross_check: bool = True
+    source: Any,
+    example_input: Any = None,
+    *,
+    name: str | None = None,
+    cross_check: bool = True,
+    module: str | None = None,
 ) -> Model:
     """A float Model from an .onnx, .keras or .h5 file, or a torch.nn.Module (with an example input,
     batch 1).
 
+    A .pt file of weights needs module="FILE.py:FUNCTION", what makes its module; it is executed.
     Raises Rnn2cError with one line that says what is not supported and what is.
     """
-    return pipeline.load(source, example_input, name=name, cross_check=cross_check)
+    return pipeline.load(source, example_input, name=name, cross_check=cross_check, module=module)
 
 
 def quantize(model: Model, calibration: Data, **options: Any) -> Model:

@@ -10,7 +10,7 @@ from click import get_current_context
 from click.core import ParameterSource
 
 from rnn2c.calibration import SequenceSet
-from rnn2c.cli.options import calibration, numbers
+from rnn2c.cli.options import calibration, example_input, numbers
 from rnn2c.errors import Rnn2cError
 from rnn2c.ir.names import identifier
 from rnn2c.pipeline import (
@@ -38,21 +38,23 @@ class Job:
 
 
 def compile_from(
-    *, model: Path, target: str, name: str | None, crosscheck: bool, precision: str,
-    input_scale: str | None, input_offset: str | None, **numerics: Any,
+    *, model: Path, module: str | None, example_shape: str | None, target: str, name: str | None,
+    crosscheck: bool, precision: str, input_scale: str | None, input_offset: str | None,
+    **numerics: Any,
 ) -> Job:  # fmt: skip
     """Everything `model_options` collects, compiled; raises Rnn2cError."""
     chosen = load_target(target)
     raw = _raw_scale(input_scale, input_offset)
     if name is not None and identifier(name, "_") == "_":
         raise Rnn2cError(f"--name {name!r}: give a name with ASCII letters or digits")
+    example = example_input(example_shape)
     if precision == "float32":
         _refuse_integer_options()
-        float_model = load(model, name=name, cross_check=crosscheck)
+        float_model = load(model, example, name=name, cross_check=crosscheck, module=module)
         return Job(compile_float32(float_model, chosen, raw), None)
     calib = numerics.pop("calib")
     options = _quantize_options(chosen, **numerics)
-    float_model = load(model, name=name, cross_check=crosscheck)
+    float_model = load(model, example, name=name, cross_check=crosscheck, module=module)
     data = calibration(calib, float_model)
     return Job(compile_model(float_model, data, chosen, options, raw), data)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from rnn2c.cli.options import json_option
+from rnn2c.cli.options import SOURCE, example_input, json_option
 from rnn2c.ir.facts import LayerFacts, ModelFacts, model_facts
 from rnn2c.ir.graph import Model
 from rnn2c.ir.names import prose
@@ -18,12 +18,23 @@ from rnn2c.pipeline import Memory, load, memory, prepare
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
+@SOURCE[0]
+@SOURCE[1]
 @click.option("--name", help="Name of the model [default: the file's].")
 @click.option("--crosscheck/--no-crosscheck", default=True, help="Compare with onnxruntime.")
 @json_option
-def inspect(model: Path, name: str | None, crosscheck: bool, as_json: bool) -> None:
+def inspect(
+    model: Path,
+    module: str | None,
+    example_shape: str | None,
+    name: str | None,
+    crosscheck: bool,
+    as_json: bool,
+) -> None:
     """Show the layers, the work per step and the memory of MODEL; needs no calibration."""
-    imported = prepare(load(model, name=name, cross_check=crosscheck))
+    example = example_input(example_shape)
+    found = load(model, example, name=name, cross_check=crosscheck, module=module)
+    imported = prepare(found)
     facts = model_facts(imported)
     need = memory(imported, facts)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,9 +10,11 @@ from typing import Any, TypeVar
 import rich_click as click
 
 from rnn2c.calibration import SequenceSet, read_sequences
-from rnn2c.errors import Rnn2cError
+from rnn2c.errors import Rnn2cError, quoted
 from rnn2c.ir.graph import Model
+from rnn2c.pipeline import zeros
 
+LARGEST_EXAMPLE = 1 << 22
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -19,11 +22,27 @@ def _file(name: str, help_: str, *, required: bool = False) -> Callable[[F], F]:
     return click.option(name, type=click.Path(path_type=Path), required=required, help=help_)
 
 
+SOURCE = (
+    click.option(
+        "--module",
+        metavar="FILE.py:FUNCTION",
+        help="For a .pt file of weights: what makes its module. The file is executed.",
+    ),
+    click.option(
+        "--example-shape",
+        metavar="1,T,N[;...]",
+        help="Shapes of the inputs of that module, if FUNCTION does not return them.",
+    ),
+)
+"""Where a module comes from that a file of weights belongs to."""
+
+
 def model_options(command: F) -> F:
     """MODEL, --calib, --target and everything that decides the numbers."""
     for decorate in reversed(
         (
             click.argument("model", type=click.Path(path_type=Path)),
+            *SOURCE,
             _file("--calib", "Calibration sequences (.npz, one array per model input)."),
             click.option(
                 "--target", default="host", show_default=True, help="See `rnn2c targets`."
@@ -91,6 +110,22 @@ def out_option(command: F) -> F:
         help="Folder for the C files.",
     )  # fmt: skip
     return decorate(command)
+
+
+def example_input(text: str | None) -> Any:
+    """`1,50,6;1,1,24` as zeros of these shapes, None for None; raises Rnn2cError."""
+    if text is None:
+        return None
+    try:
+        shapes = tuple(tuple(int(n) for n in shape.split(",")) for shape in text.split(";"))
+    except ValueError:
+        shapes = ((0,),)
+    if any(min(shape) < 1 or math.prod(shape) > LARGEST_EXAMPLE for shape in shapes):
+        raise Rnn2cError(
+            f"--example-shape {quoted(text)}: expected positive sizes, such as 1,50,6, of at most "
+            f"{LARGEST_EXAMPLE} elements"
+        )
+    return zeros(shapes)
 
 
 def numbers(text: str, option: str) -> tuple[float, ...]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rnn2c.errors import Rnn2cError, UnsupportedError, one_line, quoted
+from rnn2c.frontend.pytorch_file import EXPORTED, PICKLES, load_weights, refuse_exported, zeros
 from rnn2c.ir.graph import Model
 
 KERAS = (".keras", ".h5", ".hdf5")
-PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
 
 
 def load(
@@ -22,10 +22,12 @@ def load(
     *,
     name: str | None = None,
     cross_check: bool = True,
+    module: str | None = None,
 ) -> Model:
     """Import an .onnx, .keras or .h5 file (a path) or a torch.nn.Module (with an example input of
     batch 1).
 
+    A .pt file of weights needs module, FILE.py:FUNCTION, which is executed; see pytorch_file.
     name: of the Model.  cross_check: compare with onnxruntime or torch (Keras is never run).
     Raises Rnn2cError, one line that names the file, node or layer and what to do instead.
     """
@@ -34,12 +36,14 @@ def load(
             from rnn2c.frontend.pytorch import load_module
 
             return load_module(source, example_input, name, cross_check=cross_check)
-        return _load_path(source, name, cross_check)
+        return _load_path(source, example_input, name, cross_check, module)
     except Rnn2cError as error:
         raise type(error)(one_line(str(error))) from error.__cause__
 
 
-def _load_path(source: object, name: str | None, cross_check: bool) -> Model:
+def _load_path(
+    source: object, example: Any, name: str | None, cross_check: bool, module: str | None
+) -> Model:
     if not isinstance(source, (str, os.PathLike)):
         raise Rnn2cError(
             f"cannot load a {type(source).__name__}; give the path of an .onnx, .keras or "
@@ -47,14 +51,17 @@ def _load_path(source: object, name: str | None, cross_check: bool) -> Model:
         )
     path = Path(source)
     if path.suffix.lower() in PICKLES:
-        raise UnsupportedError(
-            f"{quoted(path)}: pickled weights or modules are not loaded (only a state_dict without "
-            "unsafe pickles could be); export the model to ONNX or pass the module to rnn2c.load"
+        return load_weights(path, module, example, name, cross_check=cross_check)
+    if module is not None or example is not None:
+        raise Rnn2cError(
+            f"{quoted(path)}: --module and an example input go with a .pt file of weights only"
         )
     if path.suffix.lower() in KERAS:
         from rnn2c.frontend.keras import load_keras
 
         return load_keras(path, name)
+    if path.suffix.lower() == EXPORTED:
+        refuse_exported(path)
     if path.suffix.lower() != ".onnx":
         raise UnsupportedError(
             f"{quoted(path)}: not an .onnx, .keras or .h5 file; export the model to ONNX"
@@ -72,4 +79,4 @@ def _is_module(source: object) -> bool:
     )
 
 
-__all__ = ["load"]
+__all__ = ["load", "zeros"]

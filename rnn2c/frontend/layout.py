@@ -12,6 +12,7 @@ from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.values import Axes, Axis, Kind, Value
 
 ENDLESS = 2**31 - 1
+MOST_PICKED = 2**16
 
 
 class Layout:
@@ -170,7 +171,7 @@ class Layout:
         if step == 1 and start == 0 and stop >= (ENDLESS if axis.size is None else axis.size):
             return value
         if self.axes.kind(axis) == "feature" and axis.size is not None:
-            return self.take(value, at, list(range(axis.size))[slice(start, stop, step)], where)
+            return self.take(value, at, range(axis.size)[slice(start, stop, step)], where)
         if step != 1:
             raise UnsupportedError(f"{where}: slices with step {step}; only step 1 is supported")
         if axis.size is None:
@@ -202,6 +203,10 @@ class Layout:
             raise UnsupportedError(
                 f"{where}: picks {len(indices)} elements of a dimension; only features or one time "
                 "step, the last, can be picked"
+            )
+        if len(indices) > MOST_PICKED:
+            raise UnsupportedError(
+                f"{where}: picks {len(indices)} features; at most {MOST_PICKED} can be picked"
             )
         if not indices or not all(-size <= k < size for k in indices):
             raise Rnn2cError(f"{where}: picks {list(indices)[:8]} of {size} features")

@@ -57,6 +57,7 @@ def _per_feature(builder: Builder, x: Value, constant: Constant, where: str) -> 
                 f"{where}: a constant of shape {list(constant.shape)} for {size} features; give one"
                 " number, or one per feature"
             )
+    builder.fold(size, where)
     values = np.broadcast_to(np.asarray(constant, np.float64).reshape(-1), (size,))
     return np.array(values)
 

@@ -50,7 +50,8 @@ class Network(nn.Module):
         self.uses = uses
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...] | torch.Tensor:
-        results = tuple(use(self, x, self.gru(x)[0]) for use in self.uses)
+        h = self.gru(x)[0]
+        results = tuple(use(self, x, h) for use in self.uses)
         return results if len(results) > 1 else results[0]
 
 
@@ -152,6 +153,14 @@ MODULE_ONLY: dict[str, Use] = {
     "gelu with tanh": lambda n, x, h: nn.functional.gelu(n.fc(h), approximate="tanh"),
 }
 """Forms that an exporter to ONNX takes apart into operators that are not supported."""
+
+TAKEN_APART = {
+    "list of indices": "GatherND",
+    "softplus": "Greater",
+    "softplus of large": "Greater",
+    "softplus with beta": "Greater",
+}
+"""What the new exporter makes of these has this operator, which is refused."""
 
 NETWORKS = {**AFFINE, **PAIRS, **FUNCTIONS, **MODULE_ONLY}
 TOGETHER = 9

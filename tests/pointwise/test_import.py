@@ -7,8 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from networks import FEATURES, GROUPS, MODULE_ONLY, STEPS, exported, network, title
+from networks import (
+    FEATURES,
+    GROUPS,
+    MODULE_ONLY,
+    STEPS,
+    TAKEN_APART,
+    exported,
+    network,
+    title,
+)
 
+from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import load
 from rnn2c.ir import graph
 
@@ -26,12 +36,19 @@ def test_module(names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("dynamo", [True, False], ids=["new", "old"])
 @pytest.mark.parametrize("names", GROUPS, ids=title)
 def test_onnx(names: tuple[str, ...], dynamo: bool, tmp_path: Path) -> None:
-    kept = tuple(n for n in names if n not in MODULE_ONLY)
+    refused = {**MODULE_ONLY, **(TAKEN_APART if dynamo else {})}
+    kept = tuple(n for n in names if n not in refused)
     model = load(exported(kept, tmp_path / "model.onnx", dynamo=dynamo))
     said = model.cross_check
     assert said.startswith("agrees with onnxruntime ")
     assert float(said.rsplit(" ", 1)[1]) <= 1e-5
     assert len(model.outputs) == len(kept)
+
+
+@pytest.mark.parametrize("name", TAKEN_APART)
+def test_what_the_new_exporter_takes_apart_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Rnn2cError, match=TAKEN_APART[name]):
+        load(exported((name,), tmp_path / "model.onnx", dynamo=True))
 
 
 @pytest.mark.parametrize(

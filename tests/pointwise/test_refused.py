@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from rnn2c.errors import Rnn2cError
@@ -67,6 +69,35 @@ def test_module(case: str) -> None:
     with pytest.raises(Rnn2cError, match=message) as caught:
         load(Net(use).eval(), torch.randn(1, STEPS, FEATURES))
     assert "\n" not in str(caught.value)
+
+
+HUGE = {
+    "scale": (helper.make_node("Mul", ["X", "c"], ["z"]), "makes a constant of"),
+    "slice": (helper.make_node("Slice", ["X", "from", "to", "axis"], ["z"]), "at most 65536"),
+}
+
+
+@pytest.mark.parametrize("case", HUGE)
+def test_a_huge_feature_size_in_a_small_file_costs_no_memory(case: str, tmp_path: Path) -> None:
+    node, message = HUGE[case]
+    arrays = {
+        "c": np.array(2.0, np.float32),
+        "from": np.array([1]),
+        "to": np.array([2**39]),
+        "axis": np.array([2]),
+    }
+    made = helper.make_graph(
+        [node],
+        "huge",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, (1, 1, 2**40))],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(a, n) for n, a in arrays.items()],
+    )
+    path = tmp_path / "huge.onnx"
+    proto = helper.make_model(made, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(Rnn2cError, match=message):
+        load(path)
 
 
 def scaled(size: int) -> graph.Affine:

@@ -14,7 +14,7 @@ import zipfile
 from typing import Any
 
 MAX_JSON = 4 * 2**20
-MAX_OBJECTS = 20_000
+MAX_OBJECTS = 5_000
 MAX_DEPTH = 24
 MAX_PATH = 2000
 MAX_NAMES = 100_000

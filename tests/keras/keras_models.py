@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported
 import keras
 from keras import layers
 
+from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import load
 from rnn2c.ir.graph import Model
 
@@ -132,6 +135,24 @@ def compare(imported: Model, feeds: Sequence[np.ndarray], expected: Sequence[np.
         assert ours.shape == theirs[0].shape
         assert np.abs(theirs).max() > 1e-3, "Keras gives zeros: nothing would be compared"
         np.testing.assert_allclose(ours, theirs[0], rtol=0, atol=1e-5)
+
+
+def refusal(path: Path) -> str:
+    """The one line about a file that is refused within 10 s of processor time."""
+    started = _processor_seconds()
+    with pytest.raises(Rnn2cError) as caught:
+        load(path)
+    assert _processor_seconds() - started < 10
+    text = str(caught.value)
+    assert text == " ".join(text.split())
+    assert len(text) < 500
+    return text
+
+
+def _processor_seconds() -> float:
+    """Of this process and its children: unlike a clock, not a matter of what else is running."""
+    used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
 
 
 def rewritten(path: Path, change: dict[str, bytes]) -> Path:

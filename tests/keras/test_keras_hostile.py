@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from keras_models import FORMATS, Case, layers, network, rewritten, saved, sequential
+from keras_models import FORMATS, Case, layers, network, refusal, rewritten, saved, sequential
 
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import load
@@ -28,18 +27,6 @@ def good(tmp_path_factory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("good")
     model = sequential(Case("gru", 1, False, "dense"))
     return {kind: saved(model, folder, kind).read_bytes() for kind in FORMATS}
-
-
-def refusal(path: Path) -> str:
-    """The one line about the file, given within 10 s."""
-    started = time.monotonic()
-    with pytest.raises(Rnn2cError) as caught:
-        load(path)
-    assert time.monotonic() - started < 10
-    text = str(caught.value)
-    assert text == " ".join(text.split())
-    assert len(text) < 500
-    return text
 
 
 def written(folder: Path, kind: str, data: bytes) -> Path:
@@ -247,8 +234,8 @@ WEIGHTS: dict[str, tuple[Callable[[Any], object], str]] = {
     "large": (change("layers/dense/vars/0", 1e38), "kernel[0, 0] is 9.99"),
     "loop": (loop, "nested deeper than 24 levels"),
     "many": (
-        lambda f: [f.create_group(f"layers/g{k}") for k in range(20_001)],
-        "more than 20000 objects",
+        lambda f: [f.create_group(f"layers/g{k}") for k in range(5_001)],
+        "more than 5000 objects",
     ),
     "no text": (lambda f: f["layers"].attrs.__setitem__("name", [1.5]), "'name' is no text"),
     "other layer": (

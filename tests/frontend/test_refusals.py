@@ -195,7 +195,7 @@ def test_weights_without_their_module(suffix, tmp_path):
     with pytest.raises(Rnn2cError, match="no such file"):
         load(path)
     torch.save(nn.GRU(2, 3).state_dict(), path)
-    with pytest.raises(Rnn2cError, match="--module .*or export the model to ONNX"):
+    with pytest.raises(Rnn2cError, match=r"--module .*or export the model to ONNX"):
         load(path)
 
 

@@ -104,12 +104,11 @@ def check_fits(program: Program) -> None:
     part = program.target.name
     if need.flash > limits.flash_bytes:
         over = need.flash - limits.flash_bytes
-        ram = need.ram + need.stack
-        also = f"; RAM {ram} of {limits.ram_bytes} too" if ram > limits.ram_bytes else ""
         raise TooLargeError(
             f"{program.name} needs about {need.flash} bytes of flash ({need.weights} weights,"
             f" {need.tables} tables, {need.code} code), {part} has {limits.flash_bytes}:"
-            f" {over} too many; {_advice(program, need.weights, over)}{also}"
+            f" {over} too many; {_advice(program, need.weights, over)}; RAM needed"
+            f" {need.ram + need.stack} of {limits.ram_bytes}"
         )
     if need.ram + need.stack > limits.ram_bytes:
         over = need.ram + need.stack - limits.ram_bytes

@@ -46,7 +46,25 @@ def read_model(path: Path) -> onnx.ModelProto:
         ) from None
     if not model.HasField("graph") or not model.graph.node:
         raise Rnn2cError(f"{quoted(path)}: holds no ONNX graph (the file has {len(data)} bytes)")
+    _check_text(model.graph)
     return model
+
+
+def _check_text(graph: onnx.GraphProto) -> None:
+    """Refuse names that are no UTF-8; protobuf gives them as bytes, not as text."""
+    named = [*graph.initializer, *graph.input, *graph.output]
+    texts = [("a tensor", item.name) for item in named]
+    for node in graph.node:
+        where = f"node {quoted(node.name)}"
+        names = (node.name, node.op_type, node.domain, *node.input, *node.output)
+        texts += [(where, name) for name in names]
+        texts += [(where, a.name) for a in node.attribute]
+        texts += [(where, text) for p in node.metadata_props for text in (p.key, p.value)]
+    for axis in (a for i in graph.input for a in i.type.tensor_type.shape.dim):
+        texts.append(("a dimension", axis.dim_param))
+    for where, text in texts:
+        if not isinstance(text, str):
+            raise Rnn2cError(f"{where}: {quoted(text)} is no UTF-8 text; export the model again")
 
 
 def opset(model: onnx.ModelProto) -> int:
@@ -101,7 +119,8 @@ def array(tensor: onnx.TensorProto, where: str) -> Constant:
 def _check_values(values: Constant, where: str) -> None:
     if not np.issubdtype(values.dtype, np.floating):
         return
-    good = np.abs(values.astype(np.float64)) <= MAX_WEIGHT
+    with np.errstate(invalid="ignore"):  # a signalling NaN complains about the cast alone
+        good = np.abs(values.astype(np.float64)) <= MAX_WEIGHT
     if not np.all(good):
         index = tuple(int(k) for k in np.argwhere(~good)[0])
         raise Rnn2cError(

@@ -58,7 +58,13 @@ def cast(builder: Builder, node: Node) -> Sequence[Operand]:
         if found.axes and builder.is_float(found) and TYPES[to][1] is not np.float32:
             raise node.refuse("converts the data to another type; keep it float32")
         return [found]
-    return [found if found.dtype == object else found.astype(TYPES[to][1])]
+    if found.dtype == object:
+        return [found]
+    try:
+        with np.errstate(all="raise"):
+            return [found.astype(TYPES[to][1])]
+    except FloatingPointError:
+        raise node.refuse("converts numbers that do not fit the other type") from None
 
 
 def shape(builder: Builder, node: Node) -> Sequence[Operand]:

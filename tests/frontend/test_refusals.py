@@ -198,9 +198,13 @@ def test_paths(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["pt", "pth"])
-def test_pickles_are_never_opened(suffix, tmp_path):
-    with pytest.raises(Rnn2cError, match="export the model to ONNX or pass the module"):
-        load(tmp_path / f"model.{suffix}")  # absent: refused by its name alone
+def test_weights_without_their_module(suffix, tmp_path):
+    path = tmp_path / f"model.{suffix}"
+    with pytest.raises(Rnn2cError, match="no such file"):
+        load(path)
+    torch.save(nn.GRU(2, 3).state_dict(), path)
+    with pytest.raises(Rnn2cError, match=r"--module .*or export the model to ONNX"):
+        load(path)
 
 
 def test_names_cannot_break_the_line(tmp_path):

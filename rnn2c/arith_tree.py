@@ -41,7 +41,7 @@ OPERATORS: dict[type[ast.operator], str] = {
     ast.Div: "/",
 }
 REAL_OPERATORS = frozenset("+-*/")
-LIBRARY = {"exp": "expf", "tanh": "tanhf"}
+LIBRARY = {"exp": "expf", "log": "logf", "tanh": "tanhf"}
 """Functions of the C library that f32 expressions may call."""
 
 

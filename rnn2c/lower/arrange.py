@@ -9,6 +9,7 @@ import numpy as np
 
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
+from rnn2c.ir.graph import Float32
 from rnn2c.ir.program import Call, Elem, Stage, Store
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.weighted import Term, weighted_sum
@@ -52,14 +53,15 @@ def lower_pick(b: Builder, layer: graph.Pick) -> None:
 def _copy(b: Builder, layer: graph.Layer, name: str, elem: Elem) -> list[Call]:
     """y = the element of the value `name`, in the format of the layer."""
     source, form = b.format(name), b.format(layer.name)
+    if isinstance(form, Float32):
+        return [Call("y", "same_f32", (elem,))]
     if (source.scale, source.zero_point) != (form.scale, form.zero_point):
         term = Term(elem, source.lo, source.hi, np.array([source.scale]))
         zero = np.array([-source.scale * source.zero_point])
         return weighted_sum(b, layer, (term,), zero, form)
     if source.lo < form.lo or source.hi > form.hi:
         return [Call("y", "clamp", (elem, form.lo, form.hi))]
-    real = b.buffers[elem.buffer].type == "f32"
-    return [Call("y", "same_f32" if real else "same", (elem,))]
+    return [Call("y", "same", (elem,))]
 
 
 def _at(stores: tuple[Store, ...], offset: int) -> tuple[Store, ...]:

@@ -1,4 +1,4 @@
-"""Lower what is neither cell nor elementwise to float32: Linear, softmax, sensor counts."""
+"""Lower what is neither a cell nor elementwise to float32: Linear, softmax, sensor counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from rnn2c.ir.graph import FLOAT32
 from rnn2c.ir.program import Call, Dot, Elem, RawInput, Reduce, Signal, Stage, Store
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.float32.dot import Part, const, dot
-from rnn2c.lower.float32.pointwise import function_call
 from rnn2c.lower.raw import RawScale, raw_channels
 
 
@@ -21,7 +20,7 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
     outs = ("sum",) if layer.activation else ("y",)
     body: list[Call | Dot] = [dot(b, layer, "", outs, parts, layer.bias[:, None])]
     if layer.activation:
-        body.append(function_call(b, layer, "y", "sum"))
+        body.append(Call("y", f"{layer.activation}_f32", ("sum",)))
     suffix = f" then {layer.activation}" if layer.activation else ""
     title = b.title(layer, f"linear {weight.shape[1]} -> {len(weight)}{suffix}")
     stores = b.define(layer.name, "y", f"output of {layer.name}")

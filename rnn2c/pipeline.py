@@ -20,7 +20,6 @@ from rnn2c.emit import emit_c
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import load, zeros
 from rnn2c.ir.check import check_model
-from rnn2c.ir.facts import ModelFacts
 from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
 from rnn2c.lower import RawScale, lower
@@ -89,7 +88,7 @@ class Memory:
     state: int
 
 
-def memory(model: Model, facts: ModelFacts) -> tuple[Memory, ...]:
+def memory(model: Model) -> tuple[Memory, ...]:
     """What a prepared Model needs as int8, int4 and float32.
 
     The integer sizes are those of programs for the host in profile accurate, calibrated with noise:

@@ -36,7 +36,7 @@ def inspect(
     found = load(model, example, name=name, cross_check=crosscheck, module=module)
     imported = prepare(found)
     facts = model_facts(imported)
-    need = memory(imported, facts)
+    need = memory(imported)
     if as_json:
         click.echo(json.dumps(_record(imported, facts, need)))
     else:

@@ -33,7 +33,6 @@ class LayerFacts:
     output: int
     parameters: int
     macs: int
-    state_values: int
     largest: float
     smallest: float
     warnings: tuple[str, ...]
@@ -48,10 +47,6 @@ class ModelFacts:
     @property
     def parameters(self) -> int:
         return sum(layer.parameters for layer in self.layers)
-
-    @property
-    def state_values(self) -> int:
-        return sum(layer.state_values for layer in self.layers)
 
     def macs(self, rate: Rate) -> int:
         """Multiply-accumulates per step, or once per sequence."""
@@ -70,7 +65,6 @@ def _layer(layer: Layer, sizes: dict[str, int], rate: Rate) -> LayerFacts:
     values = [np.abs(t.real()).reshape(-1) for t in matrices.values()]
     weights = np.concatenate(values) if values else np.zeros(0)
     nonzero = weights[weights > 0]
-    recurrent = isinstance(layer, graph.Recurrent)
     return LayerFacts(
         name=layer.name,
         kind=type(layer).__name__,
@@ -79,7 +73,6 @@ def _layer(layer: Layer, sizes: dict[str, int], rate: Rate) -> LayerFacts:
         output=sizes[layer.name],
         parameters=weights.size + sum(v.size for v in vectors),
         macs=weights.size,
-        state_values=sizes[layer.name] * len(layer.outputs) if recurrent else 0,
         largest=float(weights.max(initial=0.0)),
         smallest=float(nonzero.min()) if nonzero.size else 0.0,
         warnings=tuple(_warnings(layer, matrices)),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hostile_onnx import lstm
+from limited import Limited
 
 from rnn2c.ir.names import identifier
 
@@ -61,8 +62,6 @@ def compiled(source: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def harmless(server, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    from conftest import Limited
-
     limited = Limited(server, tmp_path_factory.mktemp("harmless"))
     return built(limited, lstm().SerializeToString(), "X")
 

@@ -102,9 +102,18 @@ def _context(program: Program) -> dict[str, Any]:
         "init": coder.function(program.init),
         "step": coder.function(program.step),
         "finish": coder.function(program.finish),
-        "packings": sorted({w.packing for w in program.weights}),
+        "packings": _most_columns(program),
         "golden": golden(program),
     }
+
+
+def _most_columns(program: Program) -> dict[str, int]:
+    """The packings in use, by name, with the most columns that one loop of each reads."""
+    most: dict[str, int] = {}
+    for weight in sorted(program.weights, key=lambda w: w.packing):
+        columns = max(m.shape[2] for m in weight.matrices)
+        most[weight.packing] = max(columns, most.get(weight.packing, 0))
+    return most
 
 
 def _ports(program: Program, signals: tuple[Signal, ...]) -> dict[str, list[tuple[Signal, Buffer]]]:

@@ -1,0 +1,107 @@
+"""Operations of a Program: stages of straight-line code, dot products, reductions.
+
+    Op      = Stage(units, body, stores) | Reduce(function, source, target)
+    body    = Call(out, primitive, arguments) | Dot(outs, weight, bias, segments)
+
+A Stage runs for unit j = 0 .. units-1; its units are independent: none reads what another unit of
+the same stage stores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Width = Literal["i16", "i24", "i32", "i64", "f32"]
+
+
+@dataclass(frozen=True)
+class Elem:
+    """buffer[offset + stride * j] of a Buffer or a Const; `new`: of the copy being computed."""
+
+    buffer: str
+    offset: int = 0
+    stride: int = 1
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A whole Const, passed to a look-up primitive."""
+
+    const: str
+
+
+Argument = str | int | Elem | Table
+
+
+@dataclass(frozen=True)
+class Call:
+    """out = primitive(*arguments); an argument is a value, a literal, an element or a table."""
+
+    out: str
+    primitive: str
+    arguments: tuple[Argument, ...]
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Part of a dot product: all columns of `vector`, for the results with these indices."""
+
+    vector: str
+    size: int
+    results: tuple[int, ...]
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class Dot:
+    """outs[r] = bias[j, r] + sum over the segments that have r; exact in an integer `width`.
+
+    The matrices of the weight are in the order of the segments.
+    """
+
+    outs: tuple[str, ...]
+    weight: str
+    bias: str
+    segments: tuple[Segment, ...]
+    width: Width = "i32"
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Store:
+    """element = value"""
+
+    element: Elem
+    value: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """For each unit j: run the body, then the stores."""
+
+    title: str
+    units: int
+    body: tuple[Call | Dot, ...]
+    stores: tuple[Store, ...]
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """target[0] = source folded by a two-argument primitive, or the index of its largest element.
+
+    function: the name of a primitive, or `argmax` (the first of equal elements); `new`: source is
+    the copy being computed.
+    """
+
+    title: str
+    function: str
+    source: str
+    target: str
+    size: int
+    new: bool = False
+
+
+Op = Stage | Reduce

@@ -223,8 +223,6 @@ def _run_torch(found: ModuleImport, tensors: Mapping[str, Any]) -> Arrays:
     """Every tensor of the exported graph by node name, and the outputs by their own names."""
     import torch
 
-    from rnn2c.frontend.pytorch import output_names
-
     values: Arrays = {}
 
     class Recorder(torch.fx.Interpreter):
@@ -240,6 +238,6 @@ def _run_torch(found: ModuleImport, tensors: Mapping[str, Any]) -> Arrays:
     with torch.no_grad():
         Recorder(module).run(*arguments)
         outputs = torch.utils._pytree.tree_leaves(module(*arguments))
-    for name, output in zip(output_names(found.program), outputs, strict=True):
+    for name, output in zip([p.name for p in found.imported.outputs], outputs, strict=True):
         values[name] = output.detach().cpu().numpy()
     return values

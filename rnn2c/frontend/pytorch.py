@@ -25,7 +25,8 @@ from rnn2c.frontend import (
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
-from rnn2c.frontend.values import Axis, Value, plain, quoted
+from rnn2c.frontend.pytorch_graph import Graph, Node, Ref, Source, of_program
+from rnn2c.frontend.values import Axis, Operand, Value, plain, quoted
 from rnn2c.ir.graph import Model
 
 if TYPE_CHECKING:
@@ -85,27 +86,25 @@ def import_module(module: Any, example_input: Any, name: str | None = None) -> M
         text = str(error).strip().splitlines() or [type(error).__name__]
         raise Rnn2cError(f"torch.export cannot record this module: {text[0][:200]}") from None
     builder = Builder(name or plain(type(module).__name__).lower() or "model")
-    imported = _import_graph(builder, program)
+    imported = import_graph(builder, of_program(program))
     return ModuleImport(program, imported, tensors)
 
 
-def _import_graph(builder: Builder, program: torch.export.ExportedProgram) -> Imported:
-    constants = _constants(program)
-    results: dict[str, Result] = {}
-    for node in program.graph.nodes:
-        if node.op == "placeholder":
-            results[node.name] = _placeholder(builder, node, constants)
-        elif node.op == "call_function":
-            results[node.name] = _call(builder, node, results)
-            _trace(builder, node.name, results[node.name])
-    returned = next(n for n in program.graph.nodes if n.op == "output").args[0]
-    operands = [results[n.name] if hasattr(n, "name") else n for n in returned]
-    names = output_names(program)
-    outputs = list(zip(names, operands, strict=True))
-    for output, operand in outputs:
-        if operand is None or isinstance(operand, (list, tuple)):
-            raise UnsupportedError(f"output {quoted(output)}: not a tensor")
-    return builder.finish(outputs)  # type: ignore[arg-type]
+def import_graph(builder: Builder, graph: Graph) -> Imported:
+    """Translate every node; raises Rnn2cError naming the one at fault."""
+    results: dict[str, Result] = dict(graph.constants)
+    for source in graph.sources:
+        results[source.name] = _source(builder, source)
+    for node in graph.nodes:
+        results[node.name] = _call(builder, node, results)
+        _trace(builder, node.name, results[node.name])
+    outputs: list[tuple[str, Operand]] = []
+    for name, returned in graph.results:
+        operand = results[returned.name] if isinstance(returned, Ref) else None
+        if not isinstance(operand, (Value, np.ndarray)):
+            raise UnsupportedError(f"output {quoted(name)}: not a tensor")
+        outputs.append((name, operand))
+    return builder.finish(outputs)
 
 
 def _trace(builder: Builder, name: str, result: Result) -> None:
@@ -113,56 +112,25 @@ def _trace(builder: Builder, name: str, result: Result) -> None:
         builder.trace(name, result)
 
 
-def output_names(program: torch.export.ExportedProgram) -> list[str]:
-    """`y`, or `y0`, `y1`, ..., or the keys of a returned dictionary."""
-    spec = program.call_spec.out_spec
-    assert spec is not None
-    count = spec.num_leaves
-    keys = spec.context if spec.type is dict else None
-    if keys is not None and len(keys) == count:
-        return [str(k) for k in keys]
-    return ["y"] if count == 1 else [f"y{k}" for k in range(count)]
-
-
-def _constants(program: torch.export.ExportedProgram) -> dict[str, np.ndarray[Any, Any]]:
-    """Parameters, buffers and lifted constants by placeholder name."""
-    signature = program.graph_signature
-    found: dict[str, np.ndarray[Any, Any]] = {}
-    stored: Mapping[str, Any] = {**program.state_dict, **program.constants}
-    targets = {
-        **signature.inputs_to_parameters,
-        **signature.inputs_to_buffers,
-        **signature.inputs_to_lifted_tensor_constants,
-    }
-    for placeholder, target in targets.items():
-        found[placeholder] = stored[target].detach().cpu().numpy()
-    return found
-
-
-def _placeholder(
-    builder: Builder, node: Any, constants: Mapping[str, np.ndarray[Any, Any]]
-) -> Result:
-    if node.name in constants:
-        return constants[node.name]
-    example = node.meta.get("val")
-    if example is None or not hasattr(example, "shape"):
+def _source(builder: Builder, source: Source) -> Result:
+    if source.shape is None:
         return None
-    if not example.dtype.is_floating_point:
-        raise UnsupportedError(f"input {quoted(node.name)}: type {example.dtype}; use float32")
-    return builder.input(node.name, [Axis(int(s)) for s in example.shape])
+    if source.dtype != "torch.float32":
+        raise UnsupportedError(f"input {quoted(source.name)}: type {source.dtype}; use float32")
+    axes = [Axis(s) if isinstance(s, int) else Axis(None, s) for s in source.shape]
+    return builder.input(source.name, axes)
 
 
-def _call(builder: Builder, node: Any, results: Mapping[str, Result]) -> Result:
-    operator = str(getattr(node.target, "__name__", node.target))
-    path = _path(node)
-    where = f"node {quoted(node.name)} ({quoted(str(node.target))[1:-1]}, module {quoted(path)})"
+def _call(builder: Builder, node: Node, results: Mapping[str, Result]) -> Result:
+    operator = node.target.removeprefix("aten.")
+    where = f"node {quoted(node.name)} ({quoted(node.target)[1:-1]}, module {quoted(node.path)})"
     handler = OPERATORS.get(operator) or OPERATORS.get(operator.split(".")[0])
     if handler is None:
         raise UnsupportedError(
             f"{where}: this operator is not supported; supported are {', '.join(sorted(OPERATORS))}"
         )
-    arguments = _named_arguments(node, results)
-    call = Call(builder, where, path, arguments)
+    arguments = {key: _resolve(value, results) for key, value in node.arguments.items()}
+    call = Call(builder, where, node.path, arguments)
     result = handler(call)
     left = call.unread()
     if left:
@@ -170,23 +138,7 @@ def _call(builder: Builder, node: Any, results: Mapping[str, Result]) -> Result:
     return result
 
 
-def _path(node: Any) -> str:
-    """Attribute path of the module that made this node ("" for the root module)."""
-    stack = node.meta.get("nn_module_stack") or {}
-    return str(list(stack.values())[-1][0]) if stack else ""
-
-
-def _named_arguments(node: Any, results: Mapping[str, Result]) -> dict[str, Any]:
-    """Arguments by their schema names, those with default values left out."""
-    schema = getattr(node.target, "_schema", None)
-    names = [a.name for a in schema.arguments] if schema else ["self", "index"]
-    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-    return {key: _resolve(value, results) for key, value in given.items()}
-
-
 def _resolve(value: Any, results: Mapping[str, Result]) -> Any:
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return [_resolve(v, results) for v in value]
-    if hasattr(value, "op") and hasattr(value, "name"):
-        return results[value.name]
-    return value
+    return results[value.name] if isinstance(value, Ref) else value

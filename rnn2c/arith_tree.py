@@ -143,10 +143,7 @@ class Function:
 
     def callees(self) -> set[str]:
         """Names of the primitives this one calls."""
-        found: set[str] = set()
-        for statement in self.statements:
-            _collect_calls(statement.expression, found)
-        return found
+        return set().union(*(_calls(s.expression) for s in self.statements))
 
     def library(self) -> set[str]:
         """Names of the functions of the C library that it calls itself."""
@@ -154,17 +151,10 @@ class Function:
         return {p.function for p in parts if isinstance(p, Library)}
 
 
-def _collect_calls(expression: Expr, found: set[str]) -> None:
-    match expression:
-        case Invoke(function, arguments):
-            found.add(function)
-            for argument in arguments:
-                _collect_calls(argument, found)
-        case Binary(_, left, right) | Extreme(_, left, right):
-            _collect_calls(left, found)
-            _collect_calls(right, found)
-        case Negate(operand) | Look(_, operand) | Library(_, operand):
-            _collect_calls(operand, found)
+def _calls(expression: Expr) -> set[str]:
+    calls = [p for p in _parts(expression) if isinstance(p, Invoke)]
+    inner = (_calls(argument) for call in calls for argument in call.arguments)
+    return {call.function for call in calls}.union(*inner)
 
 
 @cache

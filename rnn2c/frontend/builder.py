@@ -7,20 +7,12 @@ unique and, at the end, works out the rate of every input from what its axes tur
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend.finish import (
-    final_names,
-    live_layers,
-    model_inputs,
-    port_names,
-    refuse_repeated,
-    renamed_layer,
-    renamed_port,
-)
+from rnn2c.frontend.finish import live_layers, model_inputs, port_names, refuse_repeated
 from rnn2c.frontend.gates import Cell
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.layout import Layout
@@ -61,7 +53,6 @@ class Builder:
         self._inputs: list[Port] = []
         self._inner: list[Port] = []
         self._taken: set[str] = set()
-        self._biased: dict[str, str] = {}
         self._weights = 0
         self._folded = 0
 
@@ -223,32 +214,6 @@ class Builder:
             raise Rnn2cError(f"{where}: the bias has shape {list(bias.shape)}, expected [{rows}]")
         return np.array(np.broadcast_to(np.asarray(bias, np.float64).reshape(-1), (rows,)))
 
-    def add_bias(self, x: Value, bias: FloatArray, where: str) -> Value:
-        """The Linear that computes x with its bias increased; x's own layer stays for others."""
-        layer = self._layers.get(x.parts[0]) if len(x.parts) == 1 else None
-        if not isinstance(layer, graph.Linear):
-            raise UnsupportedError(
-                f"{where}: adds a constant to something that is not a linear layer's result"
-            )
-        more = self._bias(bias, layer.bias.shape[0], where)
-        name = self.unique(layer.name, "linear")
-        self.add(replace(layer, name=name, bias=layer.bias + more))
-        self._biased[name] = layer.name
-        return Value((name,), x.axes)
-
-    def rescale(self, x: Value, scale: FloatArray, shift: FloatArray, where: str) -> Value | None:
-        """The Linear that computes scale * x + shift [out] if x comes from a Linear, else None."""
-        layer = self._layers.get(x.parts[0]) if len(x.parts) == 1 else None
-        if not isinstance(layer, graph.Linear) or layer.activation:
-            return None
-        factor = self._bias(scale, layer.bias.shape[0], where)
-        name = self.unique(layer.name, "linear")
-        weight = Tensor(layer.weight.real() * factor[:, None])
-        bias = layer.bias * factor + self._bias(shift, layer.bias.shape[0], where)
-        self.add(replace(layer, name=name, weight=weight, bias=bias))
-        self._biased[name] = layer.name
-        return Value((name,), x.axes)
-
     def _shown(self, x: Value, name: str, size: int) -> Value:
         return Value((name,), (*x.axes[:-1], self.axes.new("feature", size)))
 
@@ -286,9 +251,6 @@ class Builder:
         ]
         refuse_repeated([p.name for p in ports])
         layers = live_layers(self._layers.values(), [p.value for p in ports])
-        names = final_names(layers, self._biased)
-        layers = [renamed_layer(layer, names) for layer in layers]
-        ports = [replace(p, value=names.get(p.value, p.value)) for p in ports]
         read = {n for layer in layers for n in layer.inputs} | {p.value for p in ports}
         recurrent = any(isinstance(layer, graph.Recurrent) for layer in layers)
         inputs = tuple(
@@ -298,14 +260,8 @@ class Builder:
         model = Model(name=self.name, inputs=inputs, layers=tuple(layers), outputs=tuple(ports))
         check_model(model)
         kept = {name for layer in layers for name in layer.outputs}
-        inner = [renamed_port(p, names) for p in self._inner if len(p.values) == 1]
-        return Imported(
-            model,
-            tuple(self._inputs),
-            tuple(renamed_port(p, names) for p in shown),
-            tuple(p for p in inner if p.values[0] in kept),
-            self.axes,
-        )
+        inner = tuple(p for p in self._inner if len(p.values) == 1 and p.values[0] in kept)
+        return Imported(model, tuple(self._inputs), tuple(shown), inner, self.axes)
 
     def _output(self, name: str, operand: Operand) -> Port:
         where = f"output {quoted(name)}"

@@ -1,9 +1,8 @@
-"""The end of an import: which layers live, their final names, and the rate of every input."""
+"""The end of an import: which layers live, and the rate of every input."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.imported import Port
@@ -21,31 +20,6 @@ def live_layers(layers: Iterable[Layer], wanted: Sequence[str]) -> list[Layer]:
             live.append(layer)
             needed.update(layer.inputs)
     return live[::-1]
-
-
-def final_names(live: Sequence[Layer], biased: Mapping[str, str]) -> dict[str, str]:
-    """A Linear that got its bias from an Add takes over the name of the one without, if dead.
-
-    biased: name of the Linear with the bias -> name of the one without.
-    """
-    taken = {layer.name for layer in live}
-    names: dict[str, str] = {}
-    for new, old in biased.items():
-        final = names.get(old, old)
-        if new in taken and old not in taken and final not in taken | set(names.values()):
-            names[new] = final
-    return names
-
-
-def renamed_layer(layer: Layer, names: Mapping[str, str]) -> Layer:
-    """The layer under its final name, reading final names."""
-    inputs = tuple(names.get(n, n) for n in layer.inputs)
-    return replace(layer, name=names.get(layer.name, layer.name), inputs=inputs)
-
-
-def renamed_port(port: Port, names: Mapping[str, str]) -> Port:
-    """The port showing final names."""
-    return replace(port, values=tuple(names.get(v, v) for v in port.values))
 
 
 def port_names(port: Port) -> tuple[str, ...]:

@@ -13,11 +13,11 @@ from pathlib import Path
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import keras_layers, keras_rnn
 from rnn2c.frontend.builder import Builder
-from rnn2c.frontend.keras_call import Call, Handler, Operand, plain_value
+from rnn2c.frontend.keras_call import Call, Handler
 from rnn2c.frontend.keras_file import KerasFile, read_keras
 from rnn2c.frontend.keras_graph import LayerSpec, Network, Node, Reference, read_network, tensors
 from rnn2c.frontend.keras_settings import Settings
-from rnn2c.frontend.values import Axis, plain, quoted
+from rnn2c.frontend.values import Axis, Value, plain, quoted
 from rnn2c.ir.graph import Model
 
 HANDLERS: dict[str, Handler] = {**keras_layers.HANDLERS, **keras_rnn.HANDLERS}
@@ -31,7 +31,7 @@ ADVICE = {
 OPTIONS_OFF = ("training", "mask")
 """Options of a call that may only be absent, None or False."""
 
-Tensors = dict[Reference, Operand]
+Tensors = dict[Reference, Value]
 
 
 def load_keras(path: Path, name: str | None = None) -> Model:
@@ -49,7 +49,7 @@ def load_keras(path: Path, name: str | None = None) -> Model:
         for which, result in enumerate(_run(builder, file, spec, number, found)):
             found[spec.name, number, which] = result
     outputs = [
-        (shown, plain_value(_defined(found, reference, f"output {quoted(shown)}")))
+        (shown, _defined(found, reference, f"output {quoted(shown)}"))
         for shown, reference in _distinct(network.outputs)
     ]
     return replace(builder.finish(outputs).model, cross_check=CROSS_CHECK)
@@ -128,7 +128,7 @@ def _reads(spec: LayerSpec, node: Node) -> list[Reference]:
 
 def _run(
     builder: Builder, file: KerasFile, spec: LayerSpec, number: int, found: Tensors
-) -> Sequence[Operand]:
+) -> Sequence[Value]:
     node = spec.nodes[number]
     for key, value in node.options.items():
         if key not in ("initial_state", *OPTIONS_OFF):
@@ -162,7 +162,7 @@ def _distinct(outputs: Sequence[tuple[str, Reference]]) -> list[tuple[str, Refer
     return distinct
 
 
-def _defined(found: Tensors, reference: Reference, where: str) -> Operand:
+def _defined(found: Tensors, reference: Reference, where: str) -> Value:
     if reference not in found:
         raise Rnn2cError(f"{where}: layer {quoted(reference[0])} does not make it")
     return found[reference]

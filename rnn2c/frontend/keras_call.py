@@ -17,19 +17,6 @@ from rnn2c.frontend.values import Value, quoted
 from rnn2c.ir.graph import FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class Scaled:
-    """scale * value + shift, which a BatchNormalization leaves to the next layer."""
-
-    value: Value
-    scale: FloatArray
-    shift: FloatArray
-    where: str
-
-
-Operand = Value | Scaled
-
-
 @dataclass(eq=False)
 class Call:
     """operands: what the call reads; states: initial states; inner: see weights_of.
@@ -40,8 +27,8 @@ class Call:
     builder: Builder
     file: KerasFile
     spec: LayerSpec
-    operands: Sequence[Operand]
-    states: Sequence[Operand] = ()
+    operands: Sequence[Value]
+    states: Sequence[Value] = ()
     inner: str = ""
     hidden: int = 0
     config: Json | None = None
@@ -56,23 +43,15 @@ class Call:
         return self.spec.where
 
     @property
-    def operand(self) -> Operand:
+    def operand(self) -> Value:
         return self.operands[0]
 
     def refuse(self, text: str) -> UnsupportedError:
         return UnsupportedError(f"{self.where}: {text}")
 
-    def value(self) -> Value:
-        """The operand of a layer that can absorb no scale."""
-        return plain_value(self.operand)
-
-    def seen(self) -> Value:
-        """The operand with whatever scale is pending; only for its axes."""
-        return self.operand.value if isinstance(self.operand, Scaled) else self.operand
-
     def axis(self, axis: object) -> int:
         """A position among all axes for one that the layer counts without the hidden axes."""
-        rank = len(self.seen().axes) - self.hidden
+        rank = len(self.operand.axes) - self.hidden
         if isinstance(axis, bool) or not isinstance(axis, int) or not -rank <= axis < rank:
             raise Rnn2cError(f"{self.where}: axis {quoted(axis)} of a tensor with {rank} axes")
         return axis % rank + self.hidden
@@ -88,30 +67,13 @@ class Call:
             )
         return found
 
-    def absorb(self, weight: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """weight [out, in] and bias [out] that apply to the operand's value without its scale."""
-        x = self.operand
-        if not isinstance(x, Scaled):
-            return weight, bias
-        return weight * x.scale[None, :], bias + weight @ x.shift
-
     def features(self) -> int:
         """Size of the operand's last axis."""
-        axes = self.seen().axes
+        axes = self.operand.axes
         return (axes[-1].size or 0) if axes else 0
 
 
-Handler = Callable[[Call], Sequence[Operand]]
-
-
-def plain_value(operand: Operand) -> Value:
-    """The Value; raises UnsupportedError where a normalisation could not be absorbed."""
-    if isinstance(operand, Scaled):
-        raise UnsupportedError(
-            f"{operand.where}: is supported next to a Dense layer without activation before it, or "
-            "with a Dense, LSTM, GRU or SimpleRNN behind it"
-        )
-    return operand
+Handler = Callable[[Call], Sequence[Value]]
 
 
 def zeros(count: int) -> FloatArray:

@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.frontend.keras_call import Call, Handler, Operand, Scaled
+from rnn2c.frontend.keras_call import Call, Handler
 from rnn2c.frontend.keras_graph import refuse_own_class
-from rnn2c.frontend.pointwise import function_of
+from rnn2c.frontend.pointwise import affine, function_of
 from rnn2c.frontend.values import Value, quoted
-from rnn2c.ir.graph import FloatArray
 
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
 TRAINING = frozenset(
@@ -28,7 +27,7 @@ WITHIN = ("Dense", "Activation", "ReLU", "Softmax", "Dropout", "BatchNormalizati
 """What a TimeDistributed may wrap: layers that treat every step alike anyway."""
 
 
-def dense(call: Call) -> Sequence[Operand]:
+def dense(call: Call) -> Sequence[Value]:
     """activation(kernel^T x + bias) over the features."""
     settings = call.settings
     settings.ignore(TRAINING)
@@ -40,15 +39,14 @@ def dense(call: Call) -> Sequence[Operand]:
     found = call.weights(["kernel", "bias"] if biased else ["kernel"])
     kernel = call.shaped("kernel", found[0], (call.features(), units))
     bias = call.shaped("bias", found[1], (units,)) if biased else np.zeros(units)
-    weight, bias = call.absorb(kernel.T, bias)
-    result = call.builder.linear(call.spec.name, call.seen(), weight, bias, call.where)
+    result = call.builder.linear(call.spec.name, call.operand, kernel.T, bias, call.where)
     return [_activated(call, result, function)]
 
 
-def activation(call: Call) -> Sequence[Operand]:
+def activation(call: Call) -> Sequence[Value]:
     """A function by name."""
     function = call.settings.function("activation", ACTIVATIONS)
-    return [call.operand if function == "linear" else _activated(call, call.value(), function)]
+    return [call.operand if function == "linear" else _activated(call, call.operand, function)]
 
 
 def _activated(call: Call, x: Value, function: str) -> Value:
@@ -59,29 +57,29 @@ def _activated(call: Call, x: Value, function: str) -> Value:
     return function_of(call.builder, call.spec.name, x, function, call.where)
 
 
-def relu(call: Call) -> Sequence[Operand]:
+def relu(call: Call) -> Sequence[Value]:
     """max(x, 0); the other forms of the layer are refused."""
     settings, advice = call.settings, "use a plain ReLU"
     settings.must_be("max_value", None, advice)
     for key in ("negative_slope", "threshold"):
         settings.must_be(key, 0.0, advice)
-    return [_activated(call, call.value(), "relu")]
+    return [_activated(call, call.operand, "relu")]
 
 
-def softmax(call: Call) -> Sequence[Operand]:
+def softmax(call: Call) -> Sequence[Value]:
     """Softmax over the features."""
     axis = call.axis(call.settings.take("axis", -1))
-    return [call.builder.softmax(call.spec.name, call.value(), axis, call.where)]
+    return [call.builder.softmax(call.spec.name, call.operand, axis, call.where)]
 
 
-def dropout(call: Call) -> Sequence[Operand]:
+def dropout(call: Call) -> Sequence[Value]:
     """Does nothing after training."""
     call.settings.ignore(frozenset({"rate", "noise_shape", "seed"}))
     return [call.operand]
 
 
-def batch_normalization(call: Call) -> Sequence[Operand]:
-    """gamma (x - mean) / sqrt(variance + epsilon) + beta, folded into a neighbour's weights."""
+def batch_normalization(call: Call) -> Sequence[Value]:
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta."""
     settings = call.settings
     settings.ignore(NORMALISING)
     settings.must_be("renorm", False, "use the plain normalisation")
@@ -90,7 +88,7 @@ def batch_normalization(call: Call) -> Sequence[Operand]:
     settings.ignore(frozenset({"fused"}))
     axis = settings.take("axis")
     axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
-    if call.axis(axis) != len(call.seen().axes) - 1:
+    if call.axis(axis) != len(call.operand.axes) - 1:
         raise call.refuse(f"axis={quoted(axis)} is not supported; use axis=-1, the features")
     scaled, centred = settings.flag("scale"), settings.flag("center")
     roles = ["gamma"] * scaled + ["beta"] * centred + ["moving_mean", "moving_variance"]
@@ -105,18 +103,10 @@ def batch_normalization(call: Call) -> Sequence[Operand]:
         raise Rnn2cError(f"{call.where}: moving_variance[{index}] + epsilon is not positive")
     scale = found.get("gamma", np.ones(size)) / np.sqrt(spread)
     shift = found.get("beta", np.zeros(size)) - found["moving_mean"] * scale
-    return [_rescaled(call, scale, shift)]
+    return [affine(call.builder, call.spec.name, call.operand, scale, shift, call.where)]
 
 
-def _rescaled(call: Call, scale: FloatArray, shift: FloatArray) -> Operand:
-    x = call.operand
-    if isinstance(x, Scaled):
-        return Scaled(x.value, scale * x.scale, scale * x.shift + shift, call.where)
-    folded = call.builder.rescale(x, scale, shift, call.where)
-    return Scaled(x, scale, shift, call.where) if folded is None else folded
-
-
-def time_distributed(call: Call) -> Sequence[Operand]:
+def time_distributed(call: Call) -> Sequence[Value]:
     """The wrapped layer at every step, which is what a Model does anyway."""
     wrapped = call.settings.take("layer")
     if not isinstance(wrapped, dict) or not isinstance(wrapped.get("config"), dict):
@@ -125,8 +115,8 @@ def time_distributed(call: Call) -> Sequence[Operand]:
     if kind not in WITHIN:
         raise call.refuse(f"wraps {quoted(kind)}; it may wrap {', '.join(WITHIN)}")
     refuse_own_class(wrapped, str(wrapped["config"].get("name")), str(kind))
-    if len(call.seen().axes) != 3:
-        raise call.refuse(f"the input has {len(call.seen().axes)} dimensions, expected 3")
+    if len(call.operand.axes) != 3:
+        raise call.refuse(f"the input has {len(call.operand.axes)} dimensions, expected 3")
     inner = replace(call, inner="layer", hidden=1, config=wrapped["config"])
     result = HANDLERS[str(kind)](inner)
     inner.settings.finish()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend.builder import CellWeights
 from rnn2c.frontend.gates import GATE_COUNT, Cell, from_keras
-from rnn2c.frontend.keras_call import Call, Handler, Operand, plain_value, zeros
+from rnn2c.frontend.keras_call import Call, Handler, zeros
 from rnn2c.frontend.values import Value
 from rnn2c.ir.graph import FloatArray, Layer
 
@@ -26,7 +26,7 @@ RNN_ACTIVATIONS = ("tanh", "relu")
 def recurrent(cell: Cell) -> Handler:
     """A handler for one kind of cell."""
 
-    def handler(call: Call) -> Sequence[Operand]:
+    def handler(call: Call) -> Sequence[Value]:
         settings = call.settings
         settings.ignore(HARMLESS)
         for key in ("go_backwards", "time_major"):
@@ -40,7 +40,7 @@ def recurrent(cell: Cell) -> Handler:
         layer = call.builder.recurrent(
             cell,
             call.spec.name,
-            call.seen(),
+            call.operand,
             1,
             _weights(call, cell, after),
             _states(call, cell),
@@ -65,31 +65,30 @@ def _weights(call: Call, cell: Cell, after: bool) -> CellWeights:
         b_ih, b_hh = call.shaped("bias", found[2], (2, rows))
     elif biased:
         b_ih = call.shaped("bias", found[2], (rows,))
-    w_ih, b_ih = call.absorb(kernel.T, b_ih)
     ordered: list[FloatArray] = [
-        from_keras(cell, array) for array in (w_ih, recurrent_kernel.T, b_ih, b_hh)
+        from_keras(cell, array) for array in (kernel.T, recurrent_kernel.T, b_ih, b_hh)
     ]
     return CellWeights(*ordered)
 
 
 def _states(call: Call, cell: Cell) -> list[Value | None]:
     wanted = 2 if cell == "LSTM" else 1
-    states = [plain_value(s) for s in call.states]
+    states = call.states
     if len(states) not in (0, wanted):
         raise Rnn2cError(f"{call.where}: {len(states)} initial states, expected {wanted} or none")
     return list(states) or [None] * wanted
 
 
-def _results(call: Call, layer: Layer) -> list[Operand]:
+def _results(call: Call, layer: Layer) -> list[Value]:
     """The output, then with return_state the final h and, for an LSTM, the final c."""
-    batch, time, _ = call.seen().axes
+    batch, time, _ = call.operand.axes
     last = call.builder.axes.new("feature", call.settings.count("units"))
 
     def final(name: str) -> Value:
         return Value((call.builder.last_step(name),), (batch, last))
 
     every = call.settings.flag("return_sequences")
-    results: list[Operand] = [
+    results: list[Value] = [
         Value((layer.name,), (batch, time, last)) if every else final(layer.name)
     ]
     if call.settings.flag("return_state", False):

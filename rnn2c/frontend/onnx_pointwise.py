@@ -11,7 +11,6 @@ from rnn2c.frontend import pointwise
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.onnx_node import Handler, Node, Operator
 from rnn2c.frontend.values import Constant, Operand, Value, quoted
-from rnn2c.ir import graph
 
 ZERO, ONE = np.zeros(()), np.ones(())
 
@@ -75,7 +74,7 @@ def _by_constant(builder: Builder, node: Node, x: Value, constant: Constant) -> 
     scale, offset = ONE, ZERO
     match node.operator:
         case "Add":
-            return _added(builder, node, x, constant)
+            offset = constant
         case "Sub":
             offset = -constant
         case "Mul":
@@ -89,7 +88,7 @@ def _of_constant(builder: Builder, node: Node, constant: Constant, x: Value) -> 
     """c + x, c - x, c * x"""
     match node.operator:
         case "Add":
-            return _added(builder, node, x, constant)
+            return pointwise.affine(builder, node.stem, x, ONE, constant, node.where)
         case "Sub":
             return pointwise.affine(builder, node.stem, x, -ONE, constant, node.where)
         case "Mul":
@@ -97,13 +96,6 @@ def _of_constant(builder: Builder, node: Node, constant: Constant, x: Value) -> 
     raise node.refuse(
         f"divides by the computed tensor {quoted(node.input_names[1])}; only constants can divide"
     )
-
-
-def _added(builder: Builder, node: Node, x: Value, constant: Constant) -> Value:
-    """The bias of the Linear layer before it, or an Affine layer."""
-    if isinstance(builder.layer(x.parts[0]), graph.Linear) and len(x.parts) == 1:
-        return builder.add_bias(x, constant, node.where)
-    return pointwise.affine(builder, node.stem, x, ONE, constant, node.where)
 
 
 def negative(builder: Builder, node: Node) -> Sequence[Operand]:

@@ -6,8 +6,7 @@ import numpy as np
 
 from rnn2c.frontend import pointwise
 from rnn2c.frontend.pytorch_call import Call, Result
-from rnn2c.frontend.values import Constant, Value
-from rnn2c.ir import graph
+from rnn2c.frontend.values import Value
 from rnn2c.ir.graph import FloatArray
 
 ZERO, ONE = np.zeros(()), np.ones(())
@@ -24,7 +23,7 @@ def _operand(call: Call, name: str) -> Value | FloatArray:
 
 
 def add(call: Call) -> Result:
-    """self + alpha * other; a constant after a Linear layer is its bias."""
+    """self + alpha * other."""
     return _sum(call, _operand(call, "self"), _operand(call, "other"), 1.0)
 
 
@@ -49,18 +48,10 @@ def _sum(call: Call, a: Value | FloatArray, b: Value | FloatArray, sign: float) 
         return pointwise.sum_of(builder, call.path, a, b, call.where, subtract=minus)
     if isinstance(a, Value):
         assert isinstance(b, np.ndarray)
-        return _added(call, a, b * factor)
-    if isinstance(b, Value) and factor == 1:
-        return _added(call, b, a)
+        return pointwise.affine(builder, call.path, a, ONE, b * factor, call.where)
     if isinstance(b, Value):
         return pointwise.affine(builder, call.path, b, np.array(factor), a, call.where)
     return np.asarray(a + factor * b)
-
-
-def _added(call: Call, x: Value, constant: Constant) -> Result:
-    if len(x.parts) == 1 and isinstance(call.builder.layer(x.parts[0]), graph.Linear):
-        return call.builder.add_bias(x, constant, call.where)
-    return pointwise.affine(call.builder, call.path, x, ONE, constant, call.where)
 
 
 def multiply(call: Call) -> Result:

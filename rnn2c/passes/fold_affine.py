@@ -10,13 +10,13 @@ rounding of every weight is multiplied with.  Other ones, the normalization of a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from rnn2c.ir import graph
-from rnn2c.ir.graph import Layer, Model, Tensor
+from rnn2c.ir.graph import FloatArray, Layer, Model, Tensor
 
 SPREAD = 8.0
 LARGEST_OFFSET = 2.0
@@ -37,14 +37,27 @@ def _fold_one(model: Model) -> Model | None:
         source = next((p for p in model.layers if p.name == affine.inputs[0]), None)
         before = None if source is None or source.name in shown else _backwards(source, affine)
         if before is not None and len(_readers(model, affine.inputs[0])) == 1:
-            kept = [p for p in model.layers if p is not source]
-            return model.with_layers(tuple(before if p is affine else p for p in kept))
+            return _without(model, affine, {before.name: before})
         readers = _readers(model, affine.name)
         if affine.name not in shown and _fits_forwards(affine, readers):
-            folded = {p.name: _forwards(p, affine) for p in readers}
-            kept = [p for p in model.layers if p is not affine]
-            return model.with_layers(tuple(folded.get(p.name, p) for p in kept))
+            return _without(model, affine, {p.name: _forwards(p, affine) for p in readers})
     return None
+
+
+def _without(model: Model, affine: graph.Affine, folded: Mapping[str, Layer]) -> Model:
+    """The Model with these layers instead, and without the Affine, whose input is read instead."""
+    (source,) = affine.inputs
+    layers = [folded.get(p.name, p) for p in model.layers if p is not affine]
+    return replace(
+        model,
+        layers=tuple(
+            replace(p, inputs=tuple(source if n == affine.name else n for n in p.inputs))
+            for p in layers
+        ),
+        outputs=tuple(
+            replace(o, value=source) if o.value == affine.name else o for o in model.outputs
+        ),
+    )
 
 
 def _readers(model: Model, value: str) -> list[Layer]:
@@ -52,16 +65,24 @@ def _readers(model: Model, value: str) -> list[Layer]:
 
 
 def _backwards(source: Layer, affine: graph.Affine) -> Layer | None:
-    """One layer, called like the Affine, that does the work of both; None if there is none."""
+    """The layer before, doing the work of both; None if it cannot."""
     match source:
         case graph.Linear(weight=weight, bias=bias, activation=""):
-            scaled = Tensor(weight.real() * affine.scale[:, None])
             more = bias * affine.scale + affine.offset
-            return replace(source, name=affine.name, weight=scaled, bias=more)
+            return replace(source, weight=_scaled_rows(weight, affine.scale), bias=more)
         case graph.Affine(scale=scale, offset=offset):
             more = offset * affine.scale + affine.offset
-            return replace(source, name=affine.name, scale=scale * affine.scale, offset=more)
+            return replace(source, scale=scale * affine.scale, offset=more)
     return None
+
+
+def _scaled_rows(weight: Tensor, factor: FloatArray) -> Tensor:
+    """Rows times factors; integers keep their bits, for scales and signs take it all."""
+    if weight.scale is None:
+        return Tensor(weight.data * factor[:, None])
+    signs = np.sign(factor).astype(np.int64)
+    sizes = np.where(signs == 0, 1.0, np.abs(factor))
+    return replace(weight, data=weight.data * signs[:, None], scale=weight.scale * sizes)
 
 
 def _fits_forwards(affine: graph.Affine, readers: Sequence[Layer]) -> bool:
@@ -74,18 +95,20 @@ def _fits_forwards(affine: graph.Affine, readers: Sequence[Layer]) -> bool:
 
 
 def _reads_as_data(layer: Layer, value: str) -> bool:
-    return isinstance(layer, (graph.Linear, graph.Recurrent)) and layer.inputs[0] == value
+    match layer:
+        case graph.Linear(weight=weight) | graph.Recurrent(w_ih=weight):
+            return weight.scale is None and layer.inputs[0] == value not in layer.inputs[1:]
+    return False
 
 
 def _forwards(layer: Layer, affine: graph.Affine) -> Layer:
-    inputs = (affine.inputs[0], *layer.inputs[1:])
     match layer:
         case graph.Linear(weight=weight, bias=bias):
             real = weight.real()
             more = bias + real @ affine.offset
-            return replace(layer, inputs=inputs, weight=Tensor(real * affine.scale), bias=more)
+            return replace(layer, weight=Tensor(real * affine.scale), bias=more)
         case graph.Recurrent(w_ih=w_ih, b_ih=b_ih):
             real = w_ih.real()
             more = b_ih + real @ affine.offset
-            return replace(layer, inputs=inputs, w_ih=Tensor(real * affine.scale), b_ih=more)
+            return replace(layer, w_ih=Tensor(real * affine.scale), b_ih=more)
     return layer

@@ -84,14 +84,6 @@ STACKS: dict[str, tuple[Callable[[], list[Any]], str]] = {
         ],
         "layer 'each' (TimeDistributed): wraps 'LayerNormalization'; it may wrap Dense",
     ),
-    "normalisation at the end": (
-        lambda: [RNN(2), layers.BatchNormalization(name="norm")],
-        "layer 'norm' (BatchNormalization): is supported next to a Dense layer",
-    ),
-    "normalisation before relu": (
-        lambda: [RNN(2), layers.BatchNormalization(name="norm"), layers.ReLU(), layers.Dense(1)],
-        "layer 'norm' (BatchNormalization): is supported next to a Dense layer",
-    ),
     "normalisation over time": (
         lambda: [RNN(2, return_sequences=True), layers.BatchNormalization(axis=1, name="norm")],
         "layer 'norm' (BatchNormalization): axis='1' is not supported; use axis=-1",

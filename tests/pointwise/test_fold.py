@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from networks import data
 
 from rnn2c.ir import graph
-from rnn2c.ir.graph import Layer, Model
+from rnn2c.ir.graph import Layer, Model, Tensor
 from rnn2c.passes import fold_affine
 from rnn2c.pipeline import prepare
 from rnn2c.quantization import QuantizeOptions, quantize_model
@@ -73,6 +74,32 @@ def test_layers_left_and_their_meaning(case: str) -> None:
     x = RNG.normal(size=(7, 3))
     wanted, got = made.run({"x": x})["out"], folded.run({"x": x})["out"]
     np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-9 * max(1.0, np.abs(wanted).max()))
+
+
+def test_the_layer_that_takes_the_work_keeps_its_name() -> None:
+    made = model((linear("l", "x", 3, 3, RNG), affine("y", "l", *MILD)), (("out", "y"),), 3)
+    (layer,) = fold_affine(made).layers
+    assert layer.name == "l"
+
+
+def test_integer_weights_take_a_scale_and_stay_the_same_integers() -> None:
+    q = RNG.integers(-127, 128, (3, 3))
+    weight = Tensor(q, scale=np.array([0.1, 0.2, 0.3]), bits=8)
+    layer = replace(linear("l", "x", 3, 3, RNG), weight=weight)
+    after = affine("y", "l", [2.0, -0.5, 0.0], [1.0, 2.0, 3.0])
+    made = model((layer, after), (("out", "y"),), 3)
+    (folded,) = fold_affine(made).layers
+    assert isinstance(folded, graph.Linear)
+    assert np.array_equal(folded.weight.data, q * [[1], [-1], [0]])
+    x = RNG.normal(size=(7, 3))
+    np.testing.assert_allclose(fold_affine(made).run({"x": x})["out"], made.run({"x": x})["out"])
+
+
+def test_integer_weights_do_not_take_a_scale_of_their_input() -> None:
+    weight = Tensor(RNG.integers(-127, 128, (2, 3)), scale=np.ones(2), bits=8)
+    layer = replace(linear("y", "a", 3, 2, RNG), weight=weight)
+    made = model((BEFORE, layer), (("out", "y"),), 3)
+    assert [type(p) for p in fold_affine(made).layers] == [graph.Affine, graph.Linear]
 
 
 def test_a_shown_value_is_kept() -> None:

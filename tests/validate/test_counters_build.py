@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,6 +72,7 @@ def test_without_simavr_the_error_names_header_and_packages(
 ) -> None:
     text = (counters.SOURCES / "avr_run.c").read_text()
     (tmp_path / "avr_run.c").write_text(text.replace("<simavr/", "<no_simavr/"))
+    shutil.copy(counters.SOURCES / "avr_region.h", tmp_path)
     monkeypatch.setattr(counters, "SOURCES", tmp_path)
     with pytest.raises(MissingToolError, match=r"no_simavr/sim_avr\.h.*install gcc, libsimavr-dev"):
         counters.avr_runner()

@@ -15,9 +15,8 @@
  *   {"region": 1, "instructions": 9, "cycles": 14, "stack": 6,
  *    "lap_instructions": [4], "lap_cycles": [5]}
  *
- * Laps are counted from the begin of the region.  The marks themselves are never counted: a region
- * is what was executed after the begin mark and before the end mark.  `stack` is the number of
- * bytes by which SP went below its value at the begin mark.
+ * avr_region.h says what is counted.  `stack` is the number of bytes by which SP went below its
+ * value at the begin mark.
  *
  * Exit status: the program's own, or one of `enum status` with one line on stderr.  Interrupts and
  * timers do not run.
@@ -36,21 +35,9 @@
 #include <simavr/sim_elf.h>
 #include <simavr/sim_io.h>
 
-enum status {
-    STATUS_USAGE = 120,    /* bad option, unknown MCU, unreadable file */
-    STATUS_CRASH = 121,    /* access outside RAM, invalid instruction, PC outside the program */
-    STATUS_STACK = 122,    /* the stack has reached .data or .bss */
-    STATUS_CYCLES = 123,   /* MAXCYCLES executed, or a jump to itself: will never end */
-    STATUS_MARKS = 124     /* begin inside a region, end outside, unknown mark, too many laps */
-};
+#include "avr_region.h"
 
-enum { MARK_ADDRESS = 0x3E, CONSOLE_ADDRESS = 0x4A, EXIT_ADDRESS = 0x4B };
-enum { MARK_BEGIN = 1, MARK_END = 2, MARK_LAP = 3, MARK_LAP_BIT = 4 };
-enum { MAX_LAPS = 256, DATA_SPACE = 0x800000 };
-
-typedef struct {
-    uint64_t instructions, cycles;
-} count_t;
+enum { MARK_ADDRESS = 0x3E, CONSOLE_ADDRESS = 0x4A, EXIT_ADDRESS = 0x4B, DATA_SPACE = 0x800000 };
 
 static struct {
     avr_t *avr;
@@ -61,29 +48,6 @@ static struct {
     int exit_code;               /* -1: still running */
     char fault[200];             /* what the simulator complained about, "" = nothing */
 } run;
-
-static struct {
-    bool open;
-    unsigned number;
-    count_t begin;
-    uint16_t begin_sp, lowest_sp;
-    unsigned laps;
-    count_t lap[MAX_LAPS];
-} region;
-
-static void __attribute__((noreturn, format(printf, 2, 3)))
-fail(enum status status, const char *format, ...)
-{
-    va_list arguments;
-
-    fflush(stdout);
-    fputs("avr_run: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    exit((int)status);
-}
 
 /* ---- registers that the program writes ------------------------------------------------------ */
 
@@ -106,75 +70,12 @@ static void on_exit_code(struct avr_t *avr, avr_io_addr_t address, uint8_t value
     run.exit_code = value;
 }
 
-/* ---- regions -------------------------------------------------------------------------------- */
+/* ---- the stack ------------------------------------------------------------------------------ */
 
 static uint16_t stack_pointer(void)
 {
     return (uint16_t)(run.avr->data[R_SPL] | run.avr->data[R_SPH] << 8);
 }
-
-static void print_laps(const char *name, bool cycles)
-{
-    fprintf(run.counts, ", \"%s\": [", name);
-    for (unsigned k = 0; k < region.laps; k++) {
-        uint64_t value = cycles ? region.lap[k].cycles : region.lap[k].instructions;
-        fprintf(run.counts, "%s%llu", k ? ", " : "", (unsigned long long)value);
-    }
-    fputc(']', run.counts);
-}
-
-static void print_region(count_t total)
-{
-    fprintf(run.counts, "{\"region\": %u, \"instructions\": %llu, \"cycles\": %llu, \"stack\": %d",
-            region.number, (unsigned long long)total.instructions,
-            (unsigned long long)total.cycles, region.begin_sp - region.lowest_sp);
-    print_laps("lap_instructions", false);
-    print_laps("lap_cycles", true);
-    fputs("}\n", run.counts);
-    fflush(run.counts);
-}
-
-/* `before` and `after`: executed so far, without and with the marking instruction.  The counters
- * of a region start after its begin mark; each lap mark moves that start by its own cost. */
-static void take_mark(count_t before, count_t after)
-{
-    count_t inside = {before.instructions - region.begin.instructions,
-                      before.cycles - region.begin.cycles};
-
-    switch (run.mark) {
-    case MARK_BEGIN:
-        if (region.open)
-            fail(STATUS_MARKS, "begin mark inside region %u, at 0x%04x", region.number,
-                 run.avr->pc);
-        region.open = true;
-        region.number++;
-        region.laps = 0;
-        region.begin = after;
-        region.begin_sp = region.lowest_sp = stack_pointer();
-        break;
-    case MARK_END:
-        if (!region.open)
-            fail(STATUS_MARKS, "end mark outside a region, at 0x%04x", run.avr->pc);
-        region.open = false;
-        print_region(inside);
-        break;
-    case MARK_LAP:
-    case MARK_LAP_BIT:
-        if (!region.open)
-            break;               /* the same object code also runs where nothing is counted */
-        if (region.laps == MAX_LAPS)
-            fail(STATUS_MARKS, "more than %d laps in region %u", MAX_LAPS, region.number);
-        region.lap[region.laps++] = inside;
-        region.begin.instructions += after.instructions - before.instructions;
-        region.begin.cycles += after.cycles - before.cycles;
-        break;
-    default:
-        fail(STATUS_MARKS, "unknown mark %u, at 0x%04x", run.mark, run.avr->pc);
-    }
-    run.mark = 0;
-}
-
-/* ---- the stack ------------------------------------------------------------------------------ */
 
 /* True after instructions that leave SP in a consistent state and may have lowered it.  Writing
  * SPH comes first in compiled code, and between it and SPL the value means nothing. */
@@ -236,8 +137,11 @@ static void step_one(void)
     if (run.fault[0] || avr->state != cpu_Running)
         fail(STATUS_CRASH, "crash: %s (state %d), at 0x%04x",
              run.fault[0] ? run.fault : "the core stopped", avr->state, pc);
-    if (run.mark)
-        take_mark(before, executed());
+    if (run.mark) {
+        place_t here = {avr->pc, stack_pointer()};
+        take_mark(run.counts, run.mark, here, before, executed());
+        run.mark = 0;
+    }
     if (lowers_stack(opcode))
         watch_stack(pc);
     if (opcode == 0xCFFF && run.exit_code < 0)

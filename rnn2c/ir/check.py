@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.ir import graph
+from rnn2c.ir import graph, window
 from rnn2c.ir.functions import FUNCTIONS
 from rnn2c.ir.graph import Model, Rate
 
@@ -49,7 +49,7 @@ def check_model(model: Model) -> None:
 def _check_initial_states(model: Model) -> None:
     """A per-sequence input is the initial state of a layer, and such a state is nothing else."""
     inputs = {i.name for i in model.inputs if i.rate == "sequence"}
-    states = {n for p in model.layers if isinstance(p, graph.Recurrent) for n in p.inputs[1:] if n}
+    states = {n for p in model.layers if isinstance(p, graph.Recurrent) for n in p.states if n}
     for name in sorted(states - inputs):
         raise UnsupportedError(
             f"'{name}' is used as an initial state: that has to be an input given once per sequence"
@@ -59,7 +59,7 @@ def _check_initial_states(model: Model) -> None:
             f"input '{name}' is given once per sequence but is no initial state of a layer; give it"
             " at every step or remove it"
         )
-    readers = [(p.name, n) for p in model.layers for n in _data_inputs(p)]
+    readers = [(p.name, n) for p in model.layers for n in p.data_inputs]
     readers += [(o.name, o.value) for o in model.outputs]
     for reader, name in readers:
         if name in inputs:
@@ -86,7 +86,9 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
             _expect(layer, "w_hh", layer.w_hh.shape, (rows, layer.units))
             _expect(layer, "b_ih", layer.b_ih.shape, (rows,))
             _expect(layer, "b_hh", layer.b_hh.shape, (rows,))
-            for name in layer.inputs[1:]:
+            if layer.mask:
+                _expect(layer, f"mask '{layer.mask}'", (sizes[layer.mask],), (1,))
+            for name in layer.states:
                 if name:
                     _expect(layer, f"initial state '{name}'", (sizes[name],), (layer.units,))
             return (layer.units,) * len(layer.outputs)
@@ -94,8 +96,10 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
             _expect(layer, "weight", weight.shape, (weight.shape[0], got))
             _expect(layer, "bias", bias.shape, (weight.shape[0],))
             return (weight.shape[0],)
-        case graph.ArgMax():
+        case graph.ArgMax() | window.StepMask() | window.ValueMask():
             return (1,)
+        case window.Masked():
+            _expect(layer, "the mask", (sizes[layer.inputs[1]],), (1,))
         case graph.Activation(function=function) if function not in FUNCTIONS or not function:
             raise Rnn2cError(f"layer '{layer.name}': there is no function '{function}'")
         case graph.Affine(scale=scale, offset=offset):
@@ -114,11 +118,6 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
     return (got,)
 
 
-def _data_inputs(layer: graph.Layer) -> tuple[str, ...]:
-    """The inputs of a layer that are no initial states."""
-    return layer.inputs[:1] if isinstance(layer, graph.Recurrent) else layer.inputs
-
-
 def _expect(layer: graph.Layer, what: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     if got != wanted or 0 in wanted:
         raise Rnn2cError(
@@ -130,21 +129,35 @@ def infer_rates(model: Model) -> dict[str, Rate]:
     """Rate of every value; raises Rnn2cError where a layer gets the wrong one."""
     rates: dict[str, Rate] = {i.name: i.rate for i in model.inputs}
     for layer in model.layers:
-        rate = rates[layer.inputs[0]]
-        if isinstance(layer, (graph.Recurrent, graph.LastStep)) and rate != "step":
-            raise Rnn2cError(
-                f"layer '{layer.name}' needs one vector per step,"
-                f" '{layer.inputs[0]}' has one per sequence"
-            )
-        if any(rates[name] != rate for name in _data_inputs(layer)):
-            raise UnsupportedError(
-                f"layer '{layer.name}' combines one vector per step with one per sequence; select"
-                " the last step of the first, or compute both at every step"
-            )
-        if isinstance(layer, graph.LastStep):
-            rate = "sequence"
-        rates.update(dict.fromkeys(layer.outputs, rate))
+        rates.update(dict.fromkeys(layer.outputs, _rate(layer, rates)))
     return rates
+
+
+OVER_TIME = (
+    *(graph.Recurrent, graph.LastStep),
+    *(window.FirstStep, window.Flip, window.StepMask, window.ValueMask),
+)
+"""Layers that need one vector per step."""
+
+
+def _rate(layer: graph.Layer, rates: dict[str, Rate]) -> Rate:
+    found = {rates[name] for name in layer.data_inputs}
+    if isinstance(layer, OVER_TIME) and "sequence" in found:
+        raise Rnn2cError(
+            f"layer '{layer.name}' needs one vector per step,"
+            f" '{layer.inputs[0]}' has one per sequence"
+        )
+    if len(found) > 1 and "sequence" in found:
+        raise UnsupportedError(
+            f"layer '{layer.name}' combines one vector per step with one per sequence; select"
+            " the last step of the first, or compute both at every step"
+        )
+    match layer:
+        case graph.LastStep() | window.FirstStep():
+            return "sequence"
+        case graph.Recurrent(direction="reverse") | window.Flip():
+            return "window"
+    return "window" if "window" in found else rates[layer.inputs[0]]
 
 
 def _check_finite(layer: graph.Layer) -> None:

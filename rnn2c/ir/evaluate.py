@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.ir import functions, graph
+from rnn2c.ir import functions, graph, window
 from rnn2c.ir.functions import sigmoid
 from rnn2c.ir.graph import FloatArray, Model
 
@@ -69,7 +69,8 @@ def _run_layer(
     assert x is not None
     match layer:
         case graph.Lstm() | graph.Gru() | graph.Rnn():
-            return _recurrent(layer, x, args[1:], note)
+            states = args[1 : 1 + len(layer.states)]
+            return _recurrent(layer, x, states, args[-1] if layer.mask else None, note)
         case graph.Linear(weight=weight, bias=bias, activation=activation):
             return (functions.apply(activation, x @ weight.real().T + bias),)
         case graph.Activation(function=function, alpha=alpha, beta=beta):
@@ -81,6 +82,16 @@ def _run_layer(
             return (x.argmax(axis=-1)[..., None].astype(np.float64),)
         case graph.LastStep():
             return (x[..., -1, :],)
+        case window.FirstStep():
+            return (x[..., 0, :],)
+        case window.Flip():
+            return (x[..., ::-1, :],)
+        case window.StepMask(steps=steps):
+            before = (np.arange(x.shape[-2]) < steps)[:, None]
+            return (np.broadcast_to(before, (*x.shape[:-1], 1)).astype(np.float64),)
+        case window.ValueMask(value=value):
+            differs = np.float32(x) != np.float32(value)
+            return (differs.any(axis=-1, keepdims=True).astype(np.float64),)
     return _run_pointwise(layer, [a for a in args if a is not None])
 
 
@@ -90,7 +101,7 @@ def _run_pointwise(layer: graph.Layer, args: list[FloatArray]) -> tuple[FloatArr
             return (args[0] * scale + offset,)
         case graph.Sum(subtract=subtract):
             return (args[0] - args[1] if subtract else args[0] + args[1],)
-        case graph.Product():
+        case graph.Product() | window.Masked():
             return (args[0] * args[1],)
         case graph.Concat():
             return (np.concatenate(args, axis=-1),)
@@ -100,7 +111,11 @@ def _run_pointwise(layer: graph.Layer, args: list[FloatArray]) -> tuple[FloatArr
 
 
 def _recurrent(
-    layer: graph.Recurrent, x: FloatArray, state: list[FloatArray | None], note: Observer
+    layer: graph.Recurrent,
+    x: FloatArray,
+    state: list[FloatArray | None],
+    mask: FloatArray | None,
+    note: Observer,
 ) -> tuple[FloatArray, ...]:
     w_hh = layer.w_hh.real().T
     from_x = x @ layer.w_ih.real().T + layer.b_ih
@@ -110,26 +125,31 @@ def _recurrent(
         for s in (*state, None, None)[:2]
     )
     hs, cs, parts_of_n = [], [], []
-    for t in range(x.shape[-2]):
+    order = range(x.shape[-2])[:: -1 if layer.direction == "reverse" else 1]
+    for t in order:
         a = from_x[..., t, :]
+        old = h, c
         match layer:
             case graph.Lstm():
                 pre = a + h @ w_hh + layer.b_hh
                 i, f, g, o = np.split(pre, 4, axis=-1)
                 c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
                 h = sigmoid(o) * np.tanh(c)
-                cs.append(c)
             case graph.Gru():
                 h, parts = _gru_step(layer, a, h, w_hh)
                 parts_of_n.append(parts)
             case graph.Rnn():
                 pre = a + h @ w_hh + layer.b_hh
                 h = functions.apply(layer.activation, pre)
+        if mask is not None:
+            on = mask[..., t, :] > 0
+            h, c = np.where(on, h, old[0]), np.where(on, c, old[1])
         hs.append(h)
+        cs.append(c)
     if isinstance(layer, graph.Gru):
         note(f"{layer.name}.n", np.stack(parts_of_n, axis=-2))
-    outputs = np.stack(hs, axis=-2)
-    return (outputs, np.stack(cs, axis=-2)) if cs else (outputs,)
+    in_time = slice(None, None, order.step)
+    return tuple(np.stack(v[in_time], axis=-2) for v in (hs, cs)[: len(layer.outputs)])
 
 
 def _gru_step(

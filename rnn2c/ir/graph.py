@@ -2,12 +2,13 @@
 
     Model   = inputs, layers (in topological order), outputs, numerics (None until quantized)
     Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | ArgMax | LastStep
-            | Affine | Sum | Product | Concat | Pick
+            | Affine | Sum | Product | Concat | Pick | layers of ir/window.py
 
 A layer reads values by name and defines the values in `Layer.outputs`.  Every value is a vector
-with a rate: `step` (one vector per time step) or `sequence` (one vector per sequence).  There is
-no batch dimension.  Gate rows are ordered i, f, g, o (LSTM) and r, z, n (GRU); front ends permute
-on copies.  Layers and models are frozen: a pass returns new ones.
+with a rate: `step` (one vector per time step), `window` (the same, but known only when the whole
+sequence is) or `sequence` (one vector per sequence).  There is no batch dimension.  Gate rows are
+ordered i, f, g, o (LSTM) and r, z, n (GRU); front ends permute on copies.  Layers and models are
+frozen: a pass returns new ones.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Rate = Literal["step", "sequence"]
+Rate = Literal["step", "window", "sequence"]
+Direction = Literal["forward", "reverse"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 NumberArray = NDArray[Any]
@@ -61,19 +63,41 @@ class Layer:
         """Names of the values this layer defines; the first carries the layer's own name."""
         return (self.name,)
 
+    @property
+    def data_inputs(self) -> tuple[str, ...]:
+        """The inputs that are no initial states."""
+        return self.inputs
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recurrent(Layer):
-    """Base of the cells.  inputs = (x, h0), for an LSTM (x, h0, c0); h0, c0 are per sequence.
+    """Base of the cells.  inputs = (x, h0, mask), for an LSTM (x, h0, c0, mask), from the end on
+    optional; h0, c0 are per sequence.
 
     w_ih [gates * units, input size], w_hh [gates * units, units], b_ih and b_hh [gates * units].
-    The value `name` is the hidden state h after each step.
+    The value `name` is the hidden state h after each step.  direction `reverse`: from the last step
+    to the first.  mask [1] per step: where it is 0, h and c stay as they are.
     """
 
     w_ih: Tensor
     w_hh: Tensor
     b_ih: FloatArray
     b_hh: FloatArray
+    direction: Direction = "forward"
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the initial states that are given: h0, then c0; the empty string means zero."""
+        return self.inputs[1 : 1 + len(self.outputs)]
+
+    @property
+    def mask(self) -> str:
+        """Name of the mask; the empty string without one."""
+        return "".join(self.inputs[1 + len(self.outputs) :])
+
+    @property
+    def data_inputs(self) -> tuple[str, ...]:
+        return (self.inputs[0], self.mask) if self.mask else self.inputs[:1]
 
     @property
     def units(self) -> int:

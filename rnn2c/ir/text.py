@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2c.ir import graph
+from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Float32, Format, Layer, Model, Tensor
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import (
@@ -67,7 +67,7 @@ def _model_lines(model: Model) -> Iterator[str]:
         yield f"input {_value(model, i.name)}"
     for layer in model.layers:
         yield ""
-        yield f"{type(layer).__name__}{_attributes(layer)} of {_inputs(layer)}"
+        yield f"{type(layer).__name__}{_attributes(layer)}{_order(layer)} of {_inputs(layer)}"
         for value in layer.outputs:
             yield f"  defines {_value(model, value)}"
         yield from (f"  {line}" for line in _parameters(layer))
@@ -87,7 +87,14 @@ def _value(model: Model, name: str) -> str:
 
 
 def _inputs(layer: Layer) -> str:
+    if isinstance(layer, graph.Recurrent) and layer.mask:
+        return f"{', '.join(prose(n) or 'zero' for n in layer.inputs[:-1])} where {layer.mask}"
     return ", ".join(prose(name) or "zero" for name in layer.inputs)
+
+
+def _order(layer: Layer) -> str:
+    reverse = isinstance(layer, graph.Recurrent) and layer.direction == "reverse"
+    return " (reverse)" if reverse else ""
 
 
 def _attributes(layer: Layer) -> str:
@@ -100,6 +107,10 @@ def _attributes(layer: Layer) -> str:
             return f" ({name}{f' {alpha:.6g} {beta:.6g}' if alpha or beta else ''})"
         case graph.Sum(subtract=True):
             return " (a - b)"
+        case window.StepMask(steps=steps):
+            return f" (before step {steps})"
+        case window.ValueMask(value=value):
+            return f" (other than {value:.6g})"
         case graph.Pick(indices=indices):
             return f" (elements {_elements(indices)})"
     return ""

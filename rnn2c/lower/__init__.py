@@ -13,6 +13,7 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import Model
 from rnn2c.ir.names import model_identifier, prose
 from rnn2c.ir.program import Program, RawInput, Signal
+from rnn2c.ir.window import whole_sequence
 from rnn2c.lower import float32
 from rnn2c.lower.affine import lower_affine
 from rnn2c.lower.arrange import lower_concat, lower_pick
@@ -55,6 +56,7 @@ MOVES = {kind: LOWERINGS[kind] for kind in (graph.ArgMax, graph.LastStep, graph.
 
 def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
     """Raises UnsupportedError for a layer without a lowering."""
+    _refuse_window(model)
     b = Builder(model, target)
     inputs = tuple(
         Signal(i.name, b.input(i.name, i.rate), i.rate, b.format(i.name)) for i in model.inputs
@@ -85,6 +87,14 @@ def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
         raw_input=raw_input,
         notes=b.numerics.notes,
     )
+
+
+def _refuse_window(model: Model) -> None:
+    for layer in model.layers:
+        if layer in whole_sequence(model) or (isinstance(layer, graph.Recurrent) and layer.mask):
+            raise UnsupportedError(
+                f"layer '{prose(layer.name)}': C code for reverse layers and masks is not there yet"
+            )
 
 
 def _lowering(b: Builder, layer: graph.Layer) -> Callable[[Builder, Any], None]:

@@ -148,7 +148,7 @@ def _row_scale(layer: graph.Recurrent, which: str) -> FloatArray:
 
 def state_input(b: Builder, layer: graph.Recurrent, index: int) -> str | None:
     """Buffer of the initial state `index` (0: h, 1: c) if the model takes one."""
-    names = layer.inputs[1 + index : 2 + index]
+    names = layer.states[index : index + 1]
     return b.place(names[0], "sequence").buffer if names and names[0] else None
 
 

@@ -1,14 +1,14 @@
-"""Select the last step before the per-step layers that follow the recurrence, not after them.
+"""Select a step before the per-step layers that follow the recurrence, not after them.
 
-A Linear layer, an activation, a softmax work on one step at a time; if only their last result is
-wanted, they need to run once per sequence, in `finish`, instead of at every step.
+A Linear layer, an activation, a softmax work on one step at a time; if only their last (or first)
+result is wanted, they need to run once per sequence, in `finish`, instead of at every step.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from rnn2c.ir import graph
+from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Model
 
 PER_STEP = (
@@ -27,7 +27,7 @@ def sink_last_step(model: Model) -> Model:
 def _sink_one(model: Model) -> Model | None:
     shown = {output.value for output in model.outputs}
     for select in model.layers:
-        if not isinstance(select, graph.LastStep):
+        if not isinstance(select, (graph.LastStep, window.FirstStep)):
             continue
         layer = next((p for p in model.layers if p.name == select.inputs[0]), None)
         readers = [r for r in model.layers if select.inputs[0] in r.inputs]
@@ -43,7 +43,7 @@ def _sink_one(model: Model) -> Model | None:
 
 
 def _selected_names(model: Model, layer: graph.Layer) -> dict[str, str]:
-    """A free name for the last step of each input of the layer: LAYER.last, LAYER.last.last, ..."""
+    """A free name for that step of each input of the layer: LAYER.last, LAYER.last.last, ..."""
     names: dict[str, str] = {}
     for value in layer.inputs:
         if value not in names:

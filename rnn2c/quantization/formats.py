@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rnn2c.errors import UnsupportedError
-from rnn2c.ir import graph
+from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Format, Model
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
@@ -26,6 +26,10 @@ SMALLEST_REACH = 2.0**-20
 FINEST = 256
 """No result of an Affine or a Sum is finer than this fraction of a step of its coarsest input."""
 
+SELECTIONS = (graph.LastStep, window.FirstStep, window.Flip, window.Masked)
+"""Layers that show a value as it is."""
+
+MASK = Format(1.0, 8, lo=0, hi=1)
 CELL_BITS = 12
 GATE_BITS = 12
 
@@ -43,7 +47,7 @@ def choose_formats(
         for name, form in _layer_formats(model, layer, formats, spans, options):
             formats[name] = form
         if isinstance(layer, graph.Recurrent):
-            for state, value in zip(layer.inputs[1:], layer.outputs, strict=False):
+            for state, value in zip(layer.states, layer.outputs, strict=False):
                 if state:
                     _same_format(state, formats.setdefault(state, formats[value]), formats[value])
     return formats
@@ -54,7 +58,7 @@ def _with_initial_states(model: Model, spans: Mapping[str, Span]) -> dict[str, S
     merged = dict(spans)
     for layer in model.layers:
         if isinstance(layer, graph.Recurrent):
-            for state, value in zip(layer.inputs[1:], layer.outputs, strict=False):
+            for state, value in zip(layer.states, layer.outputs, strict=False):
                 if state in spans:
                     merged[value] = merged[value].hull(spans[state])
     return merged
@@ -98,6 +102,8 @@ def _layer_formats(
             return [(name, _combined_format(model, layer, formats, spans, options))]
         case graph.Softmax():
             return [(name, Format(1 / 32768, 16, lo=0, hi=32767))]
+        case window.StepMask() | window.ValueMask():
+            return [(name, MASK)]
         case graph.ArgMax():
             size = model.sizes()[layer.inputs[0]]
             return [(name, Format(1.0, 8 if size <= 128 else 16, lo=0, hi=max(size - 1, 1)))]
@@ -175,15 +181,10 @@ def _free_format(
 
 
 def _readers(model: Model, name: str) -> list[graph.Layer]:
-    """Layers that read a value, also through a selection of the last step."""
-    direct = [layer for layer in model.layers if name in _data_inputs(layer)]
-    through = [r for d in direct if isinstance(d, graph.LastStep) for r in _readers(model, d.name)]
-    return [d for d in direct if not isinstance(d, graph.LastStep)] + through
-
-
-def _data_inputs(layer: graph.Layer) -> tuple[str, ...]:
-    """The inputs of a layer that are no initial states."""
-    return layer.inputs[:1] if isinstance(layer, graph.Recurrent) else layer.inputs
+    """Layers that read a value, also through a selection of a step."""
+    direct = [layer for layer in model.layers if name in layer.data_inputs]
+    through = [r for d in direct if isinstance(d, SELECTIONS) for r in _readers(model, d.name)]
+    return [d for d in direct if not isinstance(d, SELECTIONS)] + through
 
 
 def _combined_format(

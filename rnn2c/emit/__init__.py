@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -32,7 +33,7 @@ def emit_c(program: Program) -> dict[str, str]:
     """File name -> text of the header, the source, the self-test and, of integer programs, the
     float helpers.
     """
-    environment = _environment(program)
+    environment = _environment(program.target.templates)
     context = _context(program)
     return {
         f"{program.name}{SUFFIXES[f]}": _without_unused_macros(
@@ -53,9 +54,10 @@ def _without_unused_macros(text: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if used(line))
 
 
-def _environment(program: Program) -> jinja2.Environment:
-    """Templates of the target's variants, most special first."""
-    folders = [templates_dir() / name for name in program.target.templates]
+@cache
+def _environment(variants: tuple[str, ...]) -> jinja2.Environment:
+    """Templates of these variants, most special first; compiled once, as that takes a while."""
+    folders = [templates_dir() / name for name in variants]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         undefined=jinja2.StrictUndefined,

@@ -96,7 +96,7 @@ def run_sequences(
             blob = pack_sequences(part, interface, raw=raw)
             elf = link_program(text, blob, objects, folder, target, out, build=build)
             output = run_elf(target, elf, seconds=seconds)
-            results += _parse(output, part, interface, mode, raw)
+            results += parse_trace(output, part, interface, mode, raw)
         return results
 
 
@@ -181,7 +181,7 @@ def _verdicts(output: str, first: int, sequences: int, selftest: bool) -> list[C
     return failures
 
 
-def _parse(
+def parse_trace(
     output: str, sequences: Sequences, interface: Interface, mode: Mode, raw: bool
 ) -> list[SequenceResult]:
     """Read the lines of `trace.c.j2`; anything unexpected is an error."""

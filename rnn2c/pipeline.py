@@ -25,7 +25,7 @@ from rnn2c.ir.program import Program
 from rnn2c.lower import RawScale, lower
 from rnn2c.passes import fold_affine, fuse_activation, sink_last_step
 from rnn2c.proof import verify_ranges
-from rnn2c.quantization import QuantizeOptions, quantize_model
+from rnn2c.quantization import QuantizeOptions, given_matrices, quantize_model
 from rnn2c.target import Target, load_target
 from rnn2c.validate.bench import Bench, bench_in_temporary
 from rnn2c.validate.verify import (
@@ -89,7 +89,7 @@ class Memory:
 
 
 def memory(model: Model) -> tuple[Memory, ...]:
-    """What a prepared Model needs as int8, int4 and float32.
+    """What a prepared Model needs as int8, int4 (unless it came with wider integers) and float32.
 
     The integer sizes are those of programs for the host in profile accurate, calibrated with noise:
     ranges move the scales and leave the sizes as they are, up to a bias or a multiplier.
@@ -101,8 +101,11 @@ def memory(model: Model) -> tuple[Memory, ...]:
     }
     data = as_sequence_set([noise], model)
     found = []
+    kept = max((t.bits for p in model.layers for t in given_matrices(p).values()), default=0)
     for width in ("int8", "int4"):
         options = QuantizeOptions(weights=width)
+        if kept > options.weight_bits:
+            continue
         need = budget(lower(quantize(model, data, options), load_target("host")))
         found.append(Memory(width, need.weights, need.ram))
     need = budget(lower(model, load_target("host")))

@@ -37,7 +37,7 @@ def rounding_allowed(model: Model, inputs: Mapping[str, FloatArray]) -> float:
 def _moved(layer: Layer, random: np.random.Generator) -> Layer:
     changes: dict[str, Tensor | FloatArray] = {}
     for name, value in vars(layer).items():
-        data = value.data if isinstance(value, Tensor) else value
+        data = value.real() if isinstance(value, Tensor) else value
         if isinstance(data, np.ndarray):
             terms = data.shape[-1] if isinstance(value, Tensor) else 1
             rounding = 2.0**-24 * np.sqrt(terms) * random.uniform(-1.0, 1.0, data.shape)

@@ -169,3 +169,16 @@ def _check_finite(layer: graph.Layer) -> None:
                 f"layer '{layer.name}': {name}{index} is {data[tuple(index)]};"
                 " weights must be finite"
             )
+        if isinstance(value, graph.Tensor) and value.scale is not None:
+            _check_integers(layer, name, value, value.scale)
+
+
+def _check_integers(
+    layer: graph.Layer, name: str, tensor: graph.Tensor, scale: graph.FloatArray
+) -> None:
+    _expect(layer, f"the scale of {name}", scale.shape, tensor.shape[:1])
+    if not np.all((scale > 0) & np.isfinite(scale)):
+        raise Rnn2cError(f"layer '{layer.name}': a scale of {name} is not positive and finite")
+    reach = 2 ** (tensor.bits - 1)
+    if not np.all((tensor.data >= -reach) & (tensor.data < reach)):
+        raise Rnn2cError(f"layer '{layer.name}': {name} holds integers beyond {tensor.bits} bits")

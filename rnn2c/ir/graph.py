@@ -32,8 +32,9 @@ NumberArray = NDArray[Any]
 class Tensor:
     """A weight matrix [rows, columns]: reals, or integers with one scale per row.
 
-    `data` holds float64 reals when `scale` is None, else int64 integers in [-2**(bits-1) + 1,
-    2**(bits-1) - 1] and the real matrix is `data * scale[:, None]`.
+    `data` holds float64 reals when `scale` is None, else int64 integers of that many bits, and the
+    real matrix is `data * scale[:, None]`.  A float Model may hold integers too: those of a source
+    that was quantized before, which stay as they are.
     """
 
     data: NDArray[np.float64] | NDArray[np.int64]
@@ -268,8 +269,8 @@ class Numerics:
     """Everything the quantizer decided; it fixes every bit the program computes.
 
     profile: `accurate` or `compact` (`float32`: no integers); accumulate: `joint` or `split`;
-    formats: one per value; pre_bits: fraction bits of both parts of n in a GRU; notes: what
-    saturates in normal use.
+    formats: one per value; pre_bits: fraction bits of both parts of n in a GRU; split: layers that
+    sum apart though the others sum jointly; notes: what saturates in normal use.
     """
 
     profile: Literal["accurate", "compact", "float32"]
@@ -277,6 +278,11 @@ class Numerics:
     formats: Mapping[str, Format]
     pre_bits: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    split: frozenset[str] = frozenset()
+
+    def sums_jointly(self, layer: str) -> bool:
+        """Whether a layer has one sum over x and h, not one each."""
+        return self.accumulate == "joint" and layer not in self.split
 
 
 @dataclass(frozen=True, eq=False)

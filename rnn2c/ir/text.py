@@ -71,6 +71,8 @@ def _model_lines(model: Model) -> Iterator[str]:
         for value in layer.outputs:
             yield f"  defines {_value(model, value)}"
         yield from (f"  {line}" for line in _parameters(layer))
+        if numerics and layer.name in numerics.split:
+            yield "  sums of their own scales"
         if numerics and layer.name in numerics.pre_bits:
             bits = numerics.pre_bits[layer.name]
             yield f"  pre-activation of n in Q{15 - bits}.{bits}"

@@ -13,6 +13,7 @@ from rnn2c.ir.program import Call, Dot, Elem, Store
 from rnn2c.lower.builder import Builder, Place, units_by_gate
 from rnn2c.lower.scaling import (
     Ratio,
+    bias_steps,
     multiplier_doc,
     ratio,
     requantize_calls,
@@ -74,7 +75,7 @@ def cell_sums(
     s_hh = _row_scale(layer, "w_hh") * b.format(layer.name).scale
     w_ih = units_by_gate(np.asarray(layer.w_ih.data, np.int64), units)
     w_hh = units_by_gate(np.asarray(layer.w_hh.data, np.int64), units)
-    compact = b.numerics.profile == "compact"
+    by_shift = b.numerics.profile == "compact" and b.numerics.sums_jointly(layer.name)
 
     shifts: dict[str, int] = {}
     ratios: dict[str, Ratio] = {}
@@ -87,10 +88,10 @@ def cell_sums(
                 f"layer '{layer.name}': a joint sum needs equal scales for x and h;"
                 " use accumulate=split"
             )
-        bias[:, k] = np.round(_bias(layer, s, rows) / scale).astype(np.int64)
+        bias[:, k] = bias_steps(layer, _bias(layer, s, rows), scale)
         if "x" in s.parts and x_format.zero_point:
             bias[:, k] -= x_format.zero_point * w_ih[:, s.gate].sum(axis=1)
-        if compact:
+        if by_shift:
             shifts[s.name] = _power(layer, scale, s.unit)
             bias[:, k] += rounding(shifts[s.name])
         else:
@@ -106,8 +107,8 @@ def cell_sums(
     )
     used = tuple(p for p in parts if p[2])
     names = tuple(s.name for s in sums)
-    dot, proven = b.dot(layer, label, names, used, bias, layer.w_hh.bits)
-    multipliers = {} if compact else _multipliers(b, layer, label, names, ratios)
+    dot, proven = b.dot(layer, label, names, used, bias, max(layer.w_ih.bits, layer.w_hh.bits))
+    multipliers = {} if by_shift else _multipliers(b, layer, label, names, ratios)
     return Sums(dot, proven, shifts, ratios, multipliers)
 
 

@@ -59,7 +59,7 @@ def _reset_after(b: Builder, layer: graph.Gru, x: Place, h: Place, wide: Place |
     old = Place(h.buffer)
     unit = 2.0**-bits
     candidate = (Sum("nx_sum", 2, "x", unit), Sum("nh_sum", 2, "h", unit))
-    sums = cell_sums(b, layer, x, old, (*gate_sums(b), *candidate))
+    sums = cell_sums(b, layer, x, old, (*gate_sums(b, layer), *candidate))
     body: list[Call | Dot] = [sums.dot, *gate_calls(b, sums)]
     body += [*sums.pre("nx", "nx_sum", _q(bits)), *sums.pre("nh", "nh_sum", _q(bits))]
     if b.numerics.profile == "compact":
@@ -83,9 +83,9 @@ def _reset_after(b: Builder, layer: graph.Gru, x: Place, h: Place, wide: Place |
     b.append("step", Stage(title, layer.units, tuple(body), tuple(stores)))
 
 
-def gate_sums(b: Builder) -> tuple[Sum, ...]:
+def gate_sums(b: Builder, layer: graph.Gru) -> tuple[Sum, ...]:
     """The sums of r and z."""
-    if b.numerics.accumulate == "joint":
+    if b.numerics.sums_jointly(layer.name):
         return (Sum("r_sum", 0, "xh"), Sum("z_sum", 1, "xh"))
     return tuple(Sum(f"{g}{p}_sum", k, p) for p in "xh" for k, g in enumerate("rz"))
 
@@ -143,7 +143,7 @@ def _reset_before(
         Format(2.0**-8, 16, lo=0, hi=255) if compact else Format(2.0**-15, 16, lo=0, hi=32767)
     )
     z = b.scratch(f"{slug}_z", z_format, layer.units, "update gate z", "step")
-    outer = cell_sums(b, layer, x, old, gate_sums(b), label="rz_")
+    outer = cell_sums(b, layer, x, old, gate_sums(b, layer), label="rz_")
     body: list[Call | Dot] = [outer.dot, *gate_calls(b, outer)]
     if compact:
         body.append(Call("rh", "mul_u8", ("r", old.elem()), "Q0.7"))
@@ -155,7 +155,7 @@ def _reset_before(
         tuple(body),
         (Store(reset.elem(), "rh"), Store(z.elem(), "z")),
     )
-    inner = cell_sums(b, layer, x, reset, _candidate_sums(b), label="n_")
+    inner = cell_sums(b, layer, x, reset, _candidate_sums(b, layer), label="n_")
     update = _update(b, wide, z.elem(), old)
     body = [inner.dot, *pre_activation(inner, "n"), *_candidate(b, PRE_BITS), *update]
     stores = [*b.define(layer.name, "h", "", h)]
@@ -165,8 +165,8 @@ def _reset_before(
     b.append("step", first, Stage(title, layer.units, tuple(body), tuple(stores)))
 
 
-def _candidate_sums(b: Builder) -> tuple[Sum, ...]:
-    if b.numerics.accumulate == "joint":
+def _candidate_sums(b: Builder, layer: graph.Gru) -> tuple[Sum, ...]:
+    if b.numerics.sums_jointly(layer.name):
         return (Sum("n_sum", 2, "xh"),)
     return (Sum("nx_sum", 2, "x"), Sum("nh_sum", 2, "h"))
 

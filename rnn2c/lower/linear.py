@@ -11,7 +11,14 @@ from rnn2c.ir.graph import FloatArray, Format
 from rnn2c.ir.program import Call, Dot, Elem, Stage
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.lstm import tanh_call
-from rnn2c.lower.scaling import multiplier_doc, ratio, requantize_calls, rounding, shift_calls
+from rnn2c.lower.scaling import (
+    bias_steps,
+    multiplier_doc,
+    ratio,
+    requantize_calls,
+    rounding,
+    shift_calls,
+)
 from rnn2c.ranges import Interval
 
 TABLE_STEP = 2.0**-12
@@ -27,9 +34,9 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
     through_table = layer.activation in ("sigmoid", "tanh")
     unit = TABLE_STEP if through_table else form.scale
     q = np.asarray(layer.weight.data, np.int64)
-    bias = np.round(layer.bias / scale).astype(np.int64) - x.zero_point * q.sum(axis=1)
-    compact = b.numerics.profile == "compact"
-    shift = _power(layer, scale, unit) if compact else 0
+    bias = bias_steps(layer, layer.bias, scale) - x.zero_point * q.sum(axis=1)
+    by_shift = b.numerics.profile == "compact" and layer.name not in b.numerics.split
+    shift = _power(layer, scale, unit) if by_shift else 0
     bias += rounding(shift)
 
     rate = b.rates[layer.name]
@@ -38,7 +45,7 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
     dot, proven = b.dot(layer, "", ("sum",), parts, bias[:, None], layer.weight.bits)
     body: list[Call | Dot] = [dot]
     what = "Q3.12" if through_table else "y"
-    if compact:
+    if by_shift:
         body += shift_calls("scaled", "sum", shift, dot.width == "i16", what)
     else:
         body += _scaled(b, layer, proven["sum"], scale / unit, what)

@@ -26,7 +26,7 @@ def lower_lstm(b: Builder, layer: graph.Lstm) -> None:
     load_state(b, layer, 1, "c", c)
 
     x = b.place(layer.inputs[0], "step")
-    sums = cell_sums(b, layer, x, Place(h.buffer), _sums(b))
+    sums = cell_sums(b, layer, x, Place(h.buffer), _sums(b, layer))
     body: list[Call | Dot] = [sums.dot, *_gate_calls(b, sums)]
     compact = b.numerics.profile == "compact"
     body += _compact_cell(b, c) if compact else _accurate_cell(b, c, cell_bits, h_format.bits)
@@ -35,8 +35,8 @@ def lower_lstm(b: Builder, layer: graph.Lstm) -> None:
     b.append("step", Stage(title, layer.units, tuple(body), stores))
 
 
-def _sums(b: Builder) -> tuple[Sum, ...]:
-    if b.numerics.accumulate == "joint":
+def _sums(b: Builder, layer: graph.Lstm) -> tuple[Sum, ...]:
+    if b.numerics.sums_jointly(layer.name):
         return tuple(Sum(f"{g}_sum", k, "xh") for k, g in enumerate(GATES))
     return tuple(Sum(f"{g}{p}_sum", k, p) for p in "xh" for k, g in enumerate(GATES))
 

@@ -18,7 +18,7 @@ def lower_rnn(b: Builder, layer: graph.Rnn) -> None:
     h = b.state(f"{b.slug(layer)}_h", form, layer.units, doc, twice=True)
     load_state(b, layer, 0, "h", h)
     unit = form.scale if relu else 2.0**-PRE_BITS
-    joint = b.numerics.accumulate == "joint"
+    joint = b.numerics.sums_jointly(layer.name)
     names = ("h_sum", "xh"), ("hx_sum", "x"), ("hh_sum", "h")
     wanted = tuple(Sum(n, 0, parts, unit) for n, parts in (names[:1] if joint else names[1:]))
     sums = cell_sums(b, layer, b.place(layer.inputs[0], "step"), Place(h.buffer), wanted)

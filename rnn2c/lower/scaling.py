@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn2c.errors import UnsupportedError
+from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, IntArray
 from rnn2c.ir.program import Argument, Call, Elem
 from rnn2c.ranges import Interval
@@ -18,6 +19,7 @@ from rnn2c.ranges import Interval
 NARROW_LIMIT = 2**23
 NARROW_SHIFTS = range(17, 25)
 WIDE_SHIFTS = range(1, 47)
+LARGEST_BIAS = 2**30
 PRODUCT_LIMIT = 2**30
 """Two requantized values below it can be added in 32 bits."""
 
@@ -92,6 +94,19 @@ def shift_calls(out: str, acc: str, shift: int, narrow: bool, doc: str) -> list[
 def multiplier_doc(units: int, sums: tuple[str, ...]) -> str:
     """Comment of an array of multipliers."""
     return f"what takes each sum to its fixed-point format: [{units} units][{' '.join(sums)}]"
+
+
+def bias_steps(layer: graph.Layer, bias: FloatArray, scale: FloatArray) -> IntArray:
+    """The bias in steps of the accumulators' scales; UnsupportedError where it needs 31 bits."""
+    steps = np.round(bias / scale)
+    worst = int(np.argmax(np.abs(steps)))
+    if abs(steps[worst]) >= LARGEST_BIAS:
+        raise UnsupportedError(
+            f"layer '{layer.name}': a bias of {bias[worst]:.3g} is {abs(steps[worst]):.1e} steps of"
+            f" its sum, whose scale {scale[worst]:.1e} came with the weights; quantize the model"
+            " again with a coarser scale, or use --precision float32"
+        )
+    return steps.astype(np.int64)
 
 
 def rounding(shift: int) -> int:

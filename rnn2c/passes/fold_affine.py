@@ -68,21 +68,28 @@ def _backwards(source: Layer, affine: graph.Affine) -> Layer | None:
     """The layer before, doing the work of both; None if it cannot."""
     match source:
         case graph.Linear(weight=weight, bias=bias, activation=""):
+            scaled = _scaled_rows(weight, affine.scale)
             more = bias * affine.scale + affine.offset
-            return replace(source, weight=_scaled_rows(weight, affine.scale), bias=more)
+            return None if scaled is None else replace(source, weight=scaled, bias=more)
         case graph.Affine(scale=scale, offset=offset):
             more = offset * affine.scale + affine.offset
             return replace(source, scale=scale * affine.scale, offset=more)
     return None
 
 
-def _scaled_rows(weight: Tensor, factor: FloatArray) -> Tensor:
-    """Rows times factors; integers keep their bits, for scales and signs take it all."""
+def _scaled_rows(weight: Tensor, factor: FloatArray) -> Tensor | None:
+    """Rows times factors; integers keep their bits, for scales and signs take it all.
+
+    None where an integer has no opposite: that is -128 of 8 bits.
+    """
     if weight.scale is None:
         return Tensor(weight.data * factor[:, None])
     signs = np.sign(factor).astype(np.int64)
     sizes = np.where(signs == 0, 1.0, np.abs(factor))
-    return replace(weight, data=weight.data * signs[:, None], scale=weight.scale * sizes)
+    signed = weight.data * signs[:, None]
+    if np.any(signed >= 2 ** (weight.bits - 1)):
+        return None
+    return replace(weight, data=signed, scale=weight.scale * sizes)
 
 
 def _fits_forwards(affine: graph.Affine, readers: Sequence[Layer]) -> bool:

@@ -11,13 +11,19 @@ from rnn2c.quantization.formats import choose_formats, gate_bits
 from rnn2c.quantization.notes import find_notes
 from rnn2c.quantization.observe import observe
 from rnn2c.quantization.options import QuantizeOptions
-from rnn2c.quantization.weights import quantize_linear, quantize_recurrent
+from rnn2c.quantization.weights import (
+    given_matrices,
+    quantize_linear,
+    quantize_recurrent,
+    refuse_coarser,
+)
 
-__all__ = ["QuantizeOptions", "quantize_model"]
+__all__ = ["QuantizeOptions", "given_matrices", "quantize_model"]
 
 
 def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) -> Model:
     """Observe, choose formats, round the weights.  Activations must be fused into Linear before."""
+    refuse_coarser(model, options)
     spans = observe(model, data, options.observer, options.percentile)
     formats = choose_formats(model, spans, options)
 
@@ -36,5 +42,6 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
         formats=formats,
         pre_bits=gate_bits(model, spans, options),
         notes=find_notes(model, data, spans, formats, options),
+        split=frozenset(layer.name for layer in model.layers if given_matrices(layer)),
     )
     return replace(model, layers=tuple(map(converted, model.layers)), numerics=numerics)

@@ -17,7 +17,7 @@ from rnn2c.ir.graph import Format, Model
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
 from rnn2c.quantization.pointwise import OWN_STAGE, cuts_within, is_pointwise, largest_gain
-from rnn2c.quantization.weights import tensor_scale
+from rnn2c.quantization.weights import given_matrices, tensor_scale
 
 HEADROOM = 2.0
 """Range kept free above what calibration saw where 16 bits leave room for it."""
@@ -150,7 +150,7 @@ def _linear_format(
     if function in ("sigmoid", "tanh"):
         return _function_format(function, options)
     free = _free_format(model, layer.name, spans, options)
-    if options.profile == "accurate":
+    if options.profile == "accurate" or given_matrices(layer):
         return free
     fine = tensor_scale(layer, formats[layer.inputs[0]], options.weight_bits)
     shift = max(0, int(np.ceil(np.log2(free.scale / fine) - 1e-9)))
@@ -164,7 +164,7 @@ def _free_format(
     readers = _readers(model, name)
     if options.sums == "joint":
         for reader in readers:
-            if isinstance(reader, graph.Recurrent):
+            if isinstance(reader, graph.Recurrent) and not given_matrices(reader):
                 return _balanced(
                     reader, spans[name].reach, _state_scale(reader, spans, options), options
                 )
@@ -202,7 +202,8 @@ def _combined_format(
     copies = isinstance(layer, (graph.Concat, graph.Pick)) and len(set(sources)) == 1
     copies = copies or cuts_within(layer, sources[0])
     joint = options.sums == "joint" and any(
-        isinstance(r, graph.Recurrent) for r in _readers(model, layer.name)
+        isinstance(r, graph.Recurrent) and not given_matrices(r)
+        for r in _readers(model, layer.name)
     )
     if copies and not joint:
         return sources[0]

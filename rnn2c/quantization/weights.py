@@ -2,6 +2,9 @@
 
 The scale S of a row is what one unit of its accumulator is worth.  A joint sum needs one S for
 both matrices, so w_ih is stored in steps of S / scale(x) and w_hh in steps of S / scale(h).
+
+A matrix that came as integers is kept as it is.  Its scales are what they are, so a cell with such
+a matrix has two sums, and a Linear layer has multipliers in every profile.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Format, Tensor
 from rnn2c.quantization.options import QuantizeOptions
@@ -24,6 +28,8 @@ def quantize_recurrent(
     layer: graph.Recurrent, x: Format, h: Format, options: QuantizeOptions
 ) -> graph.Recurrent:
     """The layer with integer matrices; biases stay real and are rounded to S when lowered."""
+    if given_matrices(layer):
+        return _with_given(layer, x, h, options)
     w_ih, w_hh = layer.w_ih.real(), layer.w_hh.real()
     top = 2 ** (options.weight_bits - 1) - 1
     s_ih = _row_scales(w_ih, x, layer.b_ih, top)
@@ -43,8 +49,54 @@ def quantize_recurrent(
     )
 
 
+def _with_given(
+    layer: graph.Recurrent, x: Format, h: Format, options: QuantizeOptions
+) -> graph.Recurrent:
+    """The layer with its given integers; a matrix of reals is rounded with scales of its own."""
+
+    def integers(tensor: Tensor, value: Format, bias: FloatArray) -> Tensor:
+        if tensor.scale is not None:
+            return _kept(tensor)
+        real, bits = tensor.real(), options.weight_bits
+        scales = _level(_row_scales(real, value, bias, 2 ** (bits - 1) - 1), layer.units)
+        return _rounded(real, scales / value.scale, bits)
+
+    apart = _sums_apart(layer)
+    b_ih = np.where(apart, layer.b_ih, layer.b_ih + layer.b_hh)
+    b_hh = np.where(apart, layer.b_hh, 0.0)
+    return replace(layer, w_ih=integers(layer.w_ih, x, b_ih), w_hh=integers(layer.w_hh, h, b_hh))
+
+
+def _kept(tensor: Tensor) -> Tensor:
+    """Given integers.  A row of zeros may have any scale: the largest, so its bias has few bits."""
+    scale = tensor.scale
+    assert scale is not None
+    zero = ~np.any(np.asarray(tensor.data), axis=1)
+    return replace(tensor, scale=np.where(zero, scale.max(), scale))
+
+
+def given_matrices(layer: graph.Layer) -> dict[str, Tensor]:
+    """The matrices of a layer that came as integers, by field name."""
+    found = {n: t for n, t in vars(layer).items() if isinstance(t, Tensor)}
+    return {n: t for n, t in found.items() if t.scale is not None}
+
+
+def refuse_coarser(model: graph.Model, options: QuantizeOptions) -> None:
+    """Raise UnsupportedError where an option asks for fewer bits than given integers have."""
+    for layer in model.layers:
+        for name, tensor in given_matrices(layer).items():
+            if tensor.bits > options.weight_bits:
+                raise UnsupportedError(
+                    f"layer '{layer.name}': {name} came as int{tensor.bits} and is kept as it is;"
+                    f" weights {options.weights} would quantize it again, use weights"
+                    f" int{tensor.bits}, or give the float32 model"
+                )
+
+
 def quantize_linear(layer: graph.Linear, x: Format, options: QuantizeOptions) -> graph.Linear:
     """The layer with an integer matrix: one scale per row, or one in all (compact)."""
+    if layer.weight.scale is not None:
+        return replace(layer, weight=_kept(layer.weight))
     weight = layer.weight.real()
     if options.profile == "compact":
         scale = tensor_scale(layer, x, options.weight_bits)

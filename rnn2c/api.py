@@ -38,14 +38,27 @@ def load(
     name: str | None = None,
     cross_check: bool = True,
     module: str | None = None,
+    from_: str | Sequence[str] = (),
+    to: str | Sequence[str] = (),
+    state: Mapping[str, str] | None = None,
+    shapes: Mapping[str, Sequence[int | str]] | None = None,
 ) -> Model:
     """A float Model from an .onnx, .keras or .h5 file, or a torch.nn.Module (with an example input,
     batch 1).
 
+    from_, to: tensors of an ONNX graph between which the model lies.  state: input -> the output
+    that it gets at the next step (ONNX, modules).  shapes: of inputs where a file leaves them open.
     A .pt file of weights needs module="FILE.py:FUNCTION", what makes its module; it is executed.
     Raises Rnn2cError with one line that says what is not supported and what is.
     """
-    return pipeline.load(source, example_input, name=name, cross_check=cross_check, module=module)
+    return pipeline.load(
+        source,
+        example_input,
+        name=name,
+        cross_check=cross_check,
+        module=module,
+        part=pipeline.make_part(from_, to, state, shapes),
+    )
 
 
 def quantize(model: Model, calibration: Data, **options: Any) -> Model:

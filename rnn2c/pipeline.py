@@ -18,7 +18,7 @@ from rnn2c.budget import budget, check_fits
 from rnn2c.calibration import SequenceSet, as_sequence_set
 from rnn2c.emit import emit_c
 from rnn2c.errors import Rnn2cError
-from rnn2c.frontend import load, zeros
+from rnn2c.frontend import WHOLE, Part, load, make_part, parse_part, zeros
 from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
@@ -37,9 +37,10 @@ from rnn2c.validate.verify import (
 )
 
 __all__ = [
-    "PASSES", "STAGES", "Bench", "Compiled", "Memory", "QuantizeOptions", "RawScale", "Report",
-    "bench", "compile_float32", "compile_model", "emit", "emit_c", "load", "lower_model", "memory",
-    "prepare", "quantize", "verify", "write_files", "zeros",
+    "PASSES", "STAGES", "WHOLE", "Bench", "Compiled", "Memory", "Part", "QuantizeOptions",
+    "RawScale", "Report", "bench", "compile_float32", "compile_model", "emit", "emit_c", "load",
+    "lower_model", "make_part", "memory", "parse_part", "prepare", "quantize", "verify",
+    "write_files", "zeros",
 ]  # fmt: skip
 
 Pass = Callable[[Model], Model]

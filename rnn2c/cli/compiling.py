@@ -20,6 +20,7 @@ from rnn2c.pipeline import (
     compile_float32,
     compile_model,
     load,
+    parse_part,
 )
 from rnn2c.target import Target, load_target
 
@@ -39,6 +40,7 @@ class Job:
 
 def compile_from(
     *, model: Path, module: str | None, example_shape: str | None, target: str, name: str | None,
+    from_: tuple[str, ...], to: tuple[str, ...], state: tuple[str, ...], shape: tuple[str, ...],
     crosscheck: bool, precision: str, input_scale: str | None, input_offset: str | None,
     **numerics: Any,
 ) -> Job:  # fmt: skip
@@ -47,14 +49,20 @@ def compile_from(
     raw = _raw_scale(input_scale, input_offset)
     if name is not None and identifier(name, "_") == "_":
         raise Rnn2cError(f"--name {name!r}: give a name with ASCII letters or digits")
-    example = example_input(example_shape)
+    source: dict[str, Any] = {
+        "example_input": example_input(example_shape),
+        "name": name,
+        "cross_check": crosscheck,
+        "module": module,
+        "part": parse_part(from_, to, state, shape),
+    }
     if precision == "float32":
         _refuse_integer_options()
-        float_model = load(model, example, name=name, cross_check=crosscheck, module=module)
+        float_model = load(model, **source)
         return Job(compile_float32(float_model, chosen, raw), None)
     calib = numerics.pop("calib")
     options = _quantize_options(chosen, **numerics)
-    float_model = load(model, example, name=name, cross_check=crosscheck, module=module)
+    float_model = load(model, **source)
     data = calibration(calib, float_model)
     return Job(compile_model(float_model, data, chosen, options, raw), data)
 

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import rich_click as click
 
-from rnn2c.cli.options import SOURCE, example_input, json_option
+from rnn2c.cli.options import SOURCE, example_input, json_option, part_options
 from rnn2c.ir.facts import LayerFacts, ModelFacts, model_facts
 from rnn2c.ir.graph import Model
 from rnn2c.ir.names import prose
-from rnn2c.pipeline import Memory, load, memory, prepare
+from rnn2c.pipeline import Memory, load, memory, parse_part, prepare
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @SOURCE[0]
 @SOURCE[1]
+@part_options
 @click.option("--name", help="Name of the model [default: the file's].")
 @click.option("--crosscheck/--no-crosscheck", default=True, help="Compare with onnxruntime.")
 @json_option
@@ -27,13 +28,18 @@ def inspect(
     model: Path,
     module: str | None,
     example_shape: str | None,
+    from_: tuple[str, ...],
+    to: tuple[str, ...],
+    state: tuple[str, ...],
+    shape: tuple[str, ...],
     name: str | None,
     crosscheck: bool,
     as_json: bool,
 ) -> None:
     """Show the layers, the work per step and the memory of MODEL; needs no calibration."""
     example = example_input(example_shape)
-    found = load(model, example, name=name, cross_check=crosscheck, module=module)
+    part = parse_part(from_, to, state, shape)
+    found = load(model, example, name=name, cross_check=crosscheck, module=module, part=part)
     imported = prepare(found)
     facts = model_facts(imported)
     need = memory(imported)

@@ -37,12 +37,33 @@ SOURCE = (
 """Where a module comes from that a file of weights belongs to."""
 
 
+def part_options(command: F) -> F:
+    """--from, --to, --state and --shape of an ONNX graph."""
+    for decorate in reversed(
+        (
+            _many("--from", "from_", "TENSOR[,TENSOR]", "Begin here: only what follows is read."),
+            _many("--to", "to", "TENSOR[,TENSOR]", "End here: these are the outputs."),
+            _many("--state", "state", "IN=OUT", "Input IN gets output OUT at the next step."),
+            _many("--shape", "shape", "TENSOR=1,T,N", "Shape of an input the file leaves open."),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def _many(flag: str, name: str, metavar: str, help_: str) -> Callable[[F], F]:
+    return click.option(
+        flag, name, multiple=True, metavar=metavar, help=f"{help_} ONNX only; may be repeated."
+    )
+
+
 def model_options(command: F) -> F:
     """MODEL, --calib, --target and everything that decides the numbers."""
     for decorate in reversed(
         (
             click.argument("model", type=click.Path(path_type=Path)),
             *SOURCE,
+            part_options,
             _file("--calib", "Calibration sequences (.npz, one array per model input)."),
             click.option(
                 "--target", default="host", show_default=True, help="See `rnn2c targets`."

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rnn2c.errors import Rnn2cError, UnsupportedError, one_line, quoted
+from rnn2c.frontend.part import WHOLE, Part, make_part, parse_part
 from rnn2c.frontend.pytorch_file import EXPORTED, PICKLES, load_weights, refuse_exported, zeros
 from rnn2c.ir.graph import Model
 
@@ -23,11 +25,13 @@ def load(
     name: str | None = None,
     cross_check: bool = True,
     module: str | None = None,
+    part: Part = WHOLE,
 ) -> Model:
     """Import an .onnx, .keras or .h5 file (a path) or a torch.nn.Module (with an example input of
     batch 1).
 
     A .pt file of weights needs module, FILE.py:FUNCTION, which is executed; see pytorch_file.
+    part: of an ONNX graph, and what feeds back; of a module the latter only.
     name: of the Model.  cross_check: compare with onnxruntime or torch (Keras is never run).
     Raises Rnn2cError, one line that names the file, node or layer and what to do instead.
     """
@@ -35,14 +39,22 @@ def load(
         if _is_module(source):
             from rnn2c.frontend.pytorch import load_module
 
-            return load_module(source, example_input, name, cross_check=cross_check)
-        return _load_path(source, example_input, name, cross_check, module)
+            _refuse_part(replace(part, state={}), "a module")
+            return load_module(
+                source, example_input, name, state=part.state, cross_check=cross_check
+            )
+        return _load_path(source, example_input, name, cross_check, module, part)
     except Rnn2cError as error:
         raise type(error)(one_line(str(error))) from error.__cause__
 
 
 def _load_path(
-    source: object, example: Any, name: str | None, cross_check: bool, module: str | None
+    source: object,
+    example: Any,
+    name: str | None,
+    cross_check: bool,
+    module: str | None,
+    part: Part,
 ) -> Model:
     if not isinstance(source, (str, os.PathLike)):
         raise Rnn2cError(
@@ -50,6 +62,8 @@ def _load_path(
             ".h5 file, or a module"
         )
     path = Path(source)
+    if path.suffix.lower() != ".onnx":
+        _refuse_part(part, quoted(path))
     if path.suffix.lower() in PICKLES:
         return load_weights(path, module, example, name, cross_check=cross_check)
     if module is not None or example is not None:
@@ -68,7 +82,15 @@ def _load_path(
         )
     from rnn2c.frontend.onnx import load_onnx
 
-    return load_onnx(path, name, cross_check=cross_check)
+    return load_onnx(path, name, part=part, cross_check=cross_check)
+
+
+def _refuse_part(part: Part, what: str) -> None:
+    if part:
+        raise UnsupportedError(
+            f"{what}: --from, --to, --state and --shape go with an .onnx file; export the model to"
+            " ONNX"
+        )
 
 
 def _is_module(source: object) -> bool:
@@ -79,4 +101,4 @@ def _is_module(source: object) -> bool:
     )
 
 
-__all__ = ["load", "zeros"]
+__all__ = ["WHOLE", "Part", "load", "make_part", "parse_part", "zeros"]

@@ -11,16 +11,14 @@ import importlib.metadata
 import importlib.util
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
+from rnn2c.frontend.child import SECONDS, ChildFailedError, ChildTimeoutError, run_child
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.rounding import TOLERANCE, rounding_allowed
 from rnn2c.frontend.values import Axes, quoted
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
     from rnn2c.frontend.pytorch import ModuleImport
 
 STEPS = 6
-CHILD = Path(__file__).with_name("crosscheck_child.py")
-MEMORY_BYTES = 2 * 2**30
-SECONDS = 30
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -199,23 +194,18 @@ def _run_child(model: bytes, feeds: Arrays, outputs: Sequence[str]) -> Arrays:
     arrays = {f"feed{k}": array for k, array in enumerate(feeds.values())}
     names = np.frombuffer(json.dumps([*feeds, *outputs]).encode(), np.uint8)
     np.savez(buffer, model=np.frombuffer(model, np.uint8), names=names, **arrays)  # type: ignore[arg-type]
-    # -P: the folder of the child must not shadow the onnx package.
-    command = [sys.executable, "-P", str(CHILD), str(MEMORY_BYTES), str(SECONDS)]
     try:
-        done = subprocess.run(
-            command, input=buffer.getvalue(), capture_output=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
+        answer = run_child("run", buffer.getvalue())
+    except ChildTimeoutError:
         raise Rnn2cError(
             f"onnxruntime did not finish in {SECONDS} s; load with cross_check=False"
         ) from None
-    if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+    except ChildFailedError as error:
         raise Rnn2cError(
-            f"onnxruntime cannot run this model ({lines[-1][:200]}); export it again or load with "
+            f"onnxruntime cannot run this model ({error}); export it again or load with "
             "cross_check=False"
-        )
-    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as data:
+        ) from None
+    with np.load(io.BytesIO(answer), allow_pickle=False) as data:
         return {name: data[f"out{k}"] for k, name in enumerate(outputs)}
 
 

@@ -24,8 +24,10 @@ from rnn2c.frontend import (
 )
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.imported import Imported
+from rnn2c.frontend.onnx_cut import cut, given_shapes
 from rnn2c.frontend.onnx_node import Node, Operator, described
 from rnn2c.frontend.onnx_quantized import refuse_quantized
+from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.unrolled import roll_up
 from rnn2c.frontend.values import Constant, Operand, plain, quoted
 from rnn2c.ir.graph import Model
@@ -48,13 +50,15 @@ class OnnxImport:
     imported: Imported
 
 
-def load_onnx(path: Path, name: str | None = None, *, cross_check: bool = True) -> Model:
-    """Import an ONNX file.
+def load_onnx(
+    path: Path, name: str | None = None, *, part: Part = WHOLE, cross_check: bool = True
+) -> Model:
+    """Import an ONNX file, or a part of it.
 
     name: of the Model, by default the file's stem.  cross_check: compare with onnxruntime if it is
     installed.  Raises Rnn2cError naming the node and what is supported instead.
     """
-    found = import_onnx(path, name)
+    found = import_onnx(path, name, part)
     if not cross_check:
         return found.imported.model
     from rnn2c.frontend.crosscheck import check_onnx
@@ -62,13 +66,19 @@ def load_onnx(path: Path, name: str | None = None, *, cross_check: bool = True) 
     return replace(found.imported.model, cross_check=check_onnx(found))
 
 
-def import_onnx(path: Path, name: str | None = None) -> OnnxImport:
+def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> OnnxImport:
     """Like load_onnx without the cross-check; also returns the parsed file."""
     proto = onnx_file.read_model(path)
     opset = onnx_file.opset(proto)
     count = len(proto.graph.node)
     if count > MAX_NODES:
         raise UnsupportedError(f"{count} nodes; graphs up to {MAX_NODES} nodes are read")
+    if part.state:
+        raise UnsupportedError("--state: feeding outputs back is not supported yet")
+    if part.cuts:
+        proto = cut(proto, part)
+    elif part.shapes:
+        given_shapes(proto, part)
     refuse_quantized(proto.graph)
     constants = onnx_file.constants(proto.graph)
     onnx_rnn.state_hidden_size(proto.graph, constants)

@@ -52,7 +52,12 @@ class ModuleImport:
 
 
 def load_module(
-    module: Any, example_input: Any, name: str | None = None, *, cross_check: bool = True
+    module: Any,
+    example_input: Any,
+    name: str | None = None,
+    *,
+    state: Mapping[str, str] | None = None,
+    cross_check: bool = True,
 ) -> Model:
     """Import a torch.nn.Module.
 

@@ -114,6 +114,19 @@ def subtract_f32(a: f32, b: f32) -> f32:
     return a - b
 
 
+def steps_f32(x: f32, scale: f32, lowest: f32, highest: f32) -> f32:
+    """x in whole steps of scale, lowest to highest of them; |lowest|, |highest| < 2^22.
+
+    Adding 1.5 * 2^23 leaves no room for a fraction, which is rounded with ties to even.
+    """
+    steps: f32 = x / scale
+    raised: f32 = maximum(steps, lowest)
+    limited: f32 = minimum(raised, highest)
+    whole: f32 = limited + 12582912.0
+    nearest: f32 = whole - 12582912.0
+    return nearest * scale
+
+
 def scale_f32(x: f32, scale: f32, offset: f32) -> f32:
     """x * scale + offset"""
     scaled: f32 = x * scale
@@ -218,6 +231,7 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     share_f32,
     affine_f32,
     subtract_f32,
+    steps_f32,
     scale_f32,
     clip_f32,
     leaky_relu_f32,

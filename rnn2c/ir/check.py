@@ -43,7 +43,7 @@ def check_model(model: Model) -> None:
     infer_rates(model)
     _check_initial_states(model)
     for layer in model.layers:
-        _check_finite(layer)
+        _check_numbers(layer)
 
 
 def _check_initial_states(model: Model) -> None:
@@ -118,6 +118,17 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
     return (got,)
 
 
+def _check_format(layer: graph.Layer, form: graph.Format) -> None:
+    reach = 2 ** (form.bits - 1)
+    if not (np.isfinite(form.scale) and form.scale > 0):
+        raise Rnn2cError(f"layer '{layer.name}': a scale of {form.scale:g} is not positive")
+    if not -reach <= form.lo <= form.zero_point <= form.hi < reach or form.bits not in (8, 16):
+        raise Rnn2cError(
+            f"layer '{layer.name}': zero point {form.zero_point} or range [{form.lo}, {form.hi}]"
+            f" is beyond {form.bits} bits"
+        )
+
+
 def _expect(layer: graph.Layer, what: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     if got != wanted or 0 in wanted:
         raise Rnn2cError(
@@ -160,7 +171,9 @@ def _rate(layer: graph.Layer, rates: dict[str, Rate]) -> Rate:
     return "window" if "window" in found else rates[layer.inputs[0]]
 
 
-def _check_finite(layer: graph.Layer) -> None:
+def _check_numbers(layer: graph.Layer) -> None:
+    if isinstance(layer, graph.Rounded):
+        _check_format(layer, layer.form)
     for name, value in vars(layer).items():
         data = value.data if isinstance(value, graph.Tensor) else value
         if isinstance(data, np.ndarray) and not np.all(np.isfinite(data)):

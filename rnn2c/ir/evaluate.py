@@ -99,6 +99,8 @@ def _run_pointwise(layer: graph.Layer, args: list[FloatArray]) -> tuple[FloatArr
     match layer:
         case graph.Affine(scale=scale, offset=offset):
             return (args[0] * scale + offset,)
+        case graph.Rounded(form=form):
+            return (_rounded(args[0], form),)
         case graph.Sum(subtract=subtract):
             return (args[0] - args[1] if subtract else args[0] + args[1],)
         case graph.Product() | window.Masked():
@@ -108,6 +110,14 @@ def _run_pointwise(layer: graph.Layer, args: list[FloatArray]) -> tuple[FloatArr
         case graph.Pick(indices=indices):
             return (args[0][..., list(indices)],)
     raise Rnn2cError(f"layer '{layer.name}': no float evaluation of {type(layer).__name__}")
+
+
+def _rounded(x: FloatArray, form: graph.Format) -> FloatArray:
+    """In steps as float32 divides, ties to even  (ONNX QuantizeLinear, DequantizeLinear)."""
+    with np.errstate(over="ignore"):
+        steps = np.asarray(x, np.float32) / np.float32(form.scale)
+    q = np.clip(np.round(steps.astype(np.float64)) + form.zero_point, form.lo, form.hi)
+    return form.dequantize(q)
 
 
 def _recurrent(

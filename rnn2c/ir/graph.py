@@ -2,7 +2,7 @@
 
     Model   = inputs, layers (in topological order), outputs, numerics (None until quantized)
     Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | ArgMax | LastStep
-            | Affine | Sum | Product | Concat | Pick | layers of ir/window.py
+            | Affine | Rounded | Sum | Product | Concat | Pick | layers of ir/window.py
 
 A layer reads values by name and defines the values in `Layer.outputs`.  Every value is a vector
 with a rate: `step` (one vector per time step), `window` (the same, but known only when the whole
@@ -163,6 +163,13 @@ class Affine(Layer):
 
     scale: FloatArray
     offset: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rounded(Layer):
+    """x as a quantized source keeps it: in whole steps of `form`, limited to its range."""
+
+    form: Format
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -107,6 +107,8 @@ def _attributes(layer: Layer) -> str:
             return f" ({name})"
         case graph.Activation(function=name, alpha=alpha, beta=beta):
             return f" ({name}{f' {alpha:.6g} {beta:.6g}' if alpha or beta else ''})"
+        case graph.Rounded(form=form):
+            return f" (to {format_text(form)})"
         case graph.Sum(subtract=True):
             return " (a - b)"
         case window.StepMask(steps=steps):

@@ -27,6 +27,7 @@ from rnn2c.lower.lstm import lower_lstm
 from rnn2c.lower.pointwise import lower_product, lower_sum
 from rnn2c.lower.raw import RawScale, lower_raw
 from rnn2c.lower.rnn import lower_rnn
+from rnn2c.lower.rounded import lower_rounded
 from rnn2c.lower.select import lower_last_step, show
 from rnn2c.target import Target
 
@@ -43,6 +44,7 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.ArgMax: lower_argmax,
     graph.LastStep: lower_last_step,
     graph.Affine: lower_affine,
+    graph.Rounded: lower_rounded,
     graph.Sum: lower_sum,
     graph.Product: lower_product,
     graph.Concat: lower_concat,

@@ -24,7 +24,7 @@ def lower_concat(b: Builder, layer: graph.Concat) -> None:
     offset = 0
     for name in layer.inputs:
         size = b.sizes[name]
-        calls = _copy(b, layer, name, b.place(name, rate).elem())
+        calls = copied(b, layer, name, b.place(name, rate).elem())
         title = b.title(layer, f"elements {offset} .. {offset + size - 1}")
         b.append(rate, Stage(title, size, tuple(calls), _at(stores, offset)))
         offset += size
@@ -45,12 +45,12 @@ def lower_pick(b: Builder, layer: graph.Pick) -> None:
     for start, stride, count in runs:
         elem = Elem(place.buffer, start, stride, place.new)
         title = b.title(layer, f"elements {start} .. {start + stride * (count - 1)}")
-        calls = _copy(b, layer, layer.inputs[0], elem)
+        calls = copied(b, layer, layer.inputs[0], elem)
         b.append(rate, Stage(title, count, tuple(calls), _at(stores, offset)))
         offset += count
 
 
-def _copy(b: Builder, layer: graph.Layer, name: str, elem: Elem) -> list[Call]:
+def copied(b: Builder, layer: graph.Layer, name: str, elem: Elem) -> list[Call]:
     """y = the element of the value `name`, in the format of the layer."""
     source, form = b.format(name), b.format(layer.name)
     if isinstance(form, Float32):

@@ -157,6 +157,10 @@ class Builder:
         self._places[value] = place
         return tuple(Store(p.elem(), result) for p in (place, *outputs))
 
+    def is_kept(self, value: str) -> bool:
+        """Whether a value needs memory of its own: an output shows it, or finish reads it."""
+        return any(o.value == value for o in self.model.outputs) or self._is_selected(value)
+
     def _has_readers(self, value: str) -> bool:
         return any(value in layer.inputs for layer in self.model.layers)
 

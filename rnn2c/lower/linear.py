@@ -53,7 +53,11 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
         body.append(Call("pre", "sat16", ("scaled",), what))
         body += table_calls(b, layer.activation, "pre", "y")
     else:
-        body += limited("y", "scaled", form, layer.activation)
+        scaled = "scaled"
+        if form.zero_point:
+            body.append(Call("moved", "add", ("scaled", form.zero_point), "the zero point"))
+            scaled = "moved"
+        body += limited("y", scaled, form, layer.activation)
     stores = b.define(layer.name, "y", f"output of {layer.name}")
     suffix = f" then {layer.activation}" if layer.activation else ""
     title = b.title(layer, f"linear {q.shape[1]} -> {q.shape[0]}{suffix}")
@@ -80,7 +84,7 @@ def table_calls(b: Builder, function: str, pre: str, out: str) -> list[Call]:
 def limited(out: str, source: str, form: Format, activation: str) -> list[Call]:
     """Saturate to the range of the output; relu cuts at zero."""
     if activation == "relu":
-        return [Call(out, "clamp", (source, 0, form.hi), "relu")]
+        return [Call(out, "clamp", (source, form.zero_point, form.hi), "relu")]
     if (form.lo, form.hi) == LIMITS[f"i{form.bits}"]:
         return [Call(out, "sat8" if form.bits == 8 else "sat16", (source,))]
     return [Call(out, "clamp", (source, form.lo, form.hi))]

@@ -13,7 +13,7 @@ from rnn2c.ir.graph import Model
 
 PER_STEP = (
     *(graph.Linear, graph.Activation, graph.Softmax, graph.ArgMax),
-    *(graph.Affine, graph.Sum, graph.Product, graph.Concat, graph.Pick),
+    *(graph.Affine, graph.Rounded, graph.Sum, graph.Product, graph.Concat, graph.Pick),
 )
 
 

@@ -8,15 +8,11 @@ from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model, Numerics
 from rnn2c.quantization.formats import choose_formats, gate_bits
+from rnn2c.quantization.given import given_matrices, own_scales, refuse_coarser
 from rnn2c.quantization.notes import find_notes
 from rnn2c.quantization.observe import observe
 from rnn2c.quantization.options import QuantizeOptions
-from rnn2c.quantization.weights import (
-    given_matrices,
-    quantize_linear,
-    quantize_recurrent,
-    refuse_coarser,
-)
+from rnn2c.quantization.weights import quantize_linear, quantize_recurrent
 
 __all__ = ["QuantizeOptions", "given_matrices", "quantize_model"]
 
@@ -26,14 +22,15 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
     refuse_coarser(model, options)
     spans = observe(model, data, options.observer, options.percentile)
     formats = choose_formats(model, spans, options)
+    split = own_scales(model)
 
     def converted(layer: graph.Layer) -> graph.Layer:
-        x = formats[layer.inputs[0]]
+        x, own = formats[layer.inputs[0]], layer.name in split
         match layer:
             case graph.Recurrent():
-                return quantize_recurrent(layer, x, formats[layer.name], options)
+                return quantize_recurrent(layer, x, formats[layer.name], options, own)
             case graph.Linear():
-                return quantize_linear(layer, x, options)
+                return quantize_linear(layer, x, options, own)
         return layer
 
     numerics = Numerics(
@@ -42,6 +39,6 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
         formats=formats,
         pre_bits=gate_bits(model, spans, options),
         notes=find_notes(model, data, spans, formats, options),
-        split=frozenset(layer.name for layer in model.layers if given_matrices(layer)),
+        split=split,
     )
     return replace(model, layers=tuple(map(converted, model.layers)), numerics=numerics)

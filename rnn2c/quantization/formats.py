@@ -14,10 +14,11 @@ import numpy as np
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Format, Model
+from rnn2c.quantization.given import given_format, given_matrices
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
 from rnn2c.quantization.pointwise import OWN_STAGE, cuts_within, is_pointwise, largest_gain
-from rnn2c.quantization.weights import given_matrices, tensor_scale
+from rnn2c.quantization.weights import tensor_scale
 
 HEADROOM = 2.0
 """Range kept free above what calibration saw where 16 bits leave room for it."""
@@ -100,6 +101,8 @@ def _layer_formats(
             return [(name, _function_format(function, options))]
         case graph.Affine() | graph.Sum() | graph.Product() | graph.Concat() | graph.Pick():
             return [(name, _combined_format(model, layer, formats, spans, options))]
+        case graph.Rounded(form=form):
+            return [(name, form)]
         case graph.Softmax():
             return [(name, Format(1 / 32768, 16, lo=0, hi=32767))]
         case window.StepMask() | window.ValueMask():
@@ -150,7 +153,8 @@ def _linear_format(
     if function in ("sigmoid", "tanh"):
         return _function_format(function, options)
     free = _free_format(model, layer.name, spans, options)
-    if options.profile == "accurate" or given_matrices(layer):
+    given = given_matrices(layer) or given_format(model, layer.name)
+    if options.profile == "accurate" or given:
         return free
     fine = tensor_scale(layer, formats[layer.inputs[0]], options.weight_bits)
     shift = max(0, int(np.ceil(np.log2(free.scale / fine) - 1e-9)))
@@ -161,6 +165,9 @@ def _free_format(
     model: Model, name: str, spans: Mapping[str, Span], options: QuantizeOptions
 ) -> Format:
     """A value whose scale is ours to choose: an input or the output of a Linear layer."""
+    given = given_format(model, name)
+    if given:
+        return given
     readers = _readers(model, name)
     if options.sums == "joint":
         for reader in readers:
@@ -198,6 +205,9 @@ def _combined_format(
 
     Copies of equal formats keep theirs, unless a joint sum asks for another scale.
     """
+    given = given_format(model, layer.name)
+    if given:
+        return given
     sources = [formats[name] for name in layer.inputs]
     copies = isinstance(layer, (graph.Concat, graph.Pick)) and len(set(sources)) == 1
     copies = copies or cuts_within(layer, sources[0])

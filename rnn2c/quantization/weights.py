@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Format, Tensor
 from rnn2c.quantization.options import QuantizeOptions
@@ -25,11 +24,14 @@ ROW_RATIO = 128
 
 
 def quantize_recurrent(
-    layer: graph.Recurrent, x: Format, h: Format, options: QuantizeOptions
+    layer: graph.Recurrent, x: Format, h: Format, options: QuantizeOptions, own: bool = False
 ) -> graph.Recurrent:
-    """The layer with integer matrices; biases stay real and are rounded to S when lowered."""
-    if given_matrices(layer):
-        return _with_given(layer, x, h, options)
+    """The layer with integer matrices; biases stay real and are rounded to S when lowered.
+
+    own: its sums have scales of their own, in every profile.
+    """
+    if own:
+        return _with_own_scales(layer, x, h, options)
     w_ih, w_hh = layer.w_ih.real(), layer.w_hh.real()
     top = 2 ** (options.weight_bits - 1) - 1
     s_ih = _row_scales(w_ih, x, layer.b_ih, top)
@@ -49,7 +51,7 @@ def quantize_recurrent(
     )
 
 
-def _with_given(
+def _with_own_scales(
     layer: graph.Recurrent, x: Format, h: Format, options: QuantizeOptions
 ) -> graph.Recurrent:
     """The layer with its given integers; a matrix of reals is rounded with scales of its own."""
@@ -75,30 +77,14 @@ def _kept(tensor: Tensor) -> Tensor:
     return replace(tensor, scale=np.where(zero, scale.max(), scale))
 
 
-def given_matrices(layer: graph.Layer) -> dict[str, Tensor]:
-    """The matrices of a layer that came as integers, by field name."""
-    found = {n: t for n, t in vars(layer).items() if isinstance(t, Tensor)}
-    return {n: t for n, t in found.items() if t.scale is not None}
-
-
-def refuse_coarser(model: graph.Model, options: QuantizeOptions) -> None:
-    """Raise UnsupportedError where an option asks for fewer bits than given integers have."""
-    for layer in model.layers:
-        for name, tensor in given_matrices(layer).items():
-            if tensor.bits > options.weight_bits:
-                raise UnsupportedError(
-                    f"layer '{layer.name}': {name} came as int{tensor.bits} and is kept as it is;"
-                    f" weights {options.weights} would quantize it again, use weights"
-                    f" int{tensor.bits}, or give the float32 model"
-                )
-
-
-def quantize_linear(layer: graph.Linear, x: Format, options: QuantizeOptions) -> graph.Linear:
-    """The layer with an integer matrix: one scale per row, or one in all (compact)."""
+def quantize_linear(
+    layer: graph.Linear, x: Format, options: QuantizeOptions, own: bool = False
+) -> graph.Linear:
+    """The layer with an integer matrix: one scale per row, or one in all (compact, unless own)."""
     if layer.weight.scale is not None:
         return replace(layer, weight=_kept(layer.weight))
     weight = layer.weight.real()
-    if options.profile == "compact":
+    if options.profile == "compact" and not own:
         scale = tensor_scale(layer, x, options.weight_bits)
         scales = np.full(len(weight), scale)
     else:

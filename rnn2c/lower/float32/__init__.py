@@ -18,6 +18,7 @@ from rnn2c.lower.float32.pointwise import (
     lower_activation,
     lower_affine,
     lower_product,
+    lower_rounded,
     lower_sum,
 )
 
@@ -31,6 +32,7 @@ FLOAT_LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Activation: lower_activation,
     graph.Softmax: lower_softmax,
     graph.Affine: lower_affine,
+    graph.Rounded: lower_rounded,
     graph.Sum: lower_sum,
     graph.Product: lower_product,
 }

@@ -39,6 +39,17 @@ def lower_affine(b: Builder, layer: graph.Affine) -> None:
     _elementwise(b, layer, "scale_f32", tuple(Elem(n) for n in names), "x * scale + offset")
 
 
+def lower_rounded(b: Builder, layer: graph.Rounded) -> None:
+    """y = x in whole steps, between limits"""
+    form = layer.form
+    numbers = (form.scale, form.lo - form.zero_point, form.hi - form.zero_point)
+    names = [
+        Elem(const(b, f"{layer.name}_{n}", single(layer, n, np.array([d])), f"{n} in steps"), 0, 0)
+        for n, d in zip(("scale", "lowest", "highest"), numbers, strict=True)
+    ]
+    _elementwise(b, layer, "steps_f32", tuple(names), "whole steps")
+
+
 def lower_sum(b: Builder, layer: graph.Sum) -> None:
     """y = a + b or a - b"""
     primitive, text = ("subtract_f32", "a - b") if layer.subtract else ("add_f32", "a + b")

@@ -14,15 +14,6 @@ HEADS = ("none", "sequence", "last", "softmax", "argmax", "hn")
 MATRIX = [
     Case(*values) for values in product(CELLS, (1, 2, 3), (True, False), HEADS, (True, False))
 ]
-SAMPLE = [
-    Case("LSTM", 2, True, "none", True),
-    Case("LSTM", 1, False, "argmax", False),
-    Case("GRU", 1, True, "softmax", False),
-    Case("GRU", 3, False, "hn", True),
-    Case("RNN_TANH", 2, True, "sequence", False),
-    Case("RNN_RELU", 1, False, "last", True),
-    Case("RNN_RELU", 2, True, "none", False),
-]
 WAYS = ("module", "onnx", "onnx-dynamic", "dynamo")
 
 
@@ -36,12 +27,6 @@ def check(case: Case, way: str, folder) -> None:
         )
         model = load(path, cross_check=False)
     assert_same(model, module, arguments)
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("case", SAMPLE, ids=str)
-def test_sample(case, way, tmp_path):
-    check(case, way, tmp_path)
 
 
 @pytest.mark.full

@@ -1,0 +1,39 @@
+"""Fronts, recurrent stacks and heads through torch.export and both ONNX exporters equal torch."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import pytest
+from exported_networks import CHOICES, WAYS, Network, covering, imported, pairs
+from torch_models import assert_same
+
+COUNT, SAMPLED = 150, 26
+NETWORKS = covering(COUNT)
+MATRIX = list(product(NETWORKS, WAYS))
+SAMPLE = [(n, w) for n, w in product(NETWORKS[:SAMPLED], WAYS) if w != "dynamo"]
+SAMPLE += [(n, "dynamo") for n in NETWORKS[:SAMPLED:3]]  # this exporter takes a second
+REST = [m for m in MATRIX if m not in SAMPLE]
+
+
+def test_the_matrix_has_every_pair_of_choices() -> None:
+    assert len(MATRIX) >= 400
+    covered = set().union(*(pairs(n) for n, _ in MATRIX))
+    named = [[(name, value) for value in values] for name, values in CHOICES.items()]
+    wanted = {pair for a, b in combinations(named, 2) for pair in product(a, b)}
+    assert covered == wanted
+
+
+def check(network: Network, way: str, folder) -> None:
+    assert_same(*imported(network, way, folder))
+
+
+@pytest.mark.parametrize(("network", "way"), SAMPLE, ids=str)
+def test_sampled_networks_import_as_torch_computes_them(network, way, tmp_path):
+    check(network, way, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("network", "way"), REST, ids=str)
+def test_networks_import_as_torch_computes_them(network, way, tmp_path):
+    check(network, way, tmp_path)

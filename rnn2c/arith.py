@@ -240,6 +240,13 @@ def share(part: i32, inverse: i32, shift: u8) -> i16:
     return minimum(scaled, 32767)
 
 
+def nibble(pair: u8, odd: u8) -> i8:
+    """The 4-bit number in the low half of a byte, or in the high half if odd is 1."""
+    half: u8 = (pair >> (odd * 4)) & 15
+    raised: i16 = half ^ 8
+    return raised - 8
+
+
 PRIMITIVES: tuple[Callable[..., Any], ...] = (
     clamp,
     sat8,
@@ -272,5 +279,6 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     shift_down,
     reciprocal,
     share,
+    nibble,
 )
 """Every primitive, callees before callers."""

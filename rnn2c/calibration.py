@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rnn2c.errors import Rnn2cError, quoted
 from rnn2c.ir.graph import FloatArray, Input, Model
 from rnn2c.ir.names import identifier
+from rnn2c.ir.tokens import checked_tokens, token_columns
 from rnn2c.npz import read_npz
 
 Sequence_ = Mapping[str, FloatArray]
@@ -121,6 +122,9 @@ def _only_known(arrays: Mapping[str, NDArray[np.generic]], model: Model, where: 
 def _split(arrays: Mapping[str, NDArray[np.generic]], i: Input, where: str) -> list[FloatArray]:
     array = _numbers(arrays[i.name], f"{where}: array {quoted(i.name)}")
     lengths = arrays.get(f"{i.name}_lengths")
+    if i.tokens:
+        columns = token_columns(array, batched=lengths is None)
+        array = checked_tokens(columns, i.tokens, f"{where}: array {quoted(i.name)}")
     if i.rate == "sequence":
         _shape(array, ("N", i.size), i.name, where)
         return list(array)

@@ -17,6 +17,7 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.interp import Interpreter, dtype_of
 from rnn2c.ir.graph import FloatArray, IntArray, NumberArray
 from rnn2c.ir.program import Buffer, Program, Signal
+from rnn2c.ir.tokens import checked_tokens, token_columns
 
 
 def run_integer(program: Program, inputs: Mapping[str, NDArray[np.integer]]) -> dict[str, IntArray]:
@@ -65,10 +66,16 @@ def quantize_inputs(
     """Floats as what the C takes, by model names; Rnn2cError for NaN, infinity, unknown names."""
     signals = {s.name: s for s in program.inputs}
     _check_names(program, inputs)
-    return {
-        name: _finite(name, signals[name].format.quantize(_finite(name, np.asarray(a, np.float64))))
-        for name, a in inputs.items()
-    }
+    return {name: _quantized(signals[name], np.asarray(a)) for name, a in inputs.items()}
+
+
+def _quantized(signal: Signal, array: NumberArray) -> NumberArray:
+    if signal.kind == "token":
+        columns = token_columns(array, batched=False)
+        tokens = checked_tokens(columns, signal.format.hi + 1, f"input '{signal.name}'")
+        return tokens.astype(np.int64)
+    real = _finite(signal.name, np.asarray(array, np.float64))
+    return _finite(signal.name, signal.format.quantize(real))
 
 
 def _real(signal: Signal, q: NumberArray) -> FloatArray:

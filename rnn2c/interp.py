@@ -13,7 +13,19 @@ import numpy as np
 
 from rnn2c.arith_tree import LIMITS, REAL, primitive, tree
 from rnn2c.ir.graph import IntArray, NumberArray
-from rnn2c.ir.program import Argument, Buffer, Call, Dot, Elem, Op, Program, Reduce, Stage, Table
+from rnn2c.ir.program import (
+    Argument,
+    Buffer,
+    Call,
+    Dot,
+    Elem,
+    Gather,
+    Op,
+    Program,
+    Reduce,
+    Stage,
+    Table,
+)
 
 EXACT_FLOAT = 2**53
 
@@ -92,6 +104,9 @@ class Interpreter:
                     values[out] = _called(name, operands, out)
                 case Dot():
                     values.update(self._dot(instruction, stage))
+                case Gather(out, table, index):
+                    (rows,) = self.program.weight[table].matrices
+                    values[out] = rows[self.memory[index][:, 0], 0]
         for store in stage.stores:
             e = store.element
             target = (self.fresh if e.new else self.memory)[e.buffer]

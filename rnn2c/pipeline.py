@@ -97,7 +97,9 @@ def memory(model: Model) -> tuple[Memory, ...]:
     """
     random = np.random.default_rng(0)
     noise = {
-        i.name: random.standard_normal((8, i.size) if i.rate == "step" else (i.size,))
+        i.name: random.integers(0, i.tokens, (8, 1)).astype(np.float64)
+        if i.tokens
+        else random.standard_normal((8, i.size) if i.rate == "step" else (i.size,))
         for i in model.inputs
     }
     data = as_sequence_set([noise], model)

@@ -13,7 +13,7 @@ import numpy as np
 
 from rnn2c.arith_tree import REAL, tree
 from rnn2c.errors import RangeError
-from rnn2c.ir.program import Argument, Call, Dot, Elem, Program, Reduce, Stage, Table
+from rnn2c.ir.program import Argument, Call, Dot, Elem, Gather, Program, Reduce, Stage, Table
 from rnn2c.ranges import Interval, Value, bound, dot_bound, fit
 
 
@@ -59,6 +59,8 @@ def _verify_stage(program: Program, stage: Stage) -> dict[tuple[str, str], Inter
                     raise RangeError(f"{out} = {error}") from None
             case Dot():
                 ranges.update(_verify_dot(program, instruction, stage))
+            case Gather(out):
+                ranges[out] = _verify_gather(program, instruction, stage)
     for store in stage.stores:
         buffer = program.buffer[store.element.buffer]
         _element(program, stage, store.element)
@@ -116,6 +118,23 @@ def _verify_dot(program: Program, dot: Dot, stage: Stage) -> Mapping[str, Interv
     }
 
 
+def _verify_gather(program: Program, gather: Gather, stage: Stage) -> Interval | None:
+    """Range of a table; its index is a checked token that stays inside it."""
+    (rows,) = program.weight[gather.table].matrices
+    index = program.buffer[gather.index]
+    if rows.shape[1:] != (1, stage.units):
+        raise RangeError(f"{gather.table}: rows of {list(rows.shape[1:])} for {stage.units} units")
+    tokens = {s.buffer for s in program.inputs if s.kind == "token"}
+    if index.name not in tokens or not 0 <= index.lo <= index.hi < len(rows):
+        raise RangeError(
+            f"{index.name} in [{index.lo}, {index.hi}] is no token of the {len(rows)} of"
+            f" {gather.table}"
+        )
+    if program.is_float:
+        return None
+    return Interval(int(rows.min()), int(rows.max()))
+
+
 def _check_shapes(program: Program, dot: Dot, stage: Stage) -> None:
     matrices = program.weight[dot.weight].matrices
     for segment, matrix in zip(dot.segments, matrices, strict=True):
@@ -141,6 +160,8 @@ def _check_independence(stage: Stage) -> None:
                 if (segment.vector, segment.new) in own:
                     raise RangeError(f"a sum reads {segment.vector} while the stage stores it")
             continue
+        if isinstance(instruction, Gather):
+            continue  # its index is an input, which no stage stores
         for a in instruction.arguments:
             if isinstance(a, Elem) and own.get((a.buffer, a.new), (a.offset, a.stride)) != (
                 a.offset,

@@ -70,7 +70,10 @@ def _record(model: Model, facts: ModelFacts, need: tuple[Memory, ...]) -> dict[s
 
 def _summary(model: Model, facts: ModelFacts, need: tuple[Memory, ...]) -> Iterator[str]:
     sizes, rates = model.sizes(), model.rates()
-    ins = [f"{prose(i.name)} [{i.size}] per {i.rate}" for i in model.inputs]
+    ins = [
+        f"{prose(i.name)} {f'of {i.tokens} tokens' if i.tokens else f'[{i.size}]'} per {i.rate}"
+        for i in model.inputs
+    ]
     outs = [f"{prose(o.name)} [{sizes[o.value]}] per {rates[o.value]}" for o in model.outputs]
     yield (
         f"{prose(model.name)}: {facts.parameters} parameters, {facts.macs('step')}"

@@ -161,7 +161,11 @@ def calibration(path: Path | None, model: Model) -> SequenceSet:
     """The calibration sequences; raises Rnn2cError with the shape to give if there are none."""
     if path is None:
         wanted = ", ".join(
-            f"'{i.name}' [N, T, {i.size}]" if i.rate == "step" else f"'{i.name}' [N, {i.size}]"
+            f"'{i.name}' [N, T] of tokens below {i.tokens}"
+            if i.tokens
+            else f"'{i.name}' [N, T, {i.size}]"
+            if i.rate == "step"
+            else f"'{i.name}' [N, {i.size}]"
             for i in model.inputs
         )
         raise Rnn2cError(f"--calib is missing: give an .npz file with {wanted} of typical inputs")

@@ -17,7 +17,7 @@ from rnn2c.emit.arrays import all_arrays
 from rnn2c.emit.code import Coder
 from rnn2c.emit.golden import golden
 from rnn2c.ir.interface import BYTES
-from rnn2c.ir.program import CTYPES, Buffer, Call, Program, Reduce, Signal, Stage
+from rnn2c.ir.program import CTYPES, Buffer, Call, Dot, Gather, Program, Reduce, Signal, Stage
 
 FILES = ("model.h", "model.c", "model_float.h", "model_selftest.c")
 FLOAT_FILES = ("model.h", "model.c", "model_selftest.c")  # nothing is to be converted
@@ -111,8 +111,17 @@ def _context(program: Program) -> dict[str, Any]:
 
 def _most_columns(program: Program) -> dict[str, int]:
     """The packings in use, by name, with the most columns that one loop of each reads."""
+    summed = {
+        i.weight
+        for op in program.operations()
+        if isinstance(op, Stage)
+        for i in op.body
+        if isinstance(i, Dot)
+    }
     most: dict[str, int] = {}
     for weight in sorted(program.weights, key=lambda w: w.packing):
+        if weight.name not in summed:
+            continue
         columns = max(m.shape[2] for m in weight.matrices)
         most[weight.packing] = max(columns, most.get(weight.packing, 0))
     return most
@@ -132,6 +141,8 @@ def _primitives(program: Program) -> set[str]:
         match op:
             case Stage():
                 names |= {i.primitive for i in op.body if isinstance(i, Call)}
+                tables = {program.weight[i.table] for i in op.body if isinstance(i, Gather)}
+                names |= {"nibble" for table in tables if table.packing == "dense4"}
             case Reduce(function=function, size=size) if size > 1:
                 names |= {function} - {"argmax"}
     if program.raw_input is not None:

@@ -17,6 +17,7 @@ from rnn2c.ir.program import (
     Call,
     Dot,
     Elem,
+    Gather,
     Op,
     Program,
     Reduce,
@@ -138,6 +139,7 @@ class Coder:
         dots = [i for i in stage.body if isinstance(i, Dot)]
         types: dict[str, str] = {d: i.width for i in dots for d in i.outs}
         types |= {c.out: tree(c.primitive).returns for c in calls}
+        types |= {g.out: self._entry_type(g) for g in stage.body if isinstance(g, Gather)}
         stores = tuple(
             (
                 self._element(s.element),
@@ -153,7 +155,11 @@ class Coder:
             index=index,
             units=stage.units,
             dots=tuple(self._dot(d, renamed, stage.units) for d in dots),
-            lines=tuple(self._line(c, renamed) for c in calls),
+            lines=tuple(
+                self._entry(i, renamed) if isinstance(i, Gather) else self._line(i, renamed)
+                for i in stage.body
+                if not isinstance(i, Dot)
+            ),
             stores=stores,
             reads=tuple(sorted({name for name, _ in _uses(stage)})),
         )
@@ -172,6 +178,24 @@ class Coder:
         ]
         text = f"{self.prefix}_{call.primitive}({', '.join(texts)})"
         return Line(CTYPES[function.returns], renamed[call.out], text, call.doc)
+
+    def _entry_type(self, gather: Gather) -> str:
+        packing = self.program.weight[gather.table].packing
+        return tree("nibble").returns if packing == "dense4" else PACKINGS[packing].type
+
+    def _entry(self, gather: Gather, renamed: dict[str, str]) -> Line:
+        """Element j of a row; rows begin at whole bytes."""
+        weight = self.program.weight[gather.table]
+        packing = PACKINGS[weight.packing]
+        columns = packing.pack(weight.matrices).size // len(weight.matrices[0])
+        halves = weight.packing == "dense4"
+        row = f"((size_t){self.vector(gather.index)}[0] * {columns}u)"
+        at = f"&{self.static(weight.name)}[{row} + {'(j >> 1)' if halves else 'j'}]"
+        text = f"RNN2C_READ_{READERS[packing.type]}({at})"
+        if halves:
+            text = f"{self.prefix}_nibble({text}, (uint8_t)(j & 1u))"
+        ctype = CTYPES[self._entry_type(gather)]
+        return Line(ctype, renamed[gather.out], text, gather.doc)
 
     def _argument(self, a: Argument, type_: str, renamed: dict[str, str]) -> str:
         match a:
@@ -284,6 +308,8 @@ def _uses(op: Op) -> list[tuple[str, bool]]:
     for i in op.body:
         if isinstance(i, Dot):
             uses += [(s.vector, s.new) for s in i.segments]
+        elif isinstance(i, Gather):
+            uses.append((i.index, False))
         else:
             uses += [(a.buffer, a.new) for a in i.arguments if isinstance(a, Elem)]
     return uses

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend.finish import live_layers, model_inputs, port_names, refuse_repeated
+from rnn2c.frontend.finish import (
+    live_layers,
+    model_inputs,
+    port_names,
+    refuse_repeated,
+    token_input,
+)
 from rnn2c.frontend.gates import Cell
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.layout import Layout
@@ -52,6 +58,7 @@ class Builder:
         self._layers: dict[str, Layer] = {}
         self._inputs: list[Port] = []
         self._inner: list[Port] = []
+        self._tokens: set[str] = set()
         self._taken: set[str] = set()
         self._weights = 0
         self._folded = 0
@@ -64,6 +71,13 @@ class Builder:
         self.axes.bind(axes[-1], "feature", where)
         self._inputs.append(Port(name, (name,), tuple(axes)))
         self.layout.raw_inputs.add(name)
+        self._taken.add(name)
+        return Value((name,), tuple(axes))
+
+    def tokens(self, name: str, axes: Sequence[Axis], dtype: str) -> Value:
+        """Declare a model input of integers, which embeddings look up."""
+        self._inputs.append(Port(name, (name,), tuple(axes), dtype))
+        self._tokens.add(name)
         self._taken.add(name)
         return Value((name,), tuple(axes))
 
@@ -231,8 +245,10 @@ class Builder:
         return shown if keepdims else Value(shown.parts, shown.axes[:-1])
 
     def is_float(self, value: Value) -> bool:
-        """False for class indices, which are integers in the source."""
-        return not any(isinstance(self._layers.get(p), graph.ArgMax) for p in value.parts)
+        """False for tokens and class indices, which are integers in the source."""
+        return not any(
+            p in self._tokens or isinstance(self._layers.get(p), graph.ArgMax) for p in value.parts
+        )
 
     def _over_features(self, x: Value, axis: int, where: str) -> str:
         if axis not in (-1, len(x.axes) - 1):
@@ -254,7 +270,13 @@ class Builder:
         read = {n for layer in layers for n in layer.inputs} | {p.value for p in ports}
         recurrent = any(isinstance(layer, graph.Recurrent) for layer in layers)
         inputs = tuple(
-            i for port in self._inputs for i in model_inputs(self.axes, port, read, recurrent)
+            i
+            for port in self._inputs
+            for i in (
+                [token_input(self.axes, port, layers)]
+                if port.name in self._tokens
+                else model_inputs(self.axes, port, read, recurrent)
+            )
         )
         refuse_repeated([i.name for i in inputs])
         model = Model(name=self.name, inputs=inputs, layers=tuple(layers), outputs=tuple(ports))

@@ -83,12 +83,18 @@ def _difference(layer: str, runtime: str, worst: float) -> Rnn2cError:
 
 
 def _random_feeds(imported: Imported) -> Arrays:
-    """float32 input for every source tensor, laid out as the source wants it."""
+    """Numbers or tokens for every source tensor, laid out as the source wants it."""
     random = np.random.default_rng(0)
     feeds: Arrays = {}
+    counts = {i.name: i.tokens for i in imported.model.inputs}
     for port in imported.inputs:
         shape = [a.size or (STEPS if imported.axes.kind(a) == "time" else 1) for a in port.axes]
-        feeds[port.name] = random.standard_normal(shape).astype(np.float32)
+        tokens = counts.get(port.name, 0)
+        feeds[port.name] = (
+            random.integers(0, tokens, shape).astype(port.dtype)
+            if tokens
+            else random.standard_normal(shape).astype(np.float32)
+        )
     return feeds
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.imported import Port
 from rnn2c.frontend.layout import part_names
-from rnn2c.frontend.values import Axes, quoted
+from rnn2c.frontend.values import Axes, Axis, quoted
+from rnn2c.ir import graph
 from rnn2c.ir.graph import Input, Layer, Rate
 
 
@@ -36,7 +37,7 @@ def model_inputs(axes: Axes, port: Port, read: set[str], recurrent: bool) -> lis
     """
     size = port.axes[-1].size
     assert size is not None
-    rate = _rate(axes, port, recurrent)
+    rate = _rate(axes, f"input {quoted(port.name)}", port.axes[:-1], recurrent)
     stack = next((a for a in port.axes if axes.kind(a) == "part"), None)
     names = (port.name,) if stack is None else part_names(port.name, stack.size or 1)
     unused = [n for n in names if n not in read]
@@ -47,10 +48,28 @@ def model_inputs(axes: Axes, port: Port, read: set[str], recurrent: bool) -> lis
     return [Input(n, size, rate) for n in names]
 
 
-def _rate(axes: Axes, port: Port, recurrent: bool) -> Rate:
-    """Settle the axes whose use did not tell: time where it can be, else batch."""
+def token_input(axes: Axes, port: Port, layers: Sequence[Layer]) -> Input:
+    """The Model input of a source input of tokens; the smallest table says how many there are."""
     where = f"input {quoted(port.name)}"
-    rows = port.axes[:-1]
+    tables = [
+        layer.table
+        for layer in layers
+        if isinstance(layer, graph.Embedding) and port.name in layer.inputs
+    ]
+    if not tables:
+        raise UnsupportedError(
+            f"{where}: holds integers ({port.dtype}) that no embedding of an output looks up; give"
+            " numbers as float32"
+        )
+    if _rate(axes, where, port.axes, recurrent=False) != "step" or not any(
+        axes.kind(a) == "time" for a in port.axes
+    ):
+        raise UnsupportedError(f"{where}: its tokens have no time dimension; give one per step")
+    return Input(port.name, 1, "step", min(t.shape[0] for t in tables))
+
+
+def _rate(axes: Axes, where: str, rows: Sequence[Axis], recurrent: bool) -> Rate:
+    """Settle the axes whose use did not tell: time where it can be, else batch."""
     for axis in rows:
         if axes.kind(axis) is None and axis.size == 1:
             axes.bind(axis, "unit", where)

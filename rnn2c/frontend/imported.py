@@ -10,11 +10,15 @@ from rnn2c.ir.graph import Model
 
 @dataclass(frozen=True)
 class Port:
-    """A tensor of the source: its name there, its axes, and the Model values it shows."""
+    """A tensor of the source: its name there, its axes, and the Model values it shows.
+
+    dtype: of the source's tensor; an input of integers holds tokens.
+    """
 
     name: str
     values: tuple[str, ...]
     axes: tuple[Axis, ...]
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from rnn2c.frontend.onnx_node import Node, Operator, described
 from rnn2c.frontend.onnx_quantized import refuse_quantized
 from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.unrolled import roll_up
-from rnn2c.frontend.values import Constant, Operand, plain, quoted
+from rnn2c.frontend.values import Constant, Operand, Value, plain, quoted
 from rnn2c.ir.graph import Model
 
 OPERATORS: dict[str, Operator] = {
@@ -88,11 +88,18 @@ def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> Onnx
     for info in proto.graph.input:
         if info.name not in constants:
             _refuse_known(info.name, operands, "input")
-            operands[info.name] = builder.input(info.name, onnx_file.input_axes(info))
+            operands[info.name] = _input(builder, info)
     for proto_node in nodes:
         _run(builder, proto_node, operands, constants, opset)
     outputs = [(o.name, _defined(o.name, operands, "output")) for o in proto.graph.output]
     return OnnxImport(proto, builder.finish(outputs))
+
+
+def _input(builder: Builder, info: onnx.ValueInfoProto) -> Value:
+    dtype, axes = onnx_file.input_dtype(info), onnx_file.input_axes(info)
+    if dtype == "float32":
+        return builder.input(info.name, axes)
+    return builder.tokens(info.name, axes, dtype)
 
 
 def _run(

@@ -129,13 +129,23 @@ def _check_values(values: Constant, where: str) -> None:
         )
 
 
+def input_dtype(info: onnx.ValueInfoProto) -> str:
+    """float32, or the integer type of tokens; raises UnsupportedError for another type."""
+    kind = info.type.tensor_type.elem_type if info.type.HasField("tensor_type") else 0
+    known: dict[int, str] = {onnx.TensorProto.FLOAT: "float32"}
+    known |= {onnx.TensorProto.INT64: "int64", onnx.TensorProto.INT32: "int32"}
+    if kind not in known:
+        raise UnsupportedError(
+            f"input {quoted(info.name)}: element type {_type_name(kind)}; inputs must be float32,"
+            " tokens int64 or int32"
+        )
+    return known[kind]
+
+
 def input_axes(info: onnx.ValueInfoProto) -> list[Axis]:
-    """Axes of a graph input; raises UnsupportedError unless it is a float32 tensor."""
+    """Axes of a graph input; raises UnsupportedError where sizes are unknown or huge."""
     where = f"input {quoted(info.name)}"
     kind = info.type.tensor_type
-    if not info.type.HasField("tensor_type") or kind.elem_type != onnx.TensorProto.FLOAT:
-        name = _type_name(kind.elem_type)
-        raise UnsupportedError(f"{where}: element type {name}; inputs must be float32")
     if not kind.HasField("shape"):
         raise UnsupportedError(f"{where}: has no shape; export the model with shapes")
     axes = [

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.embedding import embedding
 from rnn2c.frontend.layout import position
 from rnn2c.frontend.onnx_file import TYPES, array
 from rnn2c.frontend.onnx_node import Node, Operator
@@ -56,7 +57,7 @@ def cast(builder: Builder, node: Node) -> Sequence[Operand]:
     found = node.operand(0)
     if isinstance(found, Value):
         if found.axes and builder.is_float(found) and TYPES[to][1] is not np.float32:
-            raise node.refuse("converts the data to another type; keep it float32")
+            raise node.refuse("converts the data to another type; keep it float32, tokens integers")
         return [found]
     if found.dtype == object:
         return [found]
@@ -169,7 +170,11 @@ def flatten(builder: Builder, node: Node) -> Sequence[Operand]:
 
 def gather(builder: Builder, node: Node) -> Sequence[Operand]:
     """Features or one element of an axis of computed data, or any of a constant."""
-    found, index, axis = node.operand(0), node.constant(1, "index"), node.integer("axis", 0)
+    found, tokens, axis = node.operand(0), node.optional(1), node.integer("axis", 0)
+    if isinstance(tokens, Value) and not isinstance(found, Value) and axis == 0:
+        table = node.weights(0, "table")
+        return [embedding(builder, node.stem, table, tokens, node.where)]
+    index = node.constant(1, "index")
     if not isinstance(found, Value):
         width = found.shape[position(axis, found.ndim, node.where)]
         _budget(builder, node, [found.size // max(width, 1) * index.size])

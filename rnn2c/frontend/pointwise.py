@@ -20,7 +20,9 @@ def vector(builder: Builder, x: Value, where: str) -> str:
     if len(builder.layout.parts(x)) != 1:
         raise UnsupportedError(f"{where}: reads a stack of layers; select one of them first")
     if not builder.is_float(x):
-        raise UnsupportedError(f"{where}: computes with class indices; only labels can be shown")
+        raise UnsupportedError(
+            f"{where}: computes with integers; tokens can only be looked up, class indices shown"
+        )
     return x.parts[0]
 
 

@@ -23,6 +23,7 @@ from rnn2c.frontend import (
     pytorch_rnn,
 )
 from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.embedding import TOKEN_TYPES
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.pytorch_graph import Graph, Node, Ref, Source, of_program
@@ -80,7 +81,7 @@ def import_module(module: Any, example_input: Any, name: str | None = None) -> M
     if example_input is None:
         raise Rnn2cError("a torch module needs example_input: a tensor [1, T, features]")
     example = example_input if isinstance(example_input, tuple) else (example_input,)
-    tensors = tuple(None if e is None else torch.as_tensor(e, dtype=torch.float32) for e in example)
+    tensors = tuple(None if e is None else _example(torch.as_tensor(e)) for e in example)
     kept = copy.deepcopy(module).eval()
     try:
         with torch.no_grad(), warnings.catch_warnings():
@@ -93,6 +94,11 @@ def import_module(module: Any, example_input: Any, name: str | None = None) -> M
     builder = Builder(name or plain(type(module).__name__).lower() or "model")
     imported = import_graph(builder, of_program(program))
     return ModuleImport(program, imported, tensors)
+
+
+def _example(tensor: torch.Tensor) -> torch.Tensor:
+    """An example of numbers as float32, of tokens as it is."""
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def import_graph(builder: Builder, graph: Graph) -> Imported:
@@ -120,9 +126,14 @@ def _trace(builder: Builder, name: str, result: Result) -> None:
 def _source(builder: Builder, source: Source) -> Result:
     if source.shape is None:
         return None
-    if source.dtype != "torch.float32":
-        raise UnsupportedError(f"input {quoted(source.name)}: type {source.dtype}; use float32")
+    dtype = source.dtype.removeprefix("torch.")
     axes = [Axis(s) if isinstance(s, int) else Axis(None, s) for s in source.shape]
+    if dtype in TOKEN_TYPES:
+        return builder.tokens(source.name, axes, dtype)
+    if dtype != "float32":
+        raise UnsupportedError(
+            f"input {quoted(source.name)}: type {dtype}; use float32, or int64 for tokens"
+        )
     return builder.input(source.name, axes)
 
 

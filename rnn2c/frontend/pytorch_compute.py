@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rnn2c.frontend.embedding import embedding
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.values import Operand
 
@@ -19,6 +20,20 @@ def linear(call: Call) -> Result:
     bias = None if call.get("bias") is None else call.weight("bias")
     return call.builder.linear(
         call.path, call.value("input"), call.weight("weight"), bias, call.where
+    )
+
+
+def look_up(call: Call) -> Result:
+    """nn.Embedding; the padding row and gradients matter in training only."""
+    call.skip("padding_idx", "scale_grad_by_freq", "sparse")
+    table = call.weight("weight")
+    return embedding(call.builder, call.path, table, call.value("indices"), call.where)
+
+
+def renormalize(call: Call) -> Result:
+    """nn.Embedding with max_norm."""
+    raise call.refuse(
+        "max_norm changes the table while it is read; scale its rows once and set max_norm=None"
     )
 
 
@@ -82,7 +97,7 @@ def to_type(call: Call) -> Result:
     call.skip("non_blocking", "copy", "memory_format", "device", "layout", "pin_memory")
     dtype = str(call.get("dtype"))
     if dtype not in ("None", "torch.float32") and call.builder.is_float(found):
-        raise call.refuse(f"converts the data to {dtype}; keep it float32")
+        raise call.refuse(f"converts the data to {dtype}; keep it float32, tokens integers")
     return found
 
 
@@ -97,6 +112,8 @@ OPERATORS: dict[str, Handler] = {
     "detach": identity,
     "detach_": identity,
     "dropout": dropout,
+    "embedding": look_up,
+    "embedding_renorm_": renormalize,
     "getitem": getitem,
     "lift_fresh_copy": identity,
     "linear": linear,

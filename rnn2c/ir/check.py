@@ -8,6 +8,7 @@ from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.ir import graph, window
 from rnn2c.ir.functions import FUNCTIONS
 from rnn2c.ir.graph import Model, Rate
+from rnn2c.ir.tokens import check_tokens
 
 GATES = {graph.Lstm: 4, graph.Gru: 3, graph.Rnn: 1}
 
@@ -42,6 +43,7 @@ def check_model(model: Model) -> None:
     infer_sizes(model)
     infer_rates(model)
     _check_initial_states(model)
+    check_tokens(model)
     for layer in model.layers:
         _check_numbers(layer)
 
@@ -81,23 +83,44 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
     got = sizes[layer.inputs[0]]
     match layer:
         case graph.Recurrent():
-            rows = GATES[type(layer)] * layer.units
-            _expect(layer, "w_ih", layer.w_ih.shape, (rows, got))
-            _expect(layer, "w_hh", layer.w_hh.shape, (rows, layer.units))
-            _expect(layer, "b_ih", layer.b_ih.shape, (rows,))
-            _expect(layer, "b_hh", layer.b_hh.shape, (rows,))
-            if layer.mask:
-                _expect(layer, f"mask '{layer.mask}'", (sizes[layer.mask],), (1,))
-            for name in layer.states:
-                if name:
-                    _expect(layer, f"initial state '{name}'", (sizes[name],), (layer.units,))
-            return (layer.units,) * len(layer.outputs)
+            return _recurrent_sizes(layer, sizes)
         case graph.Linear(weight=weight, bias=bias):
             _expect(layer, "weight", weight.shape, (weight.shape[0], got))
             _expect(layer, "bias", bias.shape, (weight.shape[0],))
             return (weight.shape[0],)
+        case graph.Embedding(table=table):
+            return (table.shape[1],)
         case graph.ArgMax() | window.StepMask() | window.ValueMask():
             return (1,)
+        case graph.Concat():
+            return (sum(sizes[n] for n in layer.inputs),)
+        case graph.Pick(indices=indices):
+            if not indices or not all(0 <= k < got for k in indices):
+                raise Rnn2cError(
+                    f"layer '{layer.name}': picks elements {list(indices)[:8]} of {got}"
+                )
+            return (len(indices),)
+    _check_elementwise(layer, got, sizes)
+    return (got,)
+
+
+def _recurrent_sizes(layer: graph.Recurrent, sizes: dict[str, int]) -> tuple[int, ...]:
+    rows = GATES[type(layer)] * layer.units
+    _expect(layer, "w_ih", layer.w_ih.shape, (rows, sizes[layer.inputs[0]]))
+    _expect(layer, "w_hh", layer.w_hh.shape, (rows, layer.units))
+    _expect(layer, "b_ih", layer.b_ih.shape, (rows,))
+    _expect(layer, "b_hh", layer.b_hh.shape, (rows,))
+    if layer.mask:
+        _expect(layer, f"mask '{layer.mask}'", (sizes[layer.mask],), (1,))
+    for name in layer.states:
+        if name:
+            _expect(layer, f"initial state '{name}'", (sizes[name],), (layer.units,))
+    return (layer.units,) * len(layer.outputs)
+
+
+def _check_elementwise(layer: graph.Layer, got: int, sizes: dict[str, int]) -> None:
+    """A layer whose result is as long as its input."""
+    match layer:
         case window.Masked():
             _expect(layer, "the mask", (sizes[layer.inputs[1]],), (1,))
         case graph.Activation(function=function) if function not in FUNCTIONS or not function:
@@ -107,15 +130,6 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
             _expect(layer, "offset", offset.shape, (got,))
         case graph.Sum() | graph.Product():
             _expect(layer, "the pair of inputs", tuple(sizes[n] for n in layer.inputs), (got, got))
-        case graph.Concat():
-            return (sum(sizes[n] for n in layer.inputs),)
-        case graph.Pick(indices=indices):
-            if not indices or not all(0 <= k < got for k in indices):
-                raise Rnn2cError(
-                    f"layer '{layer.name}': picks elements {list(indices)[:8]} of {got}"
-                )
-            return (len(indices),)
-    return (got,)
 
 
 def _check_format(layer: graph.Layer, form: graph.Format) -> None:

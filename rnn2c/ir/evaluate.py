@@ -15,6 +15,7 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.ir import functions, graph, window
 from rnn2c.ir.functions import sigmoid
 from rnn2c.ir.graph import FloatArray, Model
+from rnn2c.ir.tokens import checked_tokens, token_columns
 
 Observer = Callable[[str, FloatArray], None]
 
@@ -54,6 +55,8 @@ def _checked_inputs(
                 continue
             raise Rnn2cError(f"input '{i.name}' is missing: give an array [T, {i.size}]")
         array = np.asarray(inputs[i.name], np.float64)
+        if i.tokens:
+            array = checked_tokens(token_columns(array, False), i.tokens, f"input '{i.name}'")
         rank = (2, 3) if i.rate == "step" else (1, 2)
         if array.ndim not in rank or array.shape[-1] != i.size:
             wanted = f"[T, {i.size}]" if i.rate == "step" else f"[{i.size}]"
@@ -92,6 +95,8 @@ def _run_layer(
         case window.ValueMask(value=value):
             differs = np.float32(x) != np.float32(value)
             return (differs.any(axis=-1, keepdims=True).astype(np.float64),)
+        case graph.Embedding(table=table):
+            return (table.real()[x[..., 0].astype(np.int64)],)
     return _run_pointwise(layer, [a for a in args if a is not None])
 
 

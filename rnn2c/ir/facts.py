@@ -72,7 +72,7 @@ def _layer(layer: Layer, sizes: dict[str, int], rate: Rate) -> LayerFacts:
         inputs=tuple(sizes[name] for name in layer.inputs if name),
         output=sizes[layer.name],
         parameters=weights.size + sum(v.size for v in vectors),
-        macs=weights.size,
+        macs=0 if isinstance(layer, graph.Embedding) else weights.size,
         largest=float(weights.max(initial=0.0)),
         smallest=float(nonzero.min()) if nonzero.size else 0.0,
         warnings=tuple(_warnings(layer, matrices)),
@@ -86,6 +86,8 @@ def _warnings(layer: Layer, matrices: dict[str, Tensor]) -> Iterator[str]:
             f"layer '{name}': relu lets the hidden state grow without bound; what leaves the"
             " calibrated range saturates, so calibrate with long sequences or use tanh"
         )
+    if isinstance(layer, graph.Embedding):
+        return  # rows of zeros are the padding, and no sum is made of the others
     for matrix, tensor in matrices.items():
         yield from _matrix_warnings(f"layer '{name}': {matrix}", np.abs(tensor.real()))
 

@@ -2,7 +2,7 @@
 
     Model   = inputs, layers (in topological order), outputs, numerics (None until quantized)
     Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | ArgMax | LastStep
-            | Affine | Rounded | Sum | Product | Concat | Pick | layers of ir/window.py
+            | Affine | Rounded | Sum | Product | Concat | Pick | Embedding | layers of ir/window.py
 
 A layer reads values by name and defines the values in `Layer.outputs`.  Every value is a vector
 with a rate: `step` (one vector per time step), `window` (the same, but known only when the whole
@@ -197,6 +197,13 @@ class Pick(Layer):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Embedding(Layer):
+    """y = table[token]; inputs = (token,), a model input of tokens; table [tokens, size]."""
+
+    table: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Softmax(Layer):
     """Softmax over the vector."""
 
@@ -213,11 +220,15 @@ class LastStep(Layer):
 
 @dataclass(frozen=True)
 class Input:
-    """A model input: a vector of `size` per step, or once per sequence (an initial state)."""
+    """A model input: a vector of `size` per step, or once per sequence (an initial state).
+
+    tokens: how many there are if the input is a token, an integer in [0, tokens), else 0.
+    """
 
     name: str
     size: int
     rate: Rate = "step"
+    tokens: int = 0
 
 
 @dataclass(frozen=True)

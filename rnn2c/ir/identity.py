@@ -16,7 +16,9 @@ SAME_VALUE = {"shift16": "shift_sat16"}
 """Primitives that compute the same on a sum of another width.  Widths belong to the target: they
 change no value, and a save image is the same on all of them."""
 
-NAMED = frozenset("buffer vector weight bias const source target multiplier offset shift".split())
+NAMED = frozenset(
+    "buffer vector weight bias const source target multiplier offset shift table index".split()
+)
 """Fields that hold the name of a buffer, a weight or a constant."""
 
 

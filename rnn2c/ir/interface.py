@@ -25,12 +25,16 @@ its buffer (at least 1).
 
 @dataclass(frozen=True)
 class Port:
-    """One typed argument `ctype name[size]` of step (rate `step`), init or finish (`sequence`)."""
+    """One typed argument `ctype name[size]` of step (rate `step`), init or finish (`sequence`).
+
+    tokens: how many there are if it is a token, else 0.
+    """
 
     name: str
     ctype: str
     size: int
     rate: Rate = "step"
+    tokens: int = 0
 
     @property
     def is_float(self) -> bool:

@@ -2,6 +2,7 @@
 
     Op      = Stage(units, body, stores) | Reduce(function, source, target)
     body    = Call(out, primitive, arguments) | Dot(outs, weight, bias, segments)
+            | Gather(out, table, index)
 
 A Stage runs for unit j = 0 .. units-1; its units are independent: none reads what another unit of
 the same stage stores.
@@ -71,6 +72,19 @@ class Dot:
 
 
 @dataclass(frozen=True)
+class Gather:
+    """out = element j of row index[0] of a table: a Weight of one matrix [rows, 1, columns].
+
+    index: a buffer of one token, which step has checked; the stage has `columns` units.
+    """
+
+    out: str
+    table: str
+    index: str
+    doc: str = ""
+
+
+@dataclass(frozen=True)
 class Store:
     """element = value"""
 
@@ -84,7 +98,7 @@ class Stage:
 
     title: str
     units: int
-    body: tuple[Call | Dot, ...]
+    body: tuple[Call | Dot | Gather, ...]
     stores: tuple[Store, ...]
 
 

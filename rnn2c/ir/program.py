@@ -25,6 +25,7 @@ from rnn2c.ir.ops import (
     Call,
     Dot,
     Elem,
+    Gather,
     Op,
     Reduce,
     Segment,
@@ -36,8 +37,8 @@ from rnn2c.ir.ops import (
 from rnn2c.target import Target
 
 __all__ = [
-    "CTYPES", "Argument", "Buffer", "Call", "Const", "Dot", "Elem", "Op", "Program", "RawInput",
-    "Reduce", "Role", "Segment", "Signal", "Stage", "Store", "Table", "Weight", "Width",
+    "CTYPES", "Argument", "Buffer", "Call", "Const", "Dot", "Elem", "Gather", "Op", "Program",
+    "RawInput", "Reduce", "Role", "Segment", "Signal", "Stage", "Store", "Table", "Weight", "Width",
 ]  # fmt: skip
 
 Role = Literal["input", "output", "state", "scratch", "local"]
@@ -79,7 +80,7 @@ class Buffer:
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """The fused matrices of one Dot: one [units, results, columns] array per segment.
+    """The fused matrices of one Dot: one [units, results, columns] array per segment; or a table.
 
     `packing` names how they are stored (packing/); it never changes a value.
     """
@@ -106,14 +107,14 @@ class Const:
 class Signal:
     """A model input or output: its own name, its buffer (the C argument), rate and format.
 
-    kind `label` is an index and has no scale.
+    kinds `label` and `token` are an index and have no scale.
     """
 
     name: str
     buffer: str
     rate: Rate
     format: Format
-    kind: Literal["value", "label"] = "value"
+    kind: Literal["value", "label", "token"] = "value"
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,8 @@ class Program:
 
         def port(signal: Signal) -> Port:
             b = self.buffer[signal.buffer]
-            return Port(b.name, CTYPES[b.type], b.size, signal.rate)
+            tokens = b.hi + 1 if signal.kind == "token" else 0
+            return Port(b.name, CTYPES[b.type], b.size, signal.rate, tokens)
 
         return Interface(
             name=self.name,

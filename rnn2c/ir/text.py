@@ -22,6 +22,7 @@ from rnn2c.ir.program import (
     Const,
     Dot,
     Elem,
+    Gather,
     Op,
     Program,
     Reduce,
@@ -64,7 +65,7 @@ def _model_lines(model: Model) -> Iterator[str]:
     how = f", profile {numerics.profile}, accumulate {numerics.accumulate}" if numerics else ""
     yield f"model {prose(model.name)}{how}"
     for i in model.inputs:
-        yield f"input {_value(model, i.name)}"
+        yield f"input {_value(model, i.name)}{f', {i.tokens} tokens' if i.tokens else ''}"
     for layer in model.layers:
         yield ""
         yield f"{type(layer).__name__}{_attributes(layer)}{_order(layer)} of {_inputs(layer)}"
@@ -178,7 +179,7 @@ def _section(title: str, lines: Iterator[str] | list[str] | map[str]) -> Iterato
 
 
 def _signal(signal: Signal, way: str) -> str:
-    form = "label" if signal.kind == "label" else format_text(signal.format)
+    form = format_text(signal.format) if signal.kind == "value" else signal.kind
     return f"{way} {prose(signal.name)}: {signal.buffer} per {signal.rate}, {form}"
 
 
@@ -209,6 +210,8 @@ def _operation(op: Op) -> Iterator[str]:
                         yield f"  {_call(instruction)}"
                     case Dot():
                         yield from (f"  {line}" for line in _dot(instruction))
+                    case Gather(out, table, index):
+                        yield f"  {out} = {table}[{index}[0]][j]"
             for store in op.stores:
                 yield f"  {_element(store.element)} = {store.value}"
         case Reduce():

@@ -18,6 +18,7 @@ from rnn2c.lower import float32
 from rnn2c.lower.affine import lower_affine
 from rnn2c.lower.arrange import lower_concat, lower_pick
 from rnn2c.lower.builder import Builder
+from rnn2c.lower.embedding import lower_embedding, token_input
 from rnn2c.lower.float32 import FLOAT_LOWERINGS
 from rnn2c.lower.functions import lower_function
 from rnn2c.lower.gru import lower_gru
@@ -49,6 +50,7 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Product: lower_product,
     graph.Concat: lower_concat,
     graph.Pick: lower_pick,
+    graph.Embedding: lower_embedding,
 }
 
 
@@ -61,7 +63,10 @@ def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
     _refuse_window(model)
     b = Builder(model, target)
     inputs = tuple(
-        Signal(i.name, b.input(i.name, i.rate), i.rate, b.format(i.name)) for i in model.inputs
+        token_input(b, i)
+        if i.tokens
+        else Signal(i.name, b.input(i.name, i.rate), i.rate, b.format(i.name))
+        for i in model.inputs
     )
     for output in model.outputs:
         _declare_output(b, output.name, output.value)
@@ -133,6 +138,8 @@ def _describe(model: Model) -> str:
             parts.append(f"{kind.upper()} {layer.input_size} -> {layer.units}")
         elif isinstance(layer, graph.Linear):
             parts.append(f"linear {layer.weight.shape[1]} -> {sizes[layer.name]}")
+        elif isinstance(layer, graph.Embedding):
+            parts.append(f"embedding of {layer.table.shape[0]} -> {sizes[layer.name]}")
         elif not isinstance(layer, graph.LastStep):
             parts.append(kind.lower())
     return ", ".join(parts)

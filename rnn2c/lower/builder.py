@@ -34,6 +34,7 @@ from rnn2c.ir.program import (
     Weight,
     Width,
 )
+from rnn2c.ir.tokens import token_format
 from rnn2c.ranges import Interval, dot_bound
 from rnn2c.target import Target
 
@@ -260,7 +261,9 @@ class Builder:
 
 def _float32(model: Model, sizes: Mapping[str, int]) -> Numerics:
     """Numerics of a Model that was not quantized: everything in float32, but class indices."""
-    formats: dict[str, Format] = {i.name: FLOAT32 for i in model.inputs}
+    formats: dict[str, Format] = {
+        i.name: token_format(i) if i.tokens else FLOAT32 for i in model.inputs
+    }
     for layer in model.layers:
         form: Format = FLOAT32
         if isinstance(layer, graph.ArgMax):

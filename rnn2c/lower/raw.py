@@ -32,6 +32,8 @@ def raw_channels(
             f"--input-scale needs a model with one per-step input, this one has {len(moving)}"
         )
     signal = moving[0]
+    if signal.kind == "token":
+        raise Rnn2cError("--input-scale is for sensor counts, the input of this model is a token")
     size = b.sizes[signal.name]
     scale = _per_channel(raw.scale, size, "--input-scale")
     zero = _per_channel(raw.offset, size, "--input-offset")

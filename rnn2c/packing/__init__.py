@@ -27,6 +27,7 @@ class Packing:
 PACKINGS: dict[str, Packing] = {
     "dense8": Packing("i8", dense8.pack, dense8.unpack),
     "dense4": Packing("u8", dense4.pack, dense4.unpack),
+    "dense16": Packing("i16", dense8.pack, dense8.unpack),
     "dense_f32": Packing("f32", dense8.pack, dense8.unpack),
 }
-"""dense_f32 has the order of dense8, with a float32 per weight."""
+"""dense16 (tables only) and dense_f32 have the order of dense8, with wider numbers."""

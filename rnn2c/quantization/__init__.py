@@ -7,6 +7,7 @@ from dataclasses import replace
 from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model, Numerics
+from rnn2c.quantization.embedding import quantize_embedding
 from rnn2c.quantization.formats import choose_formats, gate_bits
 from rnn2c.quantization.given import given_matrices, own_scales, refuse_coarser
 from rnn2c.quantization.notes import find_notes
@@ -31,6 +32,8 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
                 return quantize_recurrent(layer, x, formats[layer.name], options, own)
             case graph.Linear():
                 return quantize_linear(layer, x, options, own)
+            case graph.Embedding():
+                return quantize_embedding(layer, formats[layer.name], options)
         return layer
 
     numerics = Numerics(

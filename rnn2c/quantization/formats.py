@@ -14,6 +14,8 @@ import numpy as np
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Format, Model
+from rnn2c.ir.tokens import token_format
+from rnn2c.quantization.embedding import embedding_format
 from rnn2c.quantization.given import given_format, given_matrices
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
@@ -42,7 +44,9 @@ def choose_formats(
     spans = _with_initial_states(model, spans)
     formats: dict[str, Format] = {}
     for i in model.inputs:
-        if i.rate == "step":
+        if i.tokens:
+            formats[i.name] = token_format(i)
+        elif i.rate == "step":
             formats[i.name] = _free_format(model, i.name, spans, options)
     for layer in model.layers:
         for name, form in _layer_formats(model, layer, formats, spans, options):
@@ -103,6 +107,10 @@ def _layer_formats(
             return [(name, _combined_format(model, layer, formats, spans, options))]
         case graph.Rounded(form=form):
             return [(name, form)]
+        case graph.Embedding(table=table):
+            reach = float(np.abs(table.real()).max())
+            wanted = _joint_format(model, name, Span(-reach, reach), spans, options)
+            return [(name, embedding_format(reach, wanted, options))]
         case graph.Softmax():
             return [(name, Format(1 / 32768, 16, lo=0, hi=32767))]
         case window.StepMask() | window.ValueMask():
@@ -169,12 +177,9 @@ def _free_format(
     if given:
         return given
     readers = _readers(model, name)
-    if options.sums == "joint":
-        for reader in readers:
-            if isinstance(reader, graph.Recurrent) and not given_matrices(reader):
-                return _balanced(
-                    reader, spans[name].reach, _state_scale(reader, spans, options), options
-                )
+    joint = _joint_format(model, name, spans[name], spans, options)
+    if joint is not None:
+        return joint
     decides = any(isinstance(r, (graph.Softmax, graph.ArgMax)) for r in readers)
     shown = any(o.value == name for o in model.outputs) or not readers
     is_input = any(i.name == name for i in model.inputs)
@@ -185,6 +190,18 @@ def _free_format(
     if is_input and options.activation_bits == 8:
         return _affine(spans[name])
     return _symmetric(spans[name].reach, options.activation_bits)
+
+
+def _joint_format(
+    model: Model, name: str, span: Span, spans: Mapping[str, Span], options: QuantizeOptions
+) -> Format | None:
+    """The balanced format, if a recurrent layer sums this value jointly with its state."""
+    if options.sums == "joint":
+        for reader in _readers(model, name):
+            if isinstance(reader, graph.Recurrent) and not given_matrices(reader):
+                own = _state_scale(reader, spans, options)
+                return _balanced(reader, span.reach, own, options)
+    return None
 
 
 def _readers(model: Model, name: str) -> list[graph.Layer]:

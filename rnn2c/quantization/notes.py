@@ -39,7 +39,7 @@ def _coarse_channels(
 ) -> Iterator[str]:
     for i in model.inputs:
         columns = [s[i.name].reshape(-1, i.size) for s in data.sequences if i.name in s]
-        if not columns:
+        if i.tokens or not columns:
             continue
         span = np.ptp(np.concatenate(columns), axis=0) / formats[i.name].scale
         coarse = [k for k in range(i.size) if 0 < span[k] < FEWEST_STEPS]

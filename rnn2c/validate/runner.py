@@ -38,7 +38,7 @@ AVR_CHUNK = 3
 CHUNK_BYTES = 1 << 16
 
 CHECKS = {
-    "n": "null pointers and foreign save images are refused",
+    "n": "null pointers, foreign save images and tokens out of range are refused",
     "t": "the self-test passes",
     "g": "init on a garbage-filled state equals init on a zeroed one",
     "f": "finish leaves the state unchanged",

@@ -19,6 +19,7 @@ from rnn2c.pipeline import QuantizeOptions, RawScale
 CELLS = ("lstm", "gru", "gru_before", "tanh", "relu")
 UNITS = (1, 3, 7, 17, 33, 64)
 INPUTS = (1, 5, 10, 40)
+TOKENS = (2, 50, 300)
 GAINS = (1.0, 1.0, 3.0, 40.0)
 RANGES = (1.0, 1.0, 1e-4, 1e4)
 QUIRKS = (
@@ -68,6 +69,12 @@ class Draft:
     def input(self, name: str, size: int) -> None:
         self.inputs.append(Input(name, size))
         self.value, self.size = name, size
+
+    def tokens(self, name: str, tokens: int, size: int) -> None:
+        """An input of tokens and its embedding."""
+        self.inputs.append(Input(name, 1, tokens=tokens))
+        table = Tensor(self.rng.normal(0, self.gain, (tokens, size)))
+        self.add(graph.Embedding(name=f"{name}_row", inputs=(name,), table=table), size)
 
     def initial(self, name: str, units: int) -> str:
         self.inputs.append(Input(name, units, "sequence"))
@@ -225,7 +232,7 @@ def random_model(seed: int) -> Case:
     offset = float(rng.choice([0.0, 0.0, 5.0])) * input_range
     data = calibration(model, rng, input_range, offset)
     raw = None
-    if seed % 4 == 1 and seed % 11 != 7:
+    if seed % 4 == 1 and seed % 11 != 7 and seed % 13 != 6:
         raw = RawScale((input_range / 8192,), (float(rng.integers(-500, 500)),))
     return Case(model, data, options, raw)
 
@@ -233,7 +240,11 @@ def random_model(seed: int) -> Case:
 def _chain(draft: Draft, seed: int, input_range: float) -> None:
     """Input, maybe a front Linear, one to three recurrent layers of any kinds, a head."""
     rng = draft.rng
-    draft.input("x", int(rng.choice(INPUTS)))
+    if seed % 13 == 6:
+        draft.tokens("x", int(rng.choice(TOKENS)), int(rng.choice([1, 2, 5, 8])))
+        input_range = 1.0
+    else:
+        draft.input("x", int(rng.choice(INPUTS)))
     if rng.random() < 0.3:
         draft.linear("front", int(rng.choice([3, 8])), str(rng.choice(["", "relu", "tanh"])))
         input_range = 1.0
@@ -261,6 +272,8 @@ def calibration(
     """Normal noise of this scale around `offset` for inputs per step, small initial states."""
 
     def array(i: Input) -> FloatArray:
+        if i.tokens:
+            return rng.integers(0, i.tokens, (STEPS, 1)).astype(np.float64)
         if i.rate == "step":
             return np.asarray(rng.normal(offset, scale, (STEPS, i.size)))
         return np.asarray(rng.uniform(-0.9, 0.9, i.size))

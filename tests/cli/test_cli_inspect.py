@@ -21,7 +21,7 @@ def test_inspect_agrees_with_what_build_says(cli: Run, model: Path, calib: Path)
     )
     assert int4["weights"] < int8["weights"] < float32["weights"] <= 4 * record["parameters"]
     assert record["cross_checked"] is True
-    assert record["inputs"] == [{"name": "x", "size": 3, "rate": "step"}]
+    assert record["inputs"] == [{"name": "x", "size": 3, "rate": "step", "tokens": 0}]
     assert record["outputs"] == [{"name": "h", "size": 5, "rate": "sequence"}]
     assert record["warnings"] == []
 

@@ -152,6 +152,7 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
     yield "shift_down", (I32, (0, 30)), down
     yield "reciprocal", ((16384, 32767), "reciprocal_guesses"), reciprocal_exact
     yield "share", (GATE, (16384, 32768), (14, 26)), lambda p, i, s: min(nearest(p * i, s), 32767)
+    yield "nibble", (U8, (0, 1)), lambda b, odd: (down(b, 4 * odd) % 16 + 8) % 16 - 8
     yield "shift_sat16", (small, (0, 9)), lambda a, s: sat(down(a, s), 16)
 
 

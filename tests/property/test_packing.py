@@ -13,8 +13,8 @@ SHAPES = st.tuples(
     st.integers(1, 6), st.lists(st.tuples(st.integers(1, 5), st.integers(1, 9)), min_size=1,
                                 max_size=3)
 )  # fmt: skip
-TOP = {"dense8": 127, "dense4": 7, "dense_f32": 2**23}
-ELEMENT = {"i8": (-128, 127), "u8": (0, 255), "f32": (-(2**24), 2**24)}
+TOP = {"dense8": 127, "dense4": 7, "dense16": 32767, "dense_f32": 2**23}
+ELEMENT = {"i8": (-128, 127), "u8": (0, 255), "i16": (-32768, 32767), "f32": (-(2**24), 2**24)}
 
 
 def random_matrices(units, segments, top: int, seed: int) -> tuple[np.ndarray, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 from rnn2c.ir import graph
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.float32.cells import lower_gru, lower_lstm, lower_rnn
+from rnn2c.lower.float32.embedding import lower_embedding
 from rnn2c.lower.float32.layers import lower_linear, lower_raw, lower_softmax
 from rnn2c.lower.float32.pointwise import (
     lower_activation,
@@ -35,4 +36,5 @@ FLOAT_LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Rounded: lower_rounded,
     graph.Sum: lower_sum,
     graph.Product: lower_product,
+    graph.Embedding: lower_embedding,
 }

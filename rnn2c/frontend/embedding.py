@@ -1,0 +1,26 @@
+"""Embeddings for all front ends: a row of a constant table for every token."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.values import Constant, Value
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Tensor
+
+TOKEN_TYPES = ("int64", "int32", "int16", "uint8", "int8")
+"""Types of tensors of tokens in a source."""
+
+
+def embedding(builder: Builder, stem: str, table: Constant, tokens: Value, where: str) -> Value:
+    """The row of each token; the features come last.  Raises UnsupportedError for other data."""
+    if table.ndim != 2 or not np.issubdtype(table.dtype, np.number):
+        raise Rnn2cError(f"{where}: the table has shape {list(table.shape)}, expected two sizes")
+    if len(tokens.parts) != 1 or builder.is_float(tokens):
+        raise UnsupportedError(f"{where}: looks up something that is no input of integers")
+    name = builder.unique(stem, "embedding")
+    data = np.array(table, np.float64, order="C")
+    builder.add(graph.Embedding(name=name, inputs=(tokens.parts[0],), table=Tensor(data)))
+    return Value((name,), (*tokens.axes, builder.axes.new("feature", data.shape[1])))

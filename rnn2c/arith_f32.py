@@ -145,6 +145,13 @@ def leaky_relu_f32(x: f32, alpha: f32) -> f32:
     return maximum(x, 0.0) + below
 
 
+def thresholded_relu_f32(x: f32, alpha: f32) -> f32:
+    """x above alpha, else 0."""
+    distance: f32 = clip_f32(x - alpha, -1.0, 1.0)
+    above: f32 = clip_f32(distance * 1e30, 0.0, 1.0)
+    return x * above
+
+
 def hard_sigmoid_f32(x: f32, alpha: f32, beta: f32) -> f32:
     """alpha * x + beta limited to [0, 1]."""
     line: f32 = scale_f32(x, alpha, beta)
@@ -193,6 +200,18 @@ def hard_swish_f32(x: f32) -> f32:
     return x * gate
 
 
+def scaled_tanh_f32(x: f32, alpha: f32, beta: f32) -> f32:
+    """alpha * tanh(beta * x)"""
+    inner: f32 = beta * x
+    squashed: f32 = tanh(inner)
+    return alpha * squashed
+
+
+def complement_f32(x: f32) -> f32:
+    """1 - x"""
+    return 1.0 - x
+
+
 def silu_f32(x: f32) -> f32:
     """x * sigmoid(x)"""
     gate: f32 = sigmoid_f32(x)
@@ -235,12 +254,15 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     scale_f32,
     clip_f32,
     leaky_relu_f32,
+    thresholded_relu_f32,
     hard_sigmoid_f32,
     elu_f32,
     erf_f32,
     gelu_f32,
     gelu_tanh_f32,
     hard_swish_f32,
+    scaled_tanh_f32,
+    complement_f32,
     silu_f32,
     softplus_f32,
     softsign_f32,

@@ -39,7 +39,7 @@ def cell(
             return graph.Lstm(**common)
         case "gru" | "gru_before":
             return graph.Gru(**common, reset_after=kind == "gru")
-    return graph.Rnn(**common, activation="relu" if kind == "rnn_relu" else "tanh")
+    return graph.Rnn(**common, activations=(graph.RELU,) if kind == "rnn_relu" else ())
 
 
 def linear(

@@ -71,7 +71,9 @@ class DotCode:
 
 @dataclass(frozen=True)
 class StageCode:
-    """One stage of a function, in the order of its instructions; `reads`: buffers it touches."""
+    """One stage of a function, in the order of its instructions; `reads`: buffers it touches,
+    `given`: arguments of the function among them.
+    """
 
     kind: str
     title: str
@@ -81,6 +83,7 @@ class StageCode:
     lines: tuple[Line, ...]
     stores: tuple[tuple[str, str], ...]
     reads: tuple[str, ...]
+    given: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ class Coder:
 
     def _stage(self, stage: Stage, index: int) -> StageCode:
         renamed = self._renamed(stage)
+        names = {name for name, _ in _uses(stage)}
         calls = [i for i in stage.body if isinstance(i, Call)]
         dots = [i for i in stage.body if isinstance(i, Dot)]
         types: dict[str, str] = {d: i.width for i in dots for d in i.outs}
@@ -161,7 +165,8 @@ class Coder:
                 if not isinstance(i, Dot)
             ),
             stores=stores,
-            reads=tuple(sorted({name for name, _ in _uses(stage)})),
+            reads=tuple(sorted(names)),
+            given=tuple(sorted(names & {b.name for b in self.program.having("input")})),
         )
 
     def _renamed(self, stage: Stage) -> dict[str, str]:

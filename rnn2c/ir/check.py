@@ -6,11 +6,10 @@ import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.ir import graph, window
+from rnn2c.ir.check_cell import check_cell, expect
 from rnn2c.ir.functions import FUNCTIONS
 from rnn2c.ir.graph import Model, Rate
 from rnn2c.ir.tokens import check_tokens
-
-GATES = {graph.Lstm: 4, graph.Gru: 3, graph.Rnn: 1}
 
 
 def check_model(model: Model) -> None:
@@ -83,10 +82,10 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
     got = sizes[layer.inputs[0]]
     match layer:
         case graph.Recurrent():
-            return _recurrent_sizes(layer, sizes)
+            return check_cell(layer, sizes)
         case graph.Linear(weight=weight, bias=bias):
-            _expect(layer, "weight", weight.shape, (weight.shape[0], got))
-            _expect(layer, "bias", bias.shape, (weight.shape[0],))
+            expect(layer, "weight", weight.shape, (weight.shape[0], got))
+            expect(layer, "bias", bias.shape, (weight.shape[0],))
             return (weight.shape[0],)
         case graph.Embedding(table=table):
             return (table.shape[1],)
@@ -104,32 +103,18 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
     return (got,)
 
 
-def _recurrent_sizes(layer: graph.Recurrent, sizes: dict[str, int]) -> tuple[int, ...]:
-    rows = GATES[type(layer)] * layer.units
-    _expect(layer, "w_ih", layer.w_ih.shape, (rows, sizes[layer.inputs[0]]))
-    _expect(layer, "w_hh", layer.w_hh.shape, (rows, layer.units))
-    _expect(layer, "b_ih", layer.b_ih.shape, (rows,))
-    _expect(layer, "b_hh", layer.b_hh.shape, (rows,))
-    if layer.mask:
-        _expect(layer, f"mask '{layer.mask}'", (sizes[layer.mask],), (1,))
-    for name in layer.states:
-        if name:
-            _expect(layer, f"initial state '{name}'", (sizes[name],), (layer.units,))
-    return (layer.units,) * len(layer.outputs)
-
-
 def _check_elementwise(layer: graph.Layer, got: int, sizes: dict[str, int]) -> None:
     """A layer whose result is as long as its input."""
     match layer:
         case window.Masked():
-            _expect(layer, "the mask", (sizes[layer.inputs[1]],), (1,))
+            expect(layer, "the mask", (sizes[layer.inputs[1]],), (1,))
         case graph.Activation(function=function) if function not in FUNCTIONS or not function:
             raise Rnn2cError(f"layer '{layer.name}': there is no function '{function}'")
         case graph.Affine(scale=scale, offset=offset):
-            _expect(layer, "scale", scale.shape, (got,))
-            _expect(layer, "offset", offset.shape, (got,))
+            expect(layer, "scale", scale.shape, (got,))
+            expect(layer, "offset", offset.shape, (got,))
         case graph.Sum() | graph.Product():
-            _expect(layer, "the pair of inputs", tuple(sizes[n] for n in layer.inputs), (got, got))
+            expect(layer, "the pair of inputs", tuple(sizes[n] for n in layer.inputs), (got, got))
 
 
 def _check_format(layer: graph.Layer, form: graph.Format) -> None:
@@ -140,13 +125,6 @@ def _check_format(layer: graph.Layer, form: graph.Format) -> None:
         raise Rnn2cError(
             f"layer '{layer.name}': zero point {form.zero_point} or range [{form.lo}, {form.hi}]"
             f" is beyond {form.bits} bits"
-        )
-
-
-def _expect(layer: graph.Layer, what: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    if got != wanted or 0 in wanted:
-        raise Rnn2cError(
-            f"layer '{layer.name}': {what} has shape {list(got)}, expected {list(wanted)}"
         )
 
 
@@ -203,7 +181,7 @@ def _check_numbers(layer: graph.Layer) -> None:
 def _check_integers(
     layer: graph.Layer, name: str, tensor: graph.Tensor, scale: graph.FloatArray
 ) -> None:
-    _expect(layer, f"the scale of {name}", scale.shape, tensor.shape[:1])
+    expect(layer, f"the scale of {name}", scale.shape, tensor.shape[:1])
     if not np.all((scale > 0) & np.isfinite(scale)):
         raise Rnn2cError(f"layer '{layer.name}': a scale of {name} is not positive and finite")
     reach = 2 ** (tensor.bits - 1)

@@ -1,23 +1,21 @@
 """Float evaluation of a Model: the meaning of every layer, in numpy, one time step at a time.
 
 Calibration observes the same run: `observe(name, array)` is called with every value and with the
-inner signals a quantizer needs (`LAYER.n`: both parts of the pre-activation of a GRU's n).
+inner signals of the cells that a quantizer needs (ir/cell_steps.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
 from rnn2c.ir import functions, graph, window
-from rnn2c.ir.functions import sigmoid
+from rnn2c.ir.cell_steps import Observer, run_cell
 from rnn2c.ir.graph import FloatArray, Model
 from rnn2c.ir.tokens import checked_tokens, token_columns
-
-Observer = Callable[[str, FloatArray], None]
 
 
 def evaluate(
@@ -73,7 +71,7 @@ def _run_layer(
     match layer:
         case graph.Lstm() | graph.Gru() | graph.Rnn():
             states = args[1 : 1 + len(layer.states)]
-            return _recurrent(layer, x, states, args[-1] if layer.mask else None, note)
+            return run_cell(layer, x, states, args[-1] if layer.mask else None, note)
         case graph.Linear(weight=weight, bias=bias, activation=activation):
             return (functions.apply(activation, x @ weight.real().T + bias),)
         case graph.Activation(function=function, alpha=alpha, beta=beta):
@@ -123,62 +121,3 @@ def _rounded(x: FloatArray, form: graph.Format) -> FloatArray:
         steps = np.asarray(x, np.float32) / np.float32(form.scale)
     q = np.clip(np.round(steps.astype(np.float64)) + form.zero_point, form.lo, form.hi)
     return form.dequantize(q)
-
-
-def _recurrent(
-    layer: graph.Recurrent,
-    x: FloatArray,
-    state: list[FloatArray | None],
-    mask: FloatArray | None,
-    note: Observer,
-) -> tuple[FloatArray, ...]:
-    w_hh = layer.w_hh.real().T
-    from_x = x @ layer.w_ih.real().T + layer.b_ih
-    shape = (*x.shape[:-2], layer.units)
-    h, c = (
-        np.zeros(shape) if s is None else np.broadcast_to(s, shape)
-        for s in (*state, None, None)[:2]
-    )
-    hs, cs, parts_of_n = [], [], []
-    order = range(x.shape[-2])[:: -1 if layer.direction == "reverse" else 1]
-    for t in order:
-        a = from_x[..., t, :]
-        old = h, c
-        match layer:
-            case graph.Lstm():
-                pre = a + h @ w_hh + layer.b_hh
-                i, f, g, o = np.split(pre, 4, axis=-1)
-                c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-                h = sigmoid(o) * np.tanh(c)
-            case graph.Gru():
-                h, parts = _gru_step(layer, a, h, w_hh)
-                parts_of_n.append(parts)
-            case graph.Rnn():
-                pre = a + h @ w_hh + layer.b_hh
-                h = functions.apply(layer.activation, pre)
-        if mask is not None:
-            on = mask[..., t, :] > 0
-            h, c = np.where(on, h, old[0]), np.where(on, c, old[1])
-        hs.append(h)
-        cs.append(c)
-    if isinstance(layer, graph.Gru):
-        note(f"{layer.name}.n", np.stack(parts_of_n, axis=-2))
-    in_time = slice(None, None, order.step)
-    return tuple(np.stack(v[in_time], axis=-2) for v in (hs, cs)[: len(layer.outputs)])
-
-
-def _gru_step(
-    layer: graph.Gru, a: FloatArray, h: FloatArray, w_hh: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return h' and the two parts of n's pre-activation, n_x and n_h, side by side."""
-    n = layer.units
-    rz = a[..., : 2 * n] + h @ w_hh[:, : 2 * n] + layer.b_hh[: 2 * n]
-    r, z = np.split(sigmoid(rz), 2, axis=-1)
-    n_x = a[..., 2 * n :]
-    if layer.reset_after:
-        n_h = h @ w_hh[:, 2 * n :] + layer.b_hh[2 * n :]
-        new = np.tanh(n_x + r * n_h)
-    else:
-        n_h = (r * h) @ w_hh[:, 2 * n :] + layer.b_hh[2 * n :]
-        new = np.tanh(n_x + n_h)
-    return new + z * (h - new), np.concatenate([n_x, n_h], axis=-1)

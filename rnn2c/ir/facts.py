@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn2c.ir import graph
+from rnn2c.ir.cells import LIMITED
 from rnn2c.ir.graph import FloatArray, Layer, Model, Rate, Tensor
 from rnn2c.ir.names import prose
 
@@ -81,9 +82,11 @@ def _layer(layer: Layer, sizes: dict[str, int], rate: Rate) -> LayerFacts:
 
 def _warnings(layer: Layer, matrices: dict[str, Tensor]) -> Iterator[str]:
     name = prose(layer.name)
-    if isinstance(layer, graph.Rnn) and layer.activation == "relu":
+    if isinstance(layer, graph.Recurrent) and not layer.bounded:
+        functions = [a.function for a in layer.activations]
+        cause = next((f for f in functions if f not in LIMITED), "its form")
         yield (
-            f"layer '{name}': relu lets the hidden state grow without bound; what leaves the"
+            f"layer '{name}': {cause} lets the hidden state grow without bound; what leaves the"
             " calibrated range saturates, so calibrate with long sequences or use tanh"
         )
     if isinstance(layer, graph.Embedding):

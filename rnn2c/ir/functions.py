@@ -50,24 +50,31 @@ FUNCTIONS: dict[str, Function] = {
     "clip": lambda x, alpha, beta: np.clip(x, alpha, beta),
     "leaky_relu": lambda x, alpha, beta: np.where(x > 0, x, alpha * x),
     "hard_sigmoid": lambda x, alpha, beta: np.clip(alpha * x + beta, 0.0, 1.0),
+    "affine": lambda x, alpha, beta: alpha * x + beta,
+    "thresholded_relu": lambda x, alpha, beta: np.where(x > alpha, x, 0.0),
     # through a table
     "elu": lambda x, alpha, beta: _elu(x, alpha),
     "erf": lambda x, alpha, beta: erf(x),
     "gelu": lambda x, alpha, beta: np.asarray(0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))),
     "gelu_tanh": lambda x, alpha, beta: _gelu_tanh(x),
     "hard_swish": lambda x, alpha, beta: x * np.clip(x / 6.0 + 0.5, 0.0, 1.0),
+    "scaled_tanh": lambda x, alpha, beta: np.asarray(alpha * np.tanh(beta * x)),
     "silu": lambda x, alpha, beta: x * sigmoid(x),
     "softplus": lambda x, alpha, beta: np.asarray(np.logaddexp(0.0, alpha * x) / alpha),
     "softsign": lambda x, alpha, beta: x / (1.0 + np.abs(x)),
 }
 """clip: alpha is the least, beta the largest value (either may be infinite); leaky_relu and elu:
-alpha is the slope or the depth below zero; hard_sigmoid: clip(alpha x + beta, 0, 1); softplus:
+alpha is the slope or the depth below zero; hard_sigmoid: clip(alpha x + beta, 0, 1);
+thresholded_relu: x above alpha, else 0; scaled_tanh: alpha tanh(beta x); softplus:
 log(1 + e^(alpha x)) / alpha."""
 
-TABULATED = ("elu", "erf", "gelu", "gelu_tanh", "hard_swish", "silu", "softplus", "softsign")
+TABULATED = (
+    *("elu", "erf", "gelu", "gelu_tanh", "hard_swish", "scaled_tanh", "silu", "softplus"),
+    "softsign",
+)
 """Functions that the integer program looks up in a table of their own."""
 
-PIECEWISE = ("clip", "leaky_relu", "hard_sigmoid")
+PIECEWISE = ("clip", "leaky_relu", "hard_sigmoid", "affine", "thresholded_relu")
 """Functions that the integer program computes with multiplications and limits."""
 
 

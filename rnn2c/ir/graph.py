@@ -15,128 +15,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Rate = Literal["step", "window", "sequence"]
-Direction = Literal["forward", "reverse"]
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-NumberArray = NDArray[Any]
-"""int64, or float32 where a program computes in float32."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tensor:
-    """A weight matrix [rows, columns]: reals, or integers with one scale per row.
-
-    `data` holds float64 reals when `scale` is None, else int64 integers of that many bits, and the
-    real matrix is `data * scale[:, None]`.  A float Model may hold integers too: those of a source
-    that was quantized before, which stay as they are.
-    """
-
-    data: NDArray[np.float64] | NDArray[np.int64]
-    scale: FloatArray | None = None
-    bits: int = 0
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        rows, columns = self.data.shape
-        return rows, columns
-
-    def real(self) -> FloatArray:
-        """The matrix as float64 reals, whatever it is stored as."""
-        data = np.asarray(self.data, np.float64)
-        return data if self.scale is None else data * self.scale[:, None]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Layer:
-    """One node: `inputs` are value names; the empty string means an absent optional input."""
-
-    name: str
-    inputs: tuple[str, ...]
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of the values this layer defines; the first carries the layer's own name."""
-        return (self.name,)
-
-    @property
-    def data_inputs(self) -> tuple[str, ...]:
-        """The inputs that are no initial states."""
-        return self.inputs
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Recurrent(Layer):
-    """Base of the cells.  inputs = (x, h0, mask), for an LSTM (x, h0, c0, mask), from the end on
-    optional; h0, c0 are per sequence.
-
-    w_ih [gates * units, input size], w_hh [gates * units, units], b_ih and b_hh [gates * units].
-    The value `name` is the hidden state h after each step.  direction `reverse`: from the last step
-    to the first.  mask [1] per step: where it is 0, h and c stay as they are.
-    """
-
-    w_ih: Tensor
-    w_hh: Tensor
-    b_ih: FloatArray
-    b_hh: FloatArray
-    direction: Direction = "forward"
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        """Names of the initial states that are given: h0, then c0; the empty string means zero."""
-        return self.inputs[1 : 1 + len(self.outputs)]
-
-    @property
-    def mask(self) -> str:
-        """Name of the mask; the empty string without one."""
-        return "".join(self.inputs[1 + len(self.outputs) :])
-
-    @property
-    def data_inputs(self) -> tuple[str, ...]:
-        return (self.inputs[0], self.mask) if self.mask else self.inputs[:1]
-
-    @property
-    def units(self) -> int:
-        return self.w_hh.shape[1]
-
-    @property
-    def input_size(self) -> int:
-        return self.w_ih.shape[1]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Lstm(Recurrent):
-    """Gates i, f, g, o; also defines the value `name.c`, the cell state after each step.
-
-    c' = sigmoid(f) c + sigmoid(i) tanh(g);  h' = sigmoid(o) tanh(c')  (torch.nn.LSTM)
-    """
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        return (self.name, f"{self.name}.c")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Gru(Recurrent):
-    """Gates r, z, n;  h' = n + z (h - n).
-
-    reset_after (torch.nn.GRU, ONNX linear_before_reset=1): n = tanh(W x + b_ih + r (U h + b_hh));
-    reset before the product: n = tanh(W x + b_ih + U (r h) + b_hh).
-    """
-
-    reset_after: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Rnn(Recurrent):
-    """h' = activation(W x + b_ih + U h + b_hh), activation "tanh" or "relu"  (torch.nn.RNN)."""
-
-    activation: Literal["tanh", "relu"] = "tanh"
+from rnn2c.ir.cells import RELU as RELU
+from rnn2c.ir.cells import CellFunction as CellFunction
+from rnn2c.ir.cells import Gru as Gru
+from rnn2c.ir.cells import Lstm as Lstm
+from rnn2c.ir.cells import Recurrent as Recurrent
+from rnn2c.ir.cells import Rnn as Rnn
+from rnn2c.ir.layer import Direction as Direction
+from rnn2c.ir.layer import FloatArray as FloatArray
+from rnn2c.ir.layer import IntArray as IntArray
+from rnn2c.ir.layer import Layer as Layer
+from rnn2c.ir.layer import NumberArray as NumberArray
+from rnn2c.ir.layer import Rate as Rate
+from rnn2c.ir.layer import Tensor as Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -102,9 +102,9 @@ def _order(layer: Layer) -> str:
 
 def _attributes(layer: Layer) -> str:
     match layer:
-        case graph.Gru(reset_after=reset_after):
-            return f" (reset {'after' if reset_after else 'before'} the product)"
-        case graph.Rnn(activation=name) | graph.Linear(activation=name) if name:
+        case graph.Recurrent():
+            return _cell_attributes(layer)
+        case graph.Linear(activation=name) if name:
             return f" ({name})"
         case graph.Activation(function=name, alpha=alpha, beta=beta):
             return f" ({name}{f' {alpha:.6g} {beta:.6g}' if alpha or beta else ''})"
@@ -119,6 +119,20 @@ def _attributes(layer: Layer) -> str:
         case graph.Pick(indices=indices):
             return f" (elements {_elements(indices)})"
     return ""
+
+
+def _cell_attributes(layer: graph.Recurrent) -> str:
+    """What is not the same for every cell of its kind."""
+    said = []
+    if isinstance(layer, graph.Gru):
+        said.append(f"reset {'after' if layer.reset_after else 'before'} the product")
+    if layer.activations != layer.usual or isinstance(layer, graph.Rnn):
+        said.append(", ".join(map(str, layer.activations)))
+    if math.isfinite(layer.clip):
+        said.append(f"clip {layer.clip:.6g}")
+    if isinstance(layer, graph.Lstm) and layer.coupled:
+        said.append("coupled gates")
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _elements(indices: tuple[int, ...]) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rnn2c import lut
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
-from rnn2c.ir.graph import FLOAT32, Float32, Format, IntArray, Model, Numerics, Rate
+from rnn2c.ir.graph import FLOAT32, Float32, FloatArray, Format, IntArray, Model, Numerics, Rate
 from rnn2c.ir.names import Names, comment, identifier, prose
 from rnn2c.ir.program import (
     Buffer,
@@ -198,6 +198,14 @@ class Builder:
         self.consts[taken] = Const(taken, type_, data, comment(doc))
         return taken
 
+    def constant_state(self, name: str, form: Format, values: FloatArray, doc: str) -> str:
+        """The numbers of an initial state as a constant array in a format."""
+        if isinstance(form, Float32):
+            taken = self.names.take(name)
+            self.consts[taken] = Const(taken, "f32", form.quantize(values), comment(doc))
+            return taken
+        return self.const(name, form.quantize(values), doc)
+
     def dot(
         self,
         layer: graph.Layer,
@@ -247,7 +255,7 @@ class Builder:
 
     def copy_stage(self, title: str, source: Elem, size: int, stores: tuple[Store, ...]) -> Stage:
         """A stage that only copies; its stores name the value `v`."""
-        is_real = self.buffers[source.buffer].type == "f32"
+        is_real = (self.buffers | self.consts)[source.buffer].type == "f32"
         body = (Call("v", "same_f32" if is_real else "same", (source,)),)
         return Stage(title, size, body, stores)
 

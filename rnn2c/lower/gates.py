@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
-from rnn2c.ir.graph import FloatArray, IntArray
+from rnn2c.ir.graph import FloatArray, Format, IntArray
 from rnn2c.ir.program import Call, Dot, Elem, Store
 from rnn2c.lower.builder import Builder, Place, units_by_gate
 from rnn2c.lower.scaling import (
@@ -149,16 +149,29 @@ def _row_scale(layer: graph.Recurrent, which: str) -> FloatArray:
 
 def state_input(b: Builder, layer: graph.Recurrent, index: int) -> str | None:
     """Buffer of the initial state `index` (0: h, 1: c) if the model takes one."""
-    names = layer.states[index : index + 1]
-    return b.place(names[0], "sequence").buffer if names and names[0] else None
+    name = layer.states[index]
+    return b.place(name, "sequence").buffer if name else None
 
 
 def load_state(b: Builder, layer: graph.Recurrent, index: int, what: str, place: Place) -> None:
-    """In init: copy an initial state given by the caller into the state."""
+    """In init: copy an initial state, constant or given by the caller, into the state."""
+    constant = layer.constant_states[index]
+    if constant is not None:
+        load_constant(b, layer, what, constant, b.format(layer.outputs[index]), place)
     source = state_input(b, layer, index)
-    if source is None:
-        return
+    if source is not None:
+        _copy(b, layer, source, what, place)
+
+
+def load_constant(
+    b: Builder, layer: graph.Recurrent, what: str, values: FloatArray, form: Format, place: Place
+) -> None:
+    """In init: copy constant numbers, in a format, into the state."""
+    name = b.constant_state(f"{layer.name}_{what}0", form, values, f"initial {what}")
+    _copy(b, layer, name, what, place)
+
+
+def _copy(b: Builder, layer: graph.Recurrent, source: str, what: str, place: Place) -> None:
+    size = b.buffers[place.buffer].size
     stores = (Store(Elem(place.buffer), "v"),)
-    b.init.append(
-        b.copy_stage(b.title(layer, f"initial {what}"), Elem(source), layer.units, stores)
-    )
+    b.init.append(b.copy_stage(b.title(layer, f"initial {what}"), Elem(source), size, stores))

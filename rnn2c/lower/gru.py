@@ -10,7 +10,7 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import Format
 from rnn2c.ir.program import Call, Dot, Elem, Stage, Store
 from rnn2c.lower.builder import Builder, Place
-from rnn2c.lower.gates import PRE_BITS, Sum, Sums, cell_sums, state_input
+from rnn2c.lower.gates import PRE_BITS, Sum, Sums, cell_sums, load_constant, state_input
 from rnn2c.lower.lstm import pre_activation, tanh_call
 
 
@@ -34,14 +34,21 @@ def _wide_state(b: Builder, layer: graph.Gru, slug: str) -> Place | None:
     """Q0.15, or in compact Q1.14 so that a difference fits 16 bits; none if h itself is wide."""
     if b.format(layer.name).bits == 16:
         return None
-    if b.numerics.profile == "compact":
-        form, doc = Format(2.0**-14, 16, lo=-16384, hi=16383), "hidden state in Q1.14"
-    else:
-        form, doc = Format(2.0**-15, 16), "hidden state in Q0.15"
+    form, doc = _wide_format(b)
     return b.state(f"{slug}_h_wide", form, layer.units, f"{doc}, for the update")
 
 
+def _wide_format(b: Builder) -> tuple[Format, str]:
+    if b.numerics.profile == "compact":
+        return Format(2.0**-14, 16, lo=-16384, hi=16383), "hidden state in Q1.14"
+    return Format(2.0**-15, 16), "hidden state in Q0.15"
+
+
 def _load_state(b: Builder, layer: graph.Gru, h: Place, wide: Place | None) -> None:
+    if layer.constant_h is not None:
+        load_constant(b, layer, "h", layer.constant_h, b.format(layer.name), h)
+        if wide is not None:
+            load_constant(b, layer, "h_wide", layer.constant_h, _wide_format(b)[0], wide)
     source = state_input(b, layer, 0)
     if source is None:
         return

@@ -12,7 +12,7 @@ from rnn2c.lower.lstm import pre_activation, tanh_call
 def lower_rnn(b: Builder, layer: graph.Rnn) -> None:
     """One stage: the dot product over x and h, then the activation."""
     form = b.format(layer.name)
-    relu = layer.activation == "relu"
+    relu = layer.relu
     doc = f"hidden state, scale {form.scale:.6g}" if relu else f"hidden state, Q0.{form.bits - 1}"
     pre_doc = "h before relu" if relu else "Q3.12"
     h = b.state(f"{b.slug(layer)}_h", form, layer.units, doc, twice=True)
@@ -38,5 +38,5 @@ def lower_rnn(b: Builder, layer: graph.Rnn) -> None:
             Call("h_q7", "round_shift", ("h_tanh", 8), "Q0.15 -> Q0.7"),
             Call("h", "sat8", ("h_q7",)),
         ]
-    title = b.title(layer, f"RNN h' = {layer.activation}(W x + U h)")
+    title = b.title(layer, f"RNN h' = {'relu' if relu else 'tanh'}(W x + U h)")
     b.append("step", Stage(title, layer.units, tuple(body), b.define(layer.name, "h", "", h)))

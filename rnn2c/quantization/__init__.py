@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rnn2c.calibration import SequenceSet
+from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model, Numerics
 from rnn2c.quantization.embedding import quantize_embedding
@@ -28,6 +29,11 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
     def converted(layer: graph.Layer) -> graph.Layer:
         x, own = formats[layer.inputs[0]], layer.name in split
         match layer:
+            case graph.Recurrent(plain=False):
+                raise UnsupportedError(
+                    f"layer '{layer.name}': this form of the cell has no integer lowering yet; use"
+                    " --precision float32"
+                )
             case graph.Recurrent():
                 return quantize_recurrent(layer, x, formats[layer.name], options, own)
             case graph.Linear():

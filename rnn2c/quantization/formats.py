@@ -52,7 +52,7 @@ def choose_formats(
         for name, form in _layer_formats(model, layer, formats, spans, options):
             formats[name] = form
         if isinstance(layer, graph.Recurrent):
-            for state, value in zip(layer.states, layer.outputs, strict=False):
+            for state, value in zip(layer.states, layer.outputs, strict=True):
                 if state:
                     _same_format(state, formats.setdefault(state, formats[value]), formats[value])
     return formats
@@ -63,9 +63,13 @@ def _with_initial_states(model: Model, spans: Mapping[str, Span]) -> dict[str, S
     merged = dict(spans)
     for layer in model.layers:
         if isinstance(layer, graph.Recurrent):
-            for state, value in zip(layer.states, layer.outputs, strict=False):
+            starts = zip(layer.states, layer.constant_states, layer.outputs, strict=True)
+            for state, constant, value in starts:
                 if state in spans:
                     merged[value] = merged[value].hull(spans[state])
+                if constant is not None:
+                    span = Span(float(constant.min()), float(constant.max()))
+                    merged[value] = merged[value].hull(span)
     return merged
 
 
@@ -91,7 +95,7 @@ def _layer_formats(
                 (name, hidden_format(options)),
                 (f"{name}.c", _cell_format(spans[f"{name}.c"], options)),
             ]
-        case graph.Rnn(activation="relu"):
+        case graph.Rnn(relu=True):
             return [(name, _relu_state(spans[name].reach, options))]
         case graph.Recurrent():
             return [(name, hidden_format(options))]
@@ -255,7 +259,7 @@ def _affine(span: Span) -> Format:
 def _state_scale(
     layer: graph.Recurrent, spans: Mapping[str, Span], options: QuantizeOptions
 ) -> float:
-    if isinstance(layer, graph.Rnn) and layer.activation == "relu":
+    if isinstance(layer, graph.Rnn) and layer.relu:
         return _relu_state(spans[layer.name].reach, options).scale
     return hidden_format(options).scale
 

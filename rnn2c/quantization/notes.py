@@ -70,7 +70,7 @@ def _notes(
                     f"layer '{name}': the {what} reaches {reach:.3g},"
                     f" it saturates at {top:.3g}{advice}"
                 )
-        for state, value in zip(layer.states, layer.outputs, strict=False):
+        for state, value in zip(layer.states, layer.outputs, strict=True):
             if state in spans and spans[state].reach > _top(formats[value]) * TOLERANCE:
                 yield (
                     f"initial state '{prose(state)}' reaches {spans[state].reach:.3g},"

@@ -138,7 +138,7 @@ def _layer(cell: str, common: dict[str, object]) -> Layer:
             return graph.Lstm(**common)  # type: ignore[arg-type]
         case "gru" | "gru_before":
             return graph.Gru(**common, reset_after=cell == "gru")  # type: ignore[arg-type]
-    return graph.Rnn(**common, activation=cell)  # type: ignore[arg-type]
+    return graph.Rnn(**common, activations=(graph.CellFunction(cell),))  # type: ignore[arg-type]
 
 
 def _spoil(

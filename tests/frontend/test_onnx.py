@@ -42,7 +42,7 @@ def test_no_bias(cell, tmp_path):
 def test_relu_in_any_case(tmp_path):
     layer = agrees(build("RNN", activations=["Relu"]), tmp_path).layers[0]
     assert isinstance(layer, graph.Rnn)
-    assert layer.activation == "relu"
+    assert layer.activations == (graph.RELU,)
 
 
 def test_absent_hidden_size_is_taken_from_the_weights(tmp_path):

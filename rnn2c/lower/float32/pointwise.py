@@ -19,15 +19,29 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "leaky_relu": ("alpha",),
     "elu": ("alpha",),
     "softplus": ("alpha",),
+    "affine": ("alpha", "beta"),
+    "thresholded_relu": ("alpha",),
+    "scaled_tanh": ("alpha", "beta"),
 }
 """The parameters of the functions that have any, in the order of the primitive."""
+PRIMITIVES = {"affine": "scale_f32"}
+"""Primitives with another name than their function."""
 
 
 def lower_activation(b: Builder, layer: graph.Activation) -> None:
     """An activation of a value that no Linear layer computes."""
-    names = PARAMETERS.get(layer.function, ())
-    parameters = tuple(_parameter(b, layer, name) for name in names)
-    _elementwise(b, layer, f"{layer.function}_f32", parameters, layer.function)
+    function = graph.CellFunction(layer.function, layer.alpha, layer.beta)
+    primitive, parameters = function_of(b, layer.name, function)
+    _elementwise(b, layer, primitive, parameters, layer.function)
+
+
+def function_of(
+    b: Builder, name: str, function: graph.CellFunction
+) -> tuple[str, tuple[Argument, ...]]:
+    """The primitive of a function and its parameters as constants called NAME_alpha, NAME_beta."""
+    parameters = PARAMETERS.get(function.function, ())
+    values = tuple(parameter(b, f"{name}_{p}", getattr(function, p)) for p in parameters)
+    return PRIMITIVES.get(function.function, f"{function.function}_f32"), values
 
 
 def lower_affine(b: Builder, layer: graph.Affine) -> None:
@@ -72,7 +86,7 @@ def _elementwise(
     b.append(rate, Stage(b.title(layer, text), b.sizes[layer.name], body, stores))
 
 
-def _parameter(b: Builder, layer: graph.Activation, name: str) -> Elem:
-    value = np.clip(np.array([getattr(layer, name)]), -LARGEST, LARGEST)
-    made = const(b, f"{layer.name}_{name}", single(layer, name, value), f"{name} of the function")
-    return Elem(made, 0, 0)
+def parameter(b: Builder, name: str, value: float) -> Elem:
+    """A number as a constant of one element, limited to the range of float32."""
+    limited = np.clip(np.array([value]), -LARGEST, LARGEST).astype(np.float32)
+    return Elem(const(b, name, limited, "parameter of a function"), 0, 0)

@@ -1,0 +1,131 @@
+"""Float evaluation of the recurrent cells, one time step at a time.
+
+The observer sees the inner signals a quantizer needs, as `LAYER.SIGNAL`: of a plain GRU both parts
+of the pre-activation of n (`LAYER.n`); of a cell that is not plain every pre-activation (`i_pre`)
+and what its function makes of it (`i`), `SIGNALS` of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rnn2c.ir import functions, graph
+from rnn2c.ir.graph import FloatArray
+
+Observer = Callable[[str, FloatArray], None]
+Signals = dict[str, FloatArray]
+
+
+def run_cell(
+    layer: graph.Recurrent,
+    x: FloatArray,
+    states: list[FloatArray | None],
+    mask: FloatArray | None,
+    note: Observer,
+) -> tuple[FloatArray, ...]:
+    """Every output [..., T, n] of a layer for x [..., T, n], its initial states and its mask."""
+    from_x = x @ layer.w_ih.real().T + layer.b_ih
+    shape = x.shape[:-2]
+    state = [
+        _initial(given, constant, (*shape, n))
+        for given, constant, n in zip(
+            (*states, None, None),
+            layer.constant_states,
+            (layer.size, layer.units),
+            strict=False,
+        )
+    ]
+    results: list[list[FloatArray]] = [[] for _ in layer.outputs]
+    inner: dict[str, list[FloatArray]] = {}
+    order = range(x.shape[-2])[:: -1 if layer.direction == "reverse" else 1]
+    for t in order:
+        new, signals = _step(layer, from_x[..., t, :], state)
+        if mask is not None:
+            new = [np.where(mask[..., t, :] > 0, a, b) for a, b in zip(new, state, strict=True)]
+        state = new
+        for kept, value in zip(results, state, strict=True):
+            kept.append(value)
+        for name, value in signals.items():
+            inner.setdefault(name, []).append(value)
+    for name, values in inner.items():
+        note(f"{layer.name}.{name}", np.stack(values, axis=-2))
+    in_time = slice(None, None, order.step)
+    return tuple(np.stack(values[in_time], axis=-2) for values in results)
+
+
+def _initial(
+    given: FloatArray | None, constant: FloatArray | None, shape: tuple[int, ...]
+) -> FloatArray:
+    value = constant if given is None else given
+    return np.zeros(shape) if value is None else np.broadcast_to(value, shape)
+
+
+def _step(
+    layer: graph.Recurrent, from_x: FloatArray, state: list[FloatArray]
+) -> tuple[list[FloatArray], Signals]:
+    """The state after one step, and the inner signals of it."""
+    match layer:
+        case graph.Lstm():
+            return _lstm_step(layer, from_x, *state)
+        case graph.Gru():
+            return _gru_step(layer, from_x, *state)
+    signals: Signals = {}
+    pre = from_x + state[0] @ layer.w_hh.real().T + layer.b_hh
+    h = _activated(layer, 0, "h", pre, signals)
+    return [h], {} if layer.plain else signals
+
+
+def _activated(
+    layer: graph.Recurrent, role: int, name: str, pre: FloatArray, signals: Signals
+) -> FloatArray:
+    """function(pre), pre clipped; both are noted."""
+    function = layer.activations[role]
+    limited = np.clip(pre, -layer.clip, layer.clip)
+    value = functions.apply(function.function, limited, function.alpha, function.beta)
+    signals[f"{name}_pre"], signals[name] = limited, value
+    return value
+
+
+def _lstm_step(
+    layer: graph.Lstm, from_x: FloatArray, h: FloatArray, c: FloatArray
+) -> tuple[list[FloatArray], Signals]:
+    signals: Signals = {}
+    i, f, g, o = np.split(from_x + h @ layer.w_hh.real().T + layer.b_hh, 4, axis=-1)
+    p_i, p_f, p_o = np.split(np.zeros(3) if layer.peepholes is None else layer.peepholes, 3)
+    i = _activated(layer, 0, "i", i + p_i * c, signals)
+    f = 1 - i if layer.coupled else _activated(layer, 0, "f", f + p_f * c, signals)
+    g = _activated(layer, 1, "g", g, signals)
+    c = f * c + i * g
+    o = _activated(layer, 0, "o", o + p_o * c, signals)
+    function = layer.activations[2]
+    signals["c_out"] = functions.apply(function.function, c, function.alpha, function.beta)
+    h = signals["m"] = o * signals["c_out"]
+    if layer.projection is not None:
+        h = h @ layer.projection.real().T
+    return [h, c], {} if layer.plain else signals
+
+
+def _gru_step(
+    layer: graph.Gru, from_x: FloatArray, h: FloatArray
+) -> tuple[list[FloatArray], Signals]:
+    signals: Signals = {}
+    n = layer.units
+    w_hh = layer.w_hh.real().T
+    rz = from_x[..., : 2 * n] + h @ w_hh[:, : 2 * n] + layer.b_hh[: 2 * n]
+    r, z = (
+        _activated(layer, 0, name, pre, signals)
+        for name, pre in zip("rz", np.split(rz, 2, axis=-1), strict=True)
+    )
+    n_x = from_x[..., 2 * n :]
+    if layer.reset_after:
+        n_h = h @ w_hh[:, 2 * n :] + layer.b_hh[2 * n :]
+        pre = n_x + r * n_h
+    else:
+        signals["rh"] = r * h
+        n_h = signals["rh"] @ w_hh[:, 2 * n :] + layer.b_hh[2 * n :]
+        pre = n_x + n_h
+    new = _activated(layer, 1, "new", pre, signals)
+    parts = {"n": np.concatenate([n_x, n_h], axis=-1)}
+    return [new + z * (h - new)], parts if layer.plain else parts | signals

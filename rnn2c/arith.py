@@ -213,6 +213,13 @@ def subtract(a: i32, b: i32) -> i32:
     return a - b
 
 
+def at_least(x: i16, least: i32, otherwise: i16) -> i16:
+    """x if it is at least `least`, else `otherwise`; |least| <= 2^15."""
+    raised: i32 = maximum(x, least)
+    below: i32 = minimum(maximum(least - x, 0), 1)
+    return sat16(raised + below * (otherwise - least))
+
+
 def excess_bit(total: i32) -> u8:
     """1 if total >= 2^15, else 0; 0 <= total < 2^31."""
     return minimum(total >> 15, 1)
@@ -275,6 +282,7 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     exp2_down,
     largest,
     subtract,
+    at_least,
     excess_bit,
     shift_down,
     reciprocal,

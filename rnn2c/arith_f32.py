@@ -133,6 +133,11 @@ def scale_f32(x: f32, scale: f32, offset: f32) -> f32:
     return scaled + offset
 
 
+def linear_f32(x: f32, alpha: f32, beta: f32) -> f32:
+    """alpha * x + beta"""
+    return scale_f32(x, alpha, beta)
+
+
 def clip_f32(x: f32, lo: f32, hi: f32) -> f32:
     """x limited to [lo, hi]."""
     raised: f32 = maximum(x, lo)
@@ -154,7 +159,7 @@ def thresholded_relu_f32(x: f32, alpha: f32) -> f32:
 
 def hard_sigmoid_f32(x: f32, alpha: f32, beta: f32) -> f32:
     """alpha * x + beta limited to [0, 1]."""
-    line: f32 = scale_f32(x, alpha, beta)
+    line: f32 = linear_f32(x, alpha, beta)
     return clip_f32(line, 0.0, 1.0)
 
 
@@ -252,6 +257,7 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     subtract_f32,
     steps_f32,
     scale_f32,
+    linear_f32,
     clip_f32,
     leaky_relu_f32,
     thresholded_relu_f32,

@@ -160,7 +160,7 @@ class Coder:
             units=stage.units,
             dots=tuple(self._dot(d, renamed, stage.units) for d in dots),
             lines=tuple(
-                self._entry(i, renamed) if isinstance(i, Gather) else self._line(i, renamed)
+                self._entry(i, renamed) if isinstance(i, Gather) else self._line(i, renamed, types)
                 for i in stage.body
                 if not isinstance(i, Dot)
             ),
@@ -175,10 +175,10 @@ class Coder:
         values = [o for i in stage.body for o in (i.outs if isinstance(i, Dot) else (i.out,))]
         return {v: f"{v}_j" if v in taken else v for v in values}
 
-    def _line(self, call: Call, renamed: dict[str, str]) -> Line:
+    def _line(self, call: Call, renamed: dict[str, str], types: dict[str, str]) -> Line:
         function = tree(call.primitive)
         texts = [
-            self._argument(a, t, renamed)
+            self._argument(a, t, renamed, types)
             for a, (_, t) in zip(call.arguments, function.parameters, strict=True)
         ]
         text = f"{self.prefix}_{call.primitive}({', '.join(texts)})"
@@ -202,12 +202,14 @@ class Coder:
         ctype = CTYPES[self._entry_type(gather)]
         return Line(ctype, renamed[gather.out], text, gather.doc)
 
-    def _argument(self, a: Argument, type_: str, renamed: dict[str, str]) -> str:
+    def _argument(
+        self, a: Argument, type_: str, renamed: dict[str, str], types: dict[str, str]
+    ) -> str:
         match a:
             case int():
                 return str(a) if abs(a) <= 32767 else f"INT32_C({a})"
             case str():
-                return renamed[a]
+                return _widened(renamed[a], types[a], type_)
             case Table(const):
                 assert type_ in TABLES
                 return self.static(const)

@@ -50,7 +50,7 @@ FUNCTIONS: dict[str, Function] = {
     "clip": lambda x, alpha, beta: np.clip(x, alpha, beta),
     "leaky_relu": lambda x, alpha, beta: np.where(x > 0, x, alpha * x),
     "hard_sigmoid": lambda x, alpha, beta: np.clip(alpha * x + beta, 0.0, 1.0),
-    "affine": lambda x, alpha, beta: alpha * x + beta,
+    "linear": lambda x, alpha, beta: alpha * x + beta,
     "thresholded_relu": lambda x, alpha, beta: np.where(x > alpha, x, 0.0),
     # through a table
     "elu": lambda x, alpha, beta: _elu(x, alpha),
@@ -65,6 +65,7 @@ FUNCTIONS: dict[str, Function] = {
 }
 """clip: alpha is the least, beta the largest value (either may be infinite); leaky_relu and elu:
 alpha is the slope or the depth below zero; hard_sigmoid: clip(alpha x + beta, 0, 1);
+linear: alpha x + beta;
 thresholded_relu: x above alpha, else 0; scaled_tanh: alpha tanh(beta x); softplus:
 log(1 + e^(alpha x)) / alpha."""
 
@@ -74,8 +75,15 @@ TABULATED = (
 )
 """Functions that the integer program looks up in a table of their own."""
 
-PIECEWISE = ("clip", "leaky_relu", "hard_sigmoid", "affine", "thresholded_relu")
+PIECEWISE = ("clip", "leaky_relu", "hard_sigmoid", "linear", "thresholded_relu")
 """Functions that the integer program computes with multiplications and limits."""
+
+
+def settled(function: str, beta: float = 0.0) -> float:
+    """The magnitude beyond which a function is constant to 16 bits; infinite if there is none."""
+    if function == "scaled_tanh" and beta:
+        return 5.7 / abs(beta)
+    return 4.0 if function == "erf" else math.inf
 
 
 def apply(function: str, x: FloatArray, alpha: float = 0.0, beta: float = 0.0) -> FloatArray:

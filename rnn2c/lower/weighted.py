@@ -43,6 +43,11 @@ def operand(b: Builder, value: str, graph_rate: graph.Rate, scale: FloatArray) -
     return Term(elem, form.lo, form.hi, scale * form.scale)
 
 
+def prefix(out: str) -> str:
+    """What the names of inner values begin with: nothing for the result `y` of a layer."""
+    return "" if out == "y" else f"{out}_"
+
+
 def weighted_sum(
     b: Builder,
     layer: graph.Layer,
@@ -50,8 +55,9 @@ def weighted_sum(
     offset: FloatArray,
     form: Format,
     bounds: tuple[int, int] | None = None,
+    out: str = "y",
 ) -> list[Call]:
-    """Calls that define `y`: sum of terms and offset, in the format `form`, saturated.
+    """Calls that define `out`: sum of terms and offset, in the format `form`, saturated.
 
     Factors and offset are real: of one unit each, or one for all.  bounds: of y, narrower than the
     format's.  Raises UnsupportedError for factors beyond 16 bits.
@@ -61,23 +67,28 @@ def weighted_sum(
     shift = _shift(layer, terms, factors, steps)
     multipliers = [np.round(f * 2.0**shift).astype(np.int64) for f in factors]
     start = (np.round(steps * 2.0**shift) + 2.0 ** (shift - 1)).astype(np.int64)
-    named = [_constant(b, layer, f"multiplier{k}", m) for k, m in enumerate(multipliers)]
-    first = _constant(b, layer, "offset", start)
+    own = prefix(out)
+    named = [_constant(b, layer, f"{own}multiplier{k}", m) for k, m in enumerate(multipliers)]
+    first = _constant(b, layer, f"{own}offset", start)
+    wide = f"{out}_wide"
     if len(terms) == 1:
         scaled = ("affine", (terms[0].value, named[0], first, shift))
-        calls = [Call("y_wide", *scaled, f"(x * multiplier + offset) / 2^{shift}")]
+        calls = [Call(wide, *scaled, f"(x * multiplier + offset) / 2^{shift}")]
     else:
         calls = [
             Call(
-                "a_part", "affine", (terms[0].value, named[0], first, 0), "a * multiplier + offset"
+                f"{own}a_part",
+                "affine",
+                (terms[0].value, named[0], first, 0),
+                "a * multiplier + offset",
             ),
-            Call("b_part", "affine", (terms[1].value, named[1], 0, 0), "b * multiplier"),
-            Call("both", "add", ("a_part", "b_part")),
-            Call("y_wide", "shift_down", ("both", shift), f"/ 2^{shift}"),
+            Call(f"{own}b_part", "affine", (terms[1].value, named[1], 0, 0), "b * multiplier"),
+            Call(f"{own}both", "add", (f"{own}a_part", f"{own}b_part")),
+            Call(wide, "shift_down", (f"{own}both", shift), f"/ 2^{shift}"),
         ]
     if bounds is None:
-        return [*calls, *limited("y", "y_wide", form, "")]
-    return [*calls, Call("y", "clamp", ("y_wide", *bounds), "limits of the function")]
+        return [*calls, *limited(out, wide, form, "")]
+    return [*calls, Call(out, "clamp", (wide, *bounds), "limits of the function")]
 
 
 def _shift(

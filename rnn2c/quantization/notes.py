@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
-from rnn2c.ir.functions import TABULATED
+from rnn2c.ir.functions import TABULATED, settled
 from rnn2c.ir.graph import Format, Model
 from rnn2c.ir.names import prose
 from rnn2c.quantization.observe import Span
@@ -90,7 +90,8 @@ def _coarse_tables(layer: graph.Layer, formats: Mapping[str, Format]) -> Iterato
     if not isinstance(layer, graph.Activation) or layer.function not in TABULATED:
         return
     top = _top(formats[layer.inputs[0]])
-    if layer.function != "erf" and top / 128 > WIDEST_INTERVAL:
+    top = min(top, settled(layer.function, layer.beta))
+    if top / 128 > WIDEST_INTERVAL:
         yield (
             f"layer '{prose(layer.name)}': {layer.function} of values up to {top:.3g}, in a table"
             f" of 256 intervals of {top / 128:.3g}, is coarse around 0; scale its input down"

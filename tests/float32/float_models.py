@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from cell_variants import variant_model
 from core_models import cell, cell_model, classifier, linear, model
 
 from rnn2c.ir import graph
@@ -77,6 +78,8 @@ MODELS: dict[str, Callable[[], Model]] = {
     "stacked": stacked,
     "heads": heads,
     "no_state": no_state,
+    "lstm_everything": lambda: variant_model("lstm everything"),
+    "gru_hard_clip": lambda: variant_model("gru clip before"),
 }  # fmt: skip
 
 

@@ -20,6 +20,9 @@ PARAMETERS = {
     "clip": (-0.5, 1.5),
     "leaky_relu": (0.01, 0.0),
     "hard_sigmoid": (0.2, 0.5),
+    "linear": (0.5, 0.25),
+    "thresholded_relu": (0.05, 0.0),
+    "scaled_tanh": (1.5, 0.7),
     "elu": (1.0, 0.0),
     "softplus": (1.0, 0.0),
 }

@@ -15,6 +15,7 @@ from rnn2c.ir.functions import FUNCTIONS, apply
 from rnn2c.ir.graph import Activation, Input, Model, Output
 from rnn2c.ir.interface import FLOAT_TOLERANCE
 from rnn2c.ir.program import Program
+from rnn2c.lower.float32 import pointwise
 from rnn2c.pipeline import compile_float32, emit
 from rnn2c.target import load_target
 from rnn2c.validate.runner import run_sequences
@@ -25,6 +26,7 @@ SANITIZED = BuildOptions("gcc", "-O0", sanitizers=("undefined", "address"))
 BUILDS = (SANITIZED, BuildOptions("clang", "-O3"))
 PARAMETERS = {
     "clip": (-1.5, np.inf), "leaky_relu": (0.1, 0.0), "hard_sigmoid": (0.2, 0.5),
+    "linear": (0.5, 0.25), "thresholded_relu": (0.2995, 0.0), "scaled_tanh": (1.5, 0.7),
     "elu": (1.3, 0.0), "softplus": (2.0, 0.0),
 }  # fmt: skip
 
@@ -76,7 +78,7 @@ def test_a_primitive_is_its_function(name: str) -> None:
     near = np.linspace(-12, 12, 20001)
     far = np.concatenate([near, np.geomspace(1e-30, 1e6, 200), -np.geomspace(1e-30, 1e6, 200)])
     x = far.astype(np.float32)
-    count = {"clip": 2, "hard_sigmoid": 2, "leaky_relu": 1, "elu": 1, "softplus": 1}.get(name, 0)
+    count = len(pointwise.PARAMETERS.get(name, ()))
     alpha, beta = PARAMETERS.get(name, (0.0, 0.0))
     given = [np.float32(v) for v in (alpha, beta)[:count]]
     got = getattr(arith_f32, f"{name}_f32")(x, *given)

@@ -147,6 +147,7 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
         yield "exp2_down", ("exp2_words", span), exp2_exact
     yield "largest", (I32, I32), max
     yield "subtract", ((-(2**30), 2**30 - 1), half), lambda a, b: a - b
+    yield "at_least", (I16, (-32768, 32768), I16), lambda x, least, o: x if x >= least else o
     yield "excess_bit", ((0, 2**31 - 1),), lambda t: int(t >= 2**15)
     yield "excess_bit", ((0, 70000),), lambda t: int(t >= 2**15)
     yield "shift_down", (I32, (0, 30)), down

@@ -19,13 +19,11 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "leaky_relu": ("alpha",),
     "elu": ("alpha",),
     "softplus": ("alpha",),
-    "affine": ("alpha", "beta"),
+    "linear": ("alpha", "beta"),
     "thresholded_relu": ("alpha",),
     "scaled_tanh": ("alpha", "beta"),
 }
 """The parameters of the functions that have any, in the order of the primitive."""
-PRIMITIVES = {"affine": "scale_f32"}
-"""Primitives with another name than their function."""
 
 
 def lower_activation(b: Builder, layer: graph.Activation) -> None:
@@ -41,7 +39,7 @@ def function_of(
     """The primitive of a function and its parameters as constants called NAME_alpha, NAME_beta."""
     parameters = PARAMETERS.get(function.function, ())
     values = tuple(parameter(b, f"{name}_{p}", getattr(function, p)) for p in parameters)
-    return PRIMITIVES.get(function.function, f"{function.function}_f32"), values
+    return f"{function.function}_f32", values
 
 
 def lower_affine(b: Builder, layer: graph.Affine) -> None:

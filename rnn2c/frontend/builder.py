@@ -176,7 +176,8 @@ class Builder:
             "b_ih": weights.b_ih,
             "b_hh": weights.b_hh,
         }
-        extra = {"GRU": {"reset_after": reset_after}, "RNN": {"activation": activation}}
+        functions = (graph.CellFunction(activation),)
+        extra = {"GRU": {"reset_after": reset_after}, "RNN": {"activations": functions}}
         layer = CELLS[cell](**common, **extra.get(cell, {}))  # type: ignore[arg-type]
         self.add(layer)
         return layer

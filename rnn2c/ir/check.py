@@ -9,15 +9,16 @@ from rnn2c.ir import graph, window
 from rnn2c.ir.check_cell import check_cell, expect
 from rnn2c.ir.functions import FUNCTIONS
 from rnn2c.ir.graph import Model, Rate
+from rnn2c.ir.loops import refuse_in_loop
 from rnn2c.ir.tokens import check_tokens
 
 
 def check_model(model: Model) -> None:
     """Raise Rnn2cError that names the layer and the attribute unless the model is valid."""
-    defined = {i.name for i in model.inputs}
-    if len(defined) != len(model.inputs):
+    defined = {i.name for i in model.sources}
+    if len(defined) != len(model.sources):
         raise Rnn2cError(f"model '{model.name}': two inputs have the same name")
-    for i in model.inputs:
+    for i in model.sources:
         if i.size < 1:
             raise Rnn2cError(f"input '{i.name}': size {i.size}, expected at least 1")
     for layer in model.layers:
@@ -30,6 +31,17 @@ def check_model(model: Model) -> None:
             if name in defined:
                 raise Rnn2cError(f"layer '{layer.name}' defines '{name}' a second time")
             defined.add(name)
+    _check_kept(model, defined)
+    sizes = infer_sizes(model)
+    rates = infer_rates(model)
+    _check_delays(model, sizes, rates)
+    _check_initial_states(model)
+    check_tokens(model)
+    for layer in model.layers:
+        _check_numbers(layer)
+
+
+def _check_kept(model: Model, defined: set[str]) -> None:
     if not model.outputs:
         raise Rnn2cError(f"model '{model.name}' has no output")
     if len({o.name for o in model.outputs}) != len(model.outputs):
@@ -39,12 +51,27 @@ def check_model(model: Model) -> None:
             raise Rnn2cError(
                 f"output '{output.name}' shows '{output.value}', which nothing defines"
             )
-    infer_sizes(model)
-    infer_rates(model)
-    _check_initial_states(model)
-    check_tokens(model)
-    for layer in model.layers:
-        _check_numbers(layer)
+    for delay in model.delays:
+        if delay.value not in defined:
+            raise Rnn2cError(f"'{delay.name}' delays '{delay.value}', which nothing defines")
+
+
+def _check_delays(model: Model, sizes: dict[str, int], rates: dict[str, Rate]) -> None:
+    for delay in model.delays:
+        if sizes[delay.value] != delay.size:
+            raise Rnn2cError(
+                f"'{delay.name}' [{delay.size}] delays '{delay.value}' [{sizes[delay.value]}]"
+            )
+        if any(delay.value in p.outputs for p in model.layers if isinstance(p, graph.ArgMax)):
+            raise UnsupportedError(
+                f"'{delay.name}' delays '{delay.value}', a class index; feed back numbers"
+            )
+        if rates[delay.value] != "step":
+            raise UnsupportedError(
+                f"'{delay.name}' delays '{delay.value}', which is not known at every step"
+            )
+    if model.delays:
+        refuse_in_loop(model)
 
 
 def _check_initial_states(model: Model) -> None:
@@ -62,6 +89,7 @@ def _check_initial_states(model: Model) -> None:
         )
     readers = [(p.name, n) for p in model.layers for n in p.data_inputs]
     readers += [(o.name, o.value) for o in model.outputs]
+    readers += [(d.name, d.value) for d in model.delays]
     for reader, name in readers:
         if name in inputs:
             raise UnsupportedError(
@@ -72,7 +100,7 @@ def _check_initial_states(model: Model) -> None:
 
 def infer_sizes(model: Model) -> dict[str, int]:
     """Vector length of every value; raises Rnn2cError on a mismatch, with both shapes."""
-    sizes = {i.name: i.size for i in model.inputs}
+    sizes = {i.name: i.size for i in model.sources}
     for layer in model.layers:
         sizes.update(zip(layer.outputs, _output_sizes(layer, sizes), strict=True))
     return sizes
@@ -131,6 +159,7 @@ def _check_format(layer: graph.Layer, form: graph.Format) -> None:
 def infer_rates(model: Model) -> dict[str, Rate]:
     """Rate of every value; raises Rnn2cError where a layer gets the wrong one."""
     rates: dict[str, Rate] = {i.name: i.rate for i in model.inputs}
+    rates.update({d.name: "step" for d in model.delays})
     for layer in model.layers:
         rates.update(dict.fromkeys(layer.outputs, _rate(layer, rates)))
     return rates

@@ -6,7 +6,7 @@ inner signals of the cells that a quantizer needs (ir/cell_steps.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.ir import functions, graph, window
 from rnn2c.ir.cell_steps import Observer, run_cell
 from rnn2c.ir.graph import FloatArray, Model
+from rnn2c.ir.loops import loop_of, run_loop
 from rnn2c.ir.tokens import checked_tokens, token_columns
 
 
@@ -31,12 +32,24 @@ def evaluate(
     note = observe or (lambda name, array: None)
     for name, array in values.items():
         note(name, array)
-    for layer in model.layers:
+    if model.delays:
+        loop = loop_of(model)
+        _run_layers(loop.before, values, note)
+        values |= run_loop(loop.inside, model.delays, values, _run_layer, note)
+        _run_layers(loop.behind, values, note)
+    else:
+        _run_layers(model.layers, values, note)
+    return {output.name: values[output.value] for output in model.outputs}
+
+
+def _run_layers(
+    layers: Sequence[graph.Layer], values: dict[str, FloatArray], note: Observer
+) -> None:
+    for layer in layers:
         results = _run_layer(layer, [values.get(name) for name in layer.inputs], note)
         for name, array in zip(layer.outputs, results, strict=True):
             values[name] = array
             note(name, array)
-    return {output.name: values[output.value] for output in model.outputs}
 
 
 def _checked_inputs(

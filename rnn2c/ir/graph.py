@@ -1,6 +1,7 @@
 """Model: the float graph of a network, later the same graph with integer weights and formats.
 
-    Model   = inputs, layers (in topological order), outputs, numerics (None until quantized)
+    Model   = inputs, delays, layers (in topological order), outputs, numerics (None until
+              quantized)
     Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | ArgMax | LastStep
             | Affine | Rounded | Sum | Product | Concat | Pick | Embedding | layers of ir/window.py
 
@@ -128,6 +129,18 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Delay:
+    """The value `name` [size] of rate `step`: what `value` was one step before, zero at first.
+
+    Layers may read it before the layer that defines `value`: that is how a loop is made.
+    """
+
+    name: str
+    value: str
+    size: int
+
+
+@dataclass(frozen=True)
 class Output:
     """A model output called `name` that shows the value `value`."""
 
@@ -209,6 +222,17 @@ class Model:
     outputs: tuple[Output, ...]
     numerics: Numerics | None = None
     cross_check: str = "not cross-checked"
+    delays: tuple[Delay, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Input | Delay, ...]:
+        """What defines values and is no layer."""
+        return (*self.inputs, *self.delays)
+
+    @property
+    def kept(self) -> set[str]:
+        """Names of the values that are wanted whatever the layers read: by outputs and delays."""
+        return {o.value for o in self.outputs} | {d.value for d in self.delays}
 
     def layer(self, name: str) -> Layer:
         """The layer that defines the value `name`."""

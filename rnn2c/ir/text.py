@@ -66,6 +66,8 @@ def _model_lines(model: Model) -> Iterator[str]:
     yield f"model {prose(model.name)}{how}"
     for i in model.inputs:
         yield f"input {_value(model, i.name)}{f', {i.tokens} tokens' if i.tokens else ''}"
+    for d in model.delays:
+        yield f"delay {_value(model, d.name)}, of {prose(d.value)} one step before"
     for layer in model.layers:
         yield ""
         yield f"{type(layer).__name__}{_attributes(layer)}{_order(layer)} of {_inputs(layer)}"

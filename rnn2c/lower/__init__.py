@@ -18,6 +18,7 @@ from rnn2c.lower import float32
 from rnn2c.lower.affine import lower_affine
 from rnn2c.lower.arrange import lower_concat, lower_pick
 from rnn2c.lower.builder import Builder
+from rnn2c.lower.delay import declare_delay, update_delays
 from rnn2c.lower.embedding import lower_embedding, token_input
 from rnn2c.lower.float32 import FLOAT_LOWERINGS
 from rnn2c.lower.functions import lower_function
@@ -68,13 +69,16 @@ def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
         else Signal(i.name, b.input(i.name, i.rate), i.rate, b.format(i.name))
         for i in model.inputs
     )
+    for delay in model.delays:
+        declare_delay(b, delay)
     for output in model.outputs:
         _declare_output(b, output.name, output.value)
     for layer in model.layers:
         _lowering(b, layer)(b, layer)
     for output in model.outputs:
-        if any(output.value == i.name for i in model.inputs):
+        if any(output.value == i.name for i in model.sources):
             show(b, output.value, output.name)
+    update_delays(b)
     raw_input: RawInput | None = None
     if raw is not None:
         raw_input = (float32.lower_raw if model.numerics is None else lower_raw)(b, inputs, raw)

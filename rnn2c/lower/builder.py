@@ -159,11 +159,18 @@ class Builder:
         return tuple(Store(p.elem(), result) for p in (place, *outputs))
 
     def is_kept(self, value: str) -> bool:
-        """Whether a value needs memory of its own: an output shows it, or finish reads it."""
-        return any(o.value == value for o in self.model.outputs) or self._is_selected(value)
+        """Whether a value needs memory of its own: an output or a delay shows it, or finish reads
+        it.
+        """
+        return value in self.model.kept or self._is_selected(value)
 
     def _has_readers(self, value: str) -> bool:
-        return any(value in layer.inputs for layer in self.model.layers)
+        delayed = any(value == delay.value for delay in self.model.delays)
+        return delayed or any(value in layer.inputs for layer in self.model.layers)
+
+    def is_delayed(self, value: str) -> bool:
+        """Whether the value comes from the step before: its place changes when the step ends."""
+        return any(value == delay.name for delay in self.model.delays)
 
     def _is_selected(self, value: str) -> bool:
         return any(
@@ -272,6 +279,7 @@ def _float32(model: Model, sizes: Mapping[str, int]) -> Numerics:
     formats: dict[str, Format] = {
         i.name: token_format(i) if i.tokens else FLOAT32 for i in model.inputs
     }
+    formats.update({d.name: FLOAT32 for d in model.delays})
     for layer in model.layers:
         form: Format = FLOAT32
         if isinstance(layer, graph.ArgMax):

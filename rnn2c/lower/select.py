@@ -13,7 +13,7 @@ def lower_last_step(b: Builder, layer: graph.LastStep) -> None:
     source = layer.inputs[0]
     place = b.place(source, "step")
     size = b.sizes[source]
-    if b.buffers[place.buffer].role != "state":
+    if b.buffers[place.buffer].role != "state" or b.is_delayed(source):
         kept = b.state(f"{b.slug(layer)}_last", b.format(source), size, "the last input")
         stores = (Store(kept.elem(), "v"),)
         b.append("step", b.copy_stage(b.title(layer, "keep"), place.elem(), size, stores))

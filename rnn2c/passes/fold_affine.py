@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Layer, Model, Tensor
 
+Shows = TypeVar("Shows", graph.Output, graph.Delay)
 SPREAD = 8.0
 LARGEST_OFFSET = 2.0
 
@@ -30,16 +32,16 @@ def fold_affine(model: Model) -> Model:
 
 
 def _fold_one(model: Model) -> Model | None:
-    shown = {output.value for output in model.outputs}
+    kept = model.kept
     for affine in model.layers:
         if not isinstance(affine, graph.Affine):
             continue
         source = next((p for p in model.layers if p.name == affine.inputs[0]), None)
-        before = None if source is None or source.name in shown else _backwards(source, affine)
+        before = None if source is None or source.name in kept else _backwards(source, affine)
         if before is not None and len(_readers(model, affine.inputs[0])) == 1:
             return _without(model, affine, {before.name: before})
         readers = _readers(model, affine.name)
-        if affine.name not in shown and _fits_forwards(affine, readers):
+        if affine.name not in kept and _fits_forwards(affine, readers):
             return _without(model, affine, {p.name: _forwards(p, affine) for p in readers})
     return None
 
@@ -54,10 +56,13 @@ def _without(model: Model, affine: graph.Affine, folded: Mapping[str, Layer]) ->
             replace(p, inputs=tuple(source if n == affine.name else n for n in p.inputs))
             for p in layers
         ),
-        outputs=tuple(
-            replace(o, value=source) if o.value == affine.name else o for o in model.outputs
-        ),
+        outputs=tuple(_showing(o, affine.name, source) for o in model.outputs),
+        delays=tuple(_showing(d, affine.name, source) for d in model.delays),
     )
+
+
+def _showing(reader: Shows, old: str, new: str) -> Shows:
+    return replace(reader, value=new) if reader.value == old else reader
 
 
 def _readers(model: Model, value: str) -> list[Layer]:

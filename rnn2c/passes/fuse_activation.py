@@ -14,7 +14,7 @@ FUSED = ("relu", "sigmoid", "tanh")
 def fuse_activation(model: Model) -> Model:
     """Fuse where the Linear layer has no other reader and no activation yet."""
     layers = {layer.name: layer for layer in model.layers}
-    shown = {output.value for output in model.outputs}
+    kept = model.kept
     for layer in model.layers:
         if not isinstance(layer, graph.Activation) or layer.function not in FUSED:
             continue
@@ -22,7 +22,7 @@ def fuse_activation(model: Model) -> Model:
         readers = [r for r in layers.values() if layer.inputs[0] in r.inputs]
         if not isinstance(source, graph.Linear) or source.activation:
             continue
-        if len(readers) > 1 or source.name in shown:
+        if len(readers) > 1 or source.name in kept:
             continue
         del layers[source.name]
         layers[layer.name] = replace(source, name=layer.name, activation=layer.function)

@@ -10,11 +10,7 @@ from dataclasses import replace
 
 from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Model
-
-PER_STEP = (
-    *(graph.Linear, graph.Activation, graph.Softmax, graph.ArgMax),
-    *(graph.Affine, graph.Rounded, graph.Sum, graph.Product, graph.Concat, graph.Pick),
-)
+from rnn2c.ir.loops import PER_STEP
 
 
 def sink_last_step(model: Model) -> Model:
@@ -25,13 +21,13 @@ def sink_last_step(model: Model) -> Model:
 
 
 def _sink_one(model: Model) -> Model | None:
-    shown = {output.value for output in model.outputs}
+    wanted = model.kept
     for select in model.layers:
         if not isinstance(select, (graph.LastStep, window.FirstStep)):
             continue
         layer = next((p for p in model.layers if p.name == select.inputs[0]), None)
         readers = [r for r in model.layers if select.inputs[0] in r.inputs]
-        if not isinstance(layer, PER_STEP) or len(readers) > 1 or layer.name in shown:
+        if not isinstance(layer, PER_STEP) or len(readers) > 1 or layer.name in wanted:
             continue
         names = _selected_names(model, layer)
         before = [replace(select, name=names[n], inputs=(n,)) for n in names]
@@ -53,7 +49,7 @@ def _selected_names(model: Model, layer: graph.Layer) -> dict[str, str]:
 
 def _free_name(model: Model, name: str, taken: set[str]) -> str:
     """A value name that the model does not use yet and that is not taken."""
-    used = {i.name for i in model.inputs} | {v for p in model.layers for v in p.outputs} | taken
+    used = {i.name for i in model.sources} | {v for p in model.layers for v in p.outputs} | taken
     while name in used:
         name += ".last"
     return name

@@ -48,6 +48,8 @@ def choose_formats(
             formats[i.name] = token_format(i)
         elif i.rate == "step":
             formats[i.name] = _free_format(model, i.name, spans, options)
+    for d in model.delays:
+        formats[d.name] = _delay_format(model, d, spans, options)
     for layer in model.layers:
         for name, form in _layer_formats(model, layer, formats, spans, options):
             formats[name] = form
@@ -185,7 +187,7 @@ def _free_format(
     if joint is not None:
         return joint
     decides = any(isinstance(r, (graph.Softmax, graph.ArgMax)) for r in readers)
-    shown = any(o.value == name for o in model.outputs) or not readers
+    shown = name in model.kept or not readers
     is_input = any(i.name == name for i in model.inputs)
     if (decides or shown) and not is_input:
         return _symmetric(spans[name].reach * HEADROOM, 16)
@@ -206,6 +208,15 @@ def _joint_format(
                 own = _state_scale(reader, spans, options)
                 return _balanced(reader, span.reach, own, options)
     return None
+
+
+def _delay_format(
+    model: Model, delay: graph.Delay, spans: Mapping[str, Span], options: QuantizeOptions
+) -> Format:
+    """16 bits around zero, where it starts, unless a cell that reads it asks for its own scale."""
+    span = spans[delay.name].hull(spans[delay.value])
+    joint = _joint_format(model, delay.name, span, spans, options)
+    return joint or _symmetric(span.reach * HEADROOM, 16)
 
 
 def _readers(model: Model, name: str) -> list[graph.Layer]:

@@ -39,13 +39,14 @@ OPTIONS = {
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A model and what its runtime computes, by the source's tensor names and in its shapes.
+    """An ONNX model with what its runtime computes, by the source's tensor names and in its shapes;
+    or a Model with inputs of its own, whose import somebody else checks.
 
     tolerance: relative and absolute, of the given outputs themselves.
     """
 
     name: str
-    proto: onnx.ModelProto
+    source: onnx.ModelProto | Model
     inputs: Arrays
     outputs: Arrays
     tolerance: tuple[float, float] = (TOLERANCE, TOLERANCE)
@@ -75,7 +76,8 @@ def check(cases: Sequence[Case], folder: Path) -> list[Outcome]:
     runs: list[tuple[Outcome, str, _Run]] = []
     for number, outcome in enumerate(outcomes):
         try:
-            runs += [(outcome, *r) for r in _programs(outcome, number, batch)]
+            model, inputs = _imported(outcome, folder / f"case{number}.onnx")
+            runs += [(outcome, *r) for r in _programs(outcome, number, model, inputs, batch)]
         except Rnn2cError as error:
             outcome.refusal = str(error)
     if batch.made:
@@ -93,19 +95,28 @@ class _Run:
     raw: list[dict[str, NDArray[Any]]]
 
 
-def _programs(outcome: Outcome, number: int, batch: Batch) -> list[tuple[str, _Run]]:
-    """Check import and interpreter; hand the programs to the batch."""
+def _imported(outcome: Outcome, path: Path) -> tuple[Model, Mapping[str, FloatArray]]:
+    """The Model, checked against the given outputs, and its inputs."""
     case = outcome.case
-    path = batch.folder / f"case{number}.onnx"
-    path.write_bytes(case.proto.SerializeToString())
+    if isinstance(case.source, Model):
+        return case.source, case.inputs
+    path.write_bytes(case.source.SerializeToString())
     model = load(path, cross_check=False)
     inputs, wanted = model_inputs(case, model), model_outputs(case, model)
     got = model.run(inputs)
+    relative, absolute = case.tolerance
     for name, array in wanted.items():
-        relative, absolute = case.tolerance
         close = np.allclose(got[name], array, relative, absolute * max(1.0, np.abs(array).max()))
         outcome.expect("import", close, f"{name} differs by {np.abs(got[name] - array).max():.1e}")
     outcome.errors["import"] = _worst(wanted, got)
+    return model, inputs
+
+
+def _programs(
+    outcome: Outcome, number: int, model: Model, inputs: Mapping[str, FloatArray], batch: Batch
+) -> list[tuple[str, _Run]]:
+    """Check the interpreter; hand the programs to the batch."""
+    got = model.run(inputs)
     compiled = compile_float32(model, load_target("host"))
     made = [("float32", _add(batch, compiled.program, f"m{number}_float32", got, inputs))]
     _expect_close(outcome, "float32 program", got, run(compiled.program, inputs))
@@ -186,11 +197,13 @@ def _worst(wanted: Arrays, got: Arrays) -> float:
 def similar(inputs: Mapping[str, FloatArray], count: int = 3) -> list[dict[str, FloatArray]]:
     """The inputs, and sequences of the same length and magnitude to calibrate on."""
     rng = np.random.default_rng(0)
-    more = [
-        {name: a + 0.5 * a.std() * rng.standard_normal(a.shape) for name, a in inputs.items()}
-        for _ in range(count)
-    ]
-    return [dict(inputs), *more]
+    return [dict(inputs), *({k: _like(a, rng) for k, a in inputs.items()} for _ in range(count))]
+
+
+def _like(array: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    if array.dtype.kind in "iu":  # tokens
+        return rng.permutation(array)
+    return array + 0.5 * array.std() * rng.standard_normal(array.shape)
 
 
 def model_inputs(case: Case, model: Model) -> dict[str, FloatArray]:

@@ -20,7 +20,7 @@ from rnn2c.ir.graph import FloatArray, Model
 
 REPLICAS = 24
 MARGIN = 2.0
-GATE_STEPS = {"accurate": 2.0**-11, "compact": 2.0**-6}
+GATE_STEPS = {"accurate": 2.0**-11, "compact": 2.0**-7}
 """Rounding of a pre-activation together with the error of the table behind it, which ends at 8."""
 
 

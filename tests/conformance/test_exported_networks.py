@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import combinations, product
 
 import pytest
+from conform import Case, check
 from exported_networks import CHOICES, WAYS, Network, covering, imported, pairs
-from torch_models import assert_same
+from torch_models import assert_same, inputs_of
 
 COUNT, SAMPLED = 150, 26
 NETWORKS = covering(COUNT)
@@ -24,16 +25,34 @@ def test_the_matrix_has_every_pair_of_choices() -> None:
     assert covered == wanted
 
 
-def check(network: Network, way: str, folder) -> None:
-    assert_same(*imported(network, way, folder))
-
-
 @pytest.mark.parametrize(("network", "way"), SAMPLE, ids=str)
 def test_sampled_networks_import_as_torch_computes_them(network, way, tmp_path):
-    check(network, way, tmp_path)
+    assert_same(*imported(network, way, tmp_path))
 
 
 @pytest.mark.full
 @pytest.mark.parametrize(("network", "way"), REST, ids=str)
 def test_networks_import_as_torch_computes_them(network, way, tmp_path):
-    check(network, way, tmp_path)
+    assert_same(*imported(network, way, tmp_path))
+
+
+def staged(networks: list[Network], folder) -> None:
+    """The networks in every stage of the compiler."""
+    cases = []
+    for network in networks:
+        model, _, arguments = imported(network, "module", folder)
+        cases.append(Case(str(network), model, inputs_of(model, arguments), {}))
+    outcomes = check(cases, folder)
+    assert [o.refusal for o in outcomes if o.refusal] == []
+    assert [f for o in outcomes for f in o.failures] == []
+
+
+@pytest.mark.parametrize("first", range(0, 20, 5))
+def test_sampled_networks_compute_the_same_in_every_stage(first, tmp_path):
+    staged(NETWORKS[first : first + 5], tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("first", range(0, COUNT, 5))
+def test_networks_compute_the_same_in_every_stage(first, tmp_path):
+    staged(NETWORKS[first : first + 5], tmp_path)

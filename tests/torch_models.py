@@ -97,8 +97,8 @@ def export(
     return path
 
 
-def assert_same(model: Model, module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-    """Model.run equals torch to 1e-5, output by output."""
+def inputs_of(model: Model, arguments: tuple[torch.Tensor, ...]) -> dict[str, np.ndarray]:
+    """The arguments of the module as the Model takes them."""
     arrays = dict(zip(["x", "h0", "c0"], [a.numpy() for a in arguments], strict=False))
     inputs = {}
     for i in model.inputs:
@@ -107,6 +107,12 @@ def assert_same(model: Model, module: nn.Module, arguments: tuple[torch.Tensor, 
         inputs[i.name] = (
             array.reshape(-1, i.size) if i.rate == "step" else array[int(layer or 0)].reshape(-1)
         )
+    return inputs
+
+
+def assert_same(model: Model, module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+    """Model.run equals torch to 1e-5, output by output."""
+    inputs = inputs_of(model, arguments)
     wanted = [t.numpy().ravel() for t in _tensors(module(*arguments))]
     got = [v.ravel() for v in model.run(inputs).values()]
     np.testing.assert_allclose(np.concatenate(got), np.concatenate(wanted), rtol=0, atol=1e-5)

@@ -51,7 +51,7 @@ CHOICES: dict[str, Sequence[object]] = {
     "layers": (1, 2, 3),
     "bidirectional": (False,),
     "batch_first": (True, False),
-    "front": ("none", "linear", "batchnorm"),
+    "front": ("none", "linear", "batchnorm", "embedding"),
     "head": ("none", "linear", "mlp_batchnorm", "softmax", "last", "hn", "argmax"),
     "state": (False, True),
     "bias": (True, False),
@@ -219,7 +219,8 @@ def made(network: Network) -> tuple[Module, tuple[torch.Tensor, ...]]:
     x = torch.randint(0, 11, shape) if tokens else torch.randn(*shape, inputs)
     count = (2 if network.cell == "LSTM" else 1) if network.state else 0
     stack = network.layers * (2 if network.bidirectional else 1)
-    return module, (x, *(0.5 * torch.randn(stack, 1, units) for _ in range(count)))
+    states = (torch.tanh(torch.randn(stack, 1, units)) for _ in range(count))
+    return module, (x, *states)
 
 
 def imported(network: Network, way: str, folder: Path) -> tuple[Model, Module, tuple]:

@@ -68,6 +68,19 @@ def add(a: i32, b: i32) -> i32:
     return a + b
 
 
+def hold(new: i32, old: i32, on: i32) -> i32:
+    """new where on is 1, old where it is 0; |new - old| <= 2^16."""
+    reach: i32 = on * 65536
+    most: i32 = minimum(new, old + reach)
+    return maximum(most, old - reach)
+
+
+def differs(a: i32, b: i32) -> i32:
+    """1 where a and b differ, else 0."""
+    apart: i32 = maximum(a - b, b - a)
+    return clamp(apart, 0, 1)
+
+
 def requantize(acc: i32, multiplier: u16, shift: u8) -> i32:
     """acc * multiplier / 2^shift, ties towards +infinity; |acc| < 2^23, 17 <= shift <= 24.
 
@@ -261,6 +274,8 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     round_shift,
     same,
     add,
+    hold,
+    differs,
     requantize,
     requantize_wide,
     narrow,

@@ -51,6 +51,20 @@ def mul_f32(a: f32, b: f32) -> f32:
     return a * b
 
 
+def hold_f32(new: f32, old: f32, on: f32) -> f32:
+    """new where on is 1, old where it is 0; both below 2^126."""
+    reach: f32 = on * 1.7e38
+    most: f32 = minimum(new, old + reach)
+    return maximum(most, old - reach)
+
+
+def differs_f32(a: f32, b: f32) -> f32:
+    """1 where a and b differ, else 0."""
+    apart: f32 = minimum(maximum(a - b, b - a), 1.0)
+    grown: f32 = minimum(apart * 1.0e38, 1.0)
+    return minimum(grown * 1.0e38, 1.0)
+
+
 def relu_f32(x: f32) -> f32:
     """max(x, 0)"""
     return maximum(x, 0.0)
@@ -244,6 +258,8 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     same_f32,
     add_f32,
     mul_f32,
+    hold_f32,
+    differs_f32,
     relu_f32,
     sigmoid_f32,
     tanh_f32,

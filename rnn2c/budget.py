@@ -20,7 +20,10 @@ FLOAT_STACK = 2.5
 
 @dataclass(frozen=True)
 class Budget:
-    """Bytes.  weights, tables, state, scratch, locals are exact; code and stack are bounds."""
+    """Bytes.  weights, tables, state, scratch, locals are exact; code and stack are bounds.
+
+    window: what state and scratch hold of every time step, for all of them.
+    """
 
     weights: int
     tables: int
@@ -29,6 +32,7 @@ class Budget:
     scratch: int
     locals: int
     stack: int
+    window: int = 0
 
     @property
     def constants(self) -> int:
@@ -46,7 +50,7 @@ class Budget:
 
 def buffer_bytes(buffer: Buffer) -> int:
     """Bytes of a buffer in RAM, both copies included."""
-    return BYTES[CTYPES[buffer.type]] * buffer.size * (2 if buffer.twice else 1)
+    return BYTES[CTYPES[buffer.type]] * buffer.elements * (2 if buffer.twice else 1)
 
 
 def _weight_bytes(weight: Weight) -> int:
@@ -85,6 +89,7 @@ def budget(program: Program) -> Budget:
         scratch=scratch,
         locals=locals_,
         stack=stack + locals_,
+        window=sum(buffer_bytes(b) for b in members if b.rows),
     )
 
 
@@ -114,8 +119,8 @@ def check_fits(program: Program) -> None:
         over = need.ram + need.stack - limits.ram_bytes
         raise TooLargeError(
             f"{program.name} needs {need.ram} bytes of RAM for its state and up to {need.stack} of"
-            f" stack, {part} has {limits.ram_bytes}: {over} too many; use fewer units or"
-            f" {'--precision int' if program.is_float else 'int8 activations'}"
+            f" stack, {part} has {limits.ram_bytes}: {over} too many;{_fewer_steps(program, over)}"
+            f" use fewer units or {'--precision int' if program.is_float else 'int8 activations'}"
         )
     if need.constants > limits.constant_bytes:
         raise TooLargeError(
@@ -129,6 +134,16 @@ def check_fits(program: Program) -> None:
                 f"the weights '{weight.name}' have {size} bytes, one array on {part} may have"
                 f" {limits.object_bytes}; use fewer units or {_smaller(program)[0]}"
             )
+
+
+def _fewer_steps(program: Program, over: int) -> str:
+    """What --max-steps could do about bytes of RAM that are too many."""
+    if not program.max_steps:
+        return ""
+    row = budget(program).window // program.max_steps
+    steps = program.max_steps - -(-over // row)
+    fits = f"--max-steps {steps} would fit" if steps > 0 else "no --max-steps would fit"
+    return f" {fits} ({row} bytes a step), or"
 
 
 def _smaller(program: Program) -> tuple[str, float]:

@@ -7,11 +7,12 @@ in float32 and in the order of the C, which agrees within a tolerance: no two li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from rnn2c.arith_tree import LIMITS, REAL, primitive, tree
+from rnn2c.errors import Rnn2cError
 from rnn2c.ir.graph import IntArray, NumberArray
 from rnn2c.ir.program import (
     Argument,
@@ -20,6 +21,7 @@ from rnn2c.ir.program import (
     Dot,
     Elem,
     Gather,
+    Loop,
     Op,
     Program,
     Reduce,
@@ -31,17 +33,22 @@ EXACT_FLOAT = 2**53
 
 
 class Interpreter:
-    """One state per sequence of a batch.  `memory` maps a buffer to an array [N, size]."""
+    """One state per sequence of a batch.
+
+    `memory` maps a buffer to an array [N, size], or [N, rows, size]; `row`: the time step at hand.
+    """
 
     def __init__(self, program: Program, batch: int = 1) -> None:
         self.program = program
         self.batch = batch
         self.memory: dict[str, NumberArray] = {}
         self.fresh: dict[str, NumberArray] = {}
+        self.row = 0
         for b in program.buffers:
-            self.memory[b.name] = np.zeros((batch, b.size), dtype_of(b.type))
+            shape = (batch, b.rows, b.size) if b.rows else (batch, b.size)
+            self.memory[b.name] = np.zeros(shape, dtype_of(b.type))
             if b.twice:
-                self.fresh[b.name] = np.zeros((batch, b.size), dtype_of(b.type))
+                self.fresh[b.name] = np.zeros(shape, dtype_of(b.type))
 
     def init(self, inputs: Mapping[str, NumberArray]) -> None:
         """Start a sequence; inputs [N, n] by buffer name, absent ones leave the state zero."""
@@ -54,34 +61,59 @@ class Interpreter:
         self._run(tuple(op for op in self.program.init if _reads(op) <= present | own))
 
     def step(self, inputs: Mapping[str, NumberArray]) -> dict[str, NumberArray]:
-        """One time step; inputs [N, n] by buffer name; returns the per-step outputs."""
+        """One time step; inputs [N, n] by buffer name; returns the per-step outputs.
+
+        Raises Rnn2cError for a step beyond max_steps.
+        """
+        self.row = self.count
+        if self.program.max_steps and self.row >= self.program.max_steps:
+            raise Rnn2cError(
+                f"a sequence of more than {self.program.max_steps} steps, for which the program was"
+                " built; give a larger --max-steps or shorter sequences"
+            )
         for name, array in inputs.items():
             self.memory[name] = self._checked(self.program.buffer[name], array)
         self._run(self.program.step)
-        self._swap()
+        self._swap("state")
+        if self.program.counter:
+            self.memory[self.program.counter] += 1
         return self._outputs("step")
 
+    @property
+    def count(self) -> int:
+        """How many steps are stored, where a program does that."""
+        counter = self.program.counter
+        return int(self.memory[counter][0, 0]) if counter else 0
+
     def finish(self) -> dict[str, NumberArray]:
-        """The per-sequence outputs; the state stays as it is."""
+        """The per-sequence outputs, and [N, steps, n] what waited for the end of the sequence; the
+        state stays as it is.
+        """
         self._run(self.program.finish)
-        return self._outputs("sequence")
+        rows = self._outputs("window")
+        return {name: a[:, : self.count] for name, a in rows.items()} | self._outputs("sequence")
 
     def state(self) -> dict[str, NumberArray]:
-        """Every saved buffer [N, size]."""
-        return {b.name: self.memory[b.name].copy() for b in self.program.having("state")}
+        """Every saved buffer [N, size], rows one after the other."""
+        return {
+            b.name: self.memory[b.name].reshape(self.batch, -1).copy()
+            for b in self.program.having("state")
+        }
 
     def restore(self, state: Mapping[str, NumberArray]) -> None:
         """Continue from what `state` returned."""
         for name, array in state.items():
-            self.memory[name] = array.copy()
+            self.memory[name] = array.reshape(self.memory[name].shape).copy()
 
     def _outputs(self, rate: str) -> dict[str, NumberArray]:
         names = [s.buffer for s in self.program.outputs if s.rate == rate]
         return {name: self.memory[name].copy() for name in names}
 
-    def _swap(self) -> None:
-        for name in self.fresh:
-            self.memory[name], self.fresh[name] = self.fresh[name], self.memory[name]
+    def _swap(self, role: str, names: Iterable[str] | None = None) -> None:
+        """The copies of double buffers with this role; names: of these alone."""
+        for name in self.fresh if names is None else names:
+            if self.program.buffer[name].role == role:
+                self.memory[name], self.fresh[name] = self.fresh[name], self.memory[name]
 
     def _checked(self, buffer: Buffer, array: NumberArray) -> NumberArray:
         return _fitting(np.asarray(array, dtype_of(buffer.type)), buffer)
@@ -92,8 +124,27 @@ class Interpreter:
                 case Stage():
                     self._run_stage(op)
                 case Reduce():
-                    source = (self.fresh if op.new else self.memory)[op.source]
-                    self.memory[op.target] = _reduce(op, source)
+                    source = self._vector(op.source, op.new)
+                    self._vector(op.target)[:, :1] = _reduce(op, source)
+                case Loop():
+                    self._run_loop(op)
+
+    def _run_loop(self, loop: Loop) -> None:
+        self._run(loop.start)
+        count = self.count
+        chosen = {"all": slice(None), "first": slice(1), "last": slice(-1, None)}[loop.steps]
+        stored = {b for op in loop.body for b in _fresh_targets(op)}
+        for row in range(count)[chosen][:: -1 if loop.reverse else 1]:
+            self.row = row
+            self._run(loop.body)
+            self._swap("scratch", stored)
+
+    def _vector(self, name: str, new: bool = False, mirror: bool = False) -> NumberArray:
+        """The buffer [N, size]; of one with rows the row at hand, or that far from the end."""
+        array = (self.fresh if new else self.memory)[name]
+        if not self.program.buffer[name].rows:
+            return array
+        return array[:, self.count - 1 - self.row if mirror else self.row]
 
     def _run_stage(self, stage: Stage) -> None:
         values: dict[str, NumberArray] = {}
@@ -106,10 +157,10 @@ class Interpreter:
                     values.update(self._dot(instruction, stage))
                 case Gather(out, table, index):
                     (rows,) = self.program.weight[table].matrices
-                    values[out] = rows[self.memory[index][:, 0], 0]
+                    values[out] = rows[self._vector(index)[:, 0], 0]
         for store in stage.stores:
             e = store.element
-            target = (self.fresh if e.new else self.memory)[e.buffer]
+            target = self._vector(e.buffer, e.new)
             buffer = self.program.buffer[e.buffer]
             target[:, _positions(e, stage)] = _fitting(values[store.value], buffer)
 
@@ -129,7 +180,7 @@ class Interpreter:
     def _load(self, e: Elem, stage: Stage) -> NumberArray:
         if e.buffer in self.program.const:
             return self.program.const[e.buffer].data[_positions(e, stage)]
-        return (self.fresh if e.new else self.memory)[e.buffer][:, _positions(e, stage)]
+        return self._vector(e.buffer, e.new, e.mirror)[:, _positions(e, stage)]
 
     def _dot(self, dot: Dot, stage: Stage) -> dict[str, NumberArray]:
         bias = self.program.const[dot.bias].data.reshape(1, stage.units, len(dot.outs))
@@ -137,7 +188,7 @@ class Interpreter:
         for segment, matrix in zip(
             dot.segments, self.program.weight[dot.weight].matrices, strict=True
         ):
-            vector = (self.fresh if segment.new else self.memory)[segment.vector]
+            vector = self._vector(segment.vector, segment.new)
             results = list(segment.results)
             if dot.width == REAL:
                 real = np.asarray(vector, np.float32)
@@ -213,9 +264,17 @@ def _within(value: NumberArray, lo: int, hi: int, what: str) -> NumberArray:
     return value
 
 
-def _reads(op: Op) -> set[str]:
+def _fresh_targets(op: Stage | Reduce) -> set[str]:
+    """Double buffers whose new copy an operation stores."""
     if isinstance(op, Reduce):
-        return {op.source}
+        return set()
+    return {s.element.buffer for s in op.stores if s.element.new}
+
+
+def _reads(op: Op) -> set[str]:
+    """What an operation of init reads."""
+    if not isinstance(op, Stage):
+        return set()
     calls = [i for i in op.body if isinstance(i, Call)]
     return {a.buffer for c in calls for a in c.arguments if isinstance(a, Elem)}
 

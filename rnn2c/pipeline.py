@@ -22,7 +22,7 @@ from rnn2c.frontend import WHOLE, Part, load, make_part, parse_part, zeros
 from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
-from rnn2c.lower import RawScale, lower
+from rnn2c.lower import RawScale, check_max_steps, lower
 from rnn2c.passes import fold_affine, fuse_activation, sink_last_step
 from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, given_matrices, quantize_model
@@ -67,17 +67,21 @@ def compile_model(
     target: Target,
     options: QuantizeOptions,
     raw: RawScale | None = None,
+    max_steps: int | None = None,
 ) -> Compiled:
     """float Model -> fused -> quantized -> proven Program that fits the target."""
     fused = prepare(model)
+    check_max_steps(fused, max_steps)
     quantized = quantize(fused, data, options)
-    return Compiled(model, fused, quantized, lower_model(quantized, target, raw))
+    return Compiled(model, fused, quantized, lower_model(quantized, target, raw, max_steps))
 
 
-def compile_float32(model: Model, target: Target, raw: RawScale | None = None) -> Compiled:
+def compile_float32(
+    model: Model, target: Target, raw: RawScale | None = None, max_steps: int | None = None
+) -> Compiled:
     """float Model -> fused -> checked Program in float32 that fits the target; no data needed."""
     fused = prepare(model)
-    return Compiled(model, fused, None, lower_model(fused, target, raw))
+    return Compiled(model, fused, None, lower_model(fused, target, raw, max_steps))
 
 
 @dataclass(frozen=True)
@@ -131,9 +135,14 @@ def quantize(model: Model, data: SequenceSet, options: QuantizeOptions) -> Model
     return quantized
 
 
-def lower_model(model: Model, target: Target, raw: RawScale | None = None) -> Program:
-    """Lower, prove that nothing overflows, and check that it fits."""
-    program = lower(model, target, raw)
+def lower_model(
+    model: Model, target: Target, raw: RawScale | None = None, max_steps: int | None = None
+) -> Program:
+    """Lower, prove that nothing overflows, and check that it fits.
+
+    max_steps: the most steps of a sequence, for a Model that waits for the end of it.
+    """
+    program = lower(model, target, raw, max_steps)
     verify_ranges(program)
     check_fits(program)
     return program
@@ -152,13 +161,18 @@ def verify(program: Program, sequences: Sequences, *, stress_steps: int = 16) ->
     if not sequences and not stress_steps:
         raise Rnn2cError("verify needs at least one sequence")
     raw = raw_sequences(program, sequences)
+    stress_steps = min(stress_steps, program.max_steps or stress_steps)
     extreme = stress_sequences(program, stress_steps) if stress_steps else []
     report = verify_in_temporary(program, emit_c(program), [*raw, *extreme])
     return replace(report, extremes=len(extreme))
 
 
 def bench(program: Program, sequences: Sequences, *, steps: int = 8) -> Bench:
-    """Count one sequence, cut to `steps` steps, in the target's emulator; without one, noise."""
+    """Count one sequence, cut to `steps` steps, in the target's emulator; without one, noise.
+
+    Of a program that waits for the end of a sequence it is the longest one: finish costs most then.
+    """
+    steps = program.max_steps or steps
     (raw,) = raw_sequences(program, sequences[:1]) or stress_sequences(program, steps)[:1]
     moving = {s.buffer for s in program.inputs if s.rate == "step"}
     short = {name: a[:steps] if name in moving else a for name, a in raw.items()}

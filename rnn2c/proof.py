@@ -13,7 +13,20 @@ import numpy as np
 
 from rnn2c.arith_tree import REAL, tree
 from rnn2c.errors import RangeError
-from rnn2c.ir.program import Argument, Call, Dot, Elem, Gather, Program, Reduce, Stage, Table
+from rnn2c.ir.program import (
+    Argument,
+    Call,
+    Dot,
+    Elem,
+    Gather,
+    Loop,
+    Op,
+    Program,
+    Reduce,
+    Stage,
+    Table,
+    without_loops,
+)
 from rnn2c.ranges import Interval, Value, bound, dot_bound, fit
 
 
@@ -22,6 +35,7 @@ def verify_ranges(program: Program) -> dict[tuple[str, str], Interval]:
 
     Raises RangeError naming stage and value.
     """
+    _check_rows(program)
     proven: dict[tuple[str, str], Interval] = {}
     for op in program.operations():
         try:
@@ -33,6 +47,43 @@ def verify_ranges(program: Program) -> dict[tuple[str, str], Interval]:
         except RangeError as error:
             raise RangeError(f"{program.name}, stage '{op.title}': {error}") from None
     return proven
+
+
+def _check_rows(program: Program) -> None:
+    """Rows are touched where there is a time step at hand; finish leaves the state as it is."""
+    for op in (*program.init, *program.finish):
+        inner = op.start if isinstance(op, Loop) else (op,)
+        for name in (_touched(inner) - set(program.const)) | _stored(inner):
+            if program.buffer[name].rows:
+                raise RangeError(f"{program.name}, '{op.title}': no row of {name} is at hand")
+    for name in _stored(program.finish):
+        if program.buffer[name].role == "state":
+            raise RangeError(f"{program.name}: finish stores {name}, a part of the state")
+
+
+def _touched(operations: tuple[Op, ...]) -> set[str]:
+    """Buffers that operations read."""
+    found: set[str] = set()
+    for op in without_loops(operations):
+        if isinstance(op, Reduce):
+            found.add(op.source)
+            continue
+        for i in op.body:
+            if isinstance(i, Dot):
+                found |= {s.vector for s in i.segments}
+            elif isinstance(i, Gather):
+                found.add(i.index)
+            else:
+                found |= {a.buffer for a in i.arguments if isinstance(a, Elem)}
+    return found
+
+
+def _stored(operations: tuple[Op, ...]) -> set[str]:
+    """Buffers that operations store."""
+    found: set[str] = set()
+    for op in without_loops(operations):
+        found |= {op.target} if isinstance(op, Reduce) else {s.element.buffer for s in op.stores}
+    return found
 
 
 def _verify_stage(program: Program, stage: Stage) -> dict[tuple[str, str], Interval]:

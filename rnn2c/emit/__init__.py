@@ -82,6 +82,7 @@ def _c_int(value: int) -> str:
 def _context(program: Program) -> dict[str, Any]:
     coder = Coder(program)
     primitives = _primitives(program)
+    outputs = _ports(program, program.outputs)
     members = sorted(program.having("state", "scratch"), key=lambda b: -BYTES[CTYPES[b.type]])
     return {
         "p": program,
@@ -97,7 +98,8 @@ def _context(program: Program) -> dict[str, Any]:
         "suffix": READERS,
         "buffer": program.buffer,
         "inputs": _ports(program, program.inputs),
-        "outputs": _ports(program, program.outputs),
+        "outputs": outputs,
+        "finals": outputs["window"] + outputs["sequence"],
         "arrays": all_arrays(program),
         "primitives": [definition(f, program.name) for f in needed(primitives)],
         "library": calls_library(primitives),
@@ -131,7 +133,7 @@ def _ports(program: Program, signals: tuple[Signal, ...]) -> dict[str, list[tupl
     """Signals with their buffers, by rate."""
     return {
         rate: [(s, program.buffer[s.buffer]) for s in signals if s.rate == rate]
-        for rate in ("step", "sequence")
+        for rate in ("step", "sequence", "window")
     }
 
 

@@ -5,109 +5,36 @@ Everything here is a small record of strings that a template prints; nothing dec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from rnn2c.arith_tree import LIMITS, REAL, TABLES, tree
 from rnn2c.emit.arith_c import READERS
+from rnn2c.emit.records import (
+    DotCode,
+    FunctionCode,
+    Line,
+    LoopCode,
+    Part,
+    ReduceCode,
+    StageCode,
+)
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import (
     CTYPES,
     Argument,
-    Buffer,
     Call,
     Dot,
     Elem,
     Gather,
+    Loop,
     Op,
     Program,
     Reduce,
     Stage,
     Table,
+    without_loops,
 )
 from rnn2c.packing import PACKINGS
-
-
-@dataclass(frozen=True)
-class Line:
-    """`const ctype name = text;` with a comment."""
-
-    ctype: str
-    name: str
-    text: str
-    doc: str
-
-
-@dataclass(frozen=True)
-class Part:
-    """One segment of a dot product: vector[k] for k < size, times the rows `sums`.
-
-    `final`: no weight of the stage follows it.
-    """
-
-    vector: str
-    ctype: str
-    size: int
-    sums: tuple[str, ...]
-    wide: bool
-    final: bool
-    doc: str
-
-
-@dataclass(frozen=True)
-class DotCode:
-    """A fused dot product; `read` reads an element of the bias."""
-
-    sums: tuple[str, ...]
-    width: str
-    ctype: str
-    weights: str
-    weight_ctype: str
-    packing: str
-    bias: str
-    bias_index: tuple[str, ...]
-    read: str
-    parts: tuple[Part, ...]
-
-
-@dataclass(frozen=True)
-class StageCode:
-    """One stage of a function, in the order of its instructions; `reads`: buffers it touches,
-    `given`: arguments of the function among them.
-    """
-
-    kind: str
-    title: str
-    index: int
-    units: int
-    dots: tuple[DotCode, ...]
-    lines: tuple[Line, ...]
-    stores: tuple[tuple[str, str], ...]
-    reads: tuple[str, ...]
-    given: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ReduceCode:
-    """target[0] from source[0 .. size-1]."""
-
-    kind: str
-    title: str
-    index: int
-    function: str
-    source: str
-    target: str
-    ctype: str
-    size: int
-
-
-@dataclass(frozen=True)
-class FunctionCode:
-    """The stages of init, step or finish and the copies of double buffers they use."""
-
-    stages: tuple[StageCode | ReduceCode, ...]
-    current: tuple[Buffer, ...]
-    new: tuple[Buffer, ...]
-    locals: tuple[Buffer, ...]
 
 
 class Coder:
@@ -119,17 +46,32 @@ class Coder:
 
     def function(self, operations: tuple[Op, ...]) -> FunctionCode:
         """The code of init, step or finish."""
+        plain = self._plain(tuple(op for op in operations if not isinstance(op, Loop)))
+        names = {name for op in without_loops(operations) for name, _ in _uses(op)}
+        return replace(
+            plain,
+            current=tuple(b for b in plain.current if b.role == "state"),
+            locals=tuple(b for b in self.program.having("local") if b.name in names),
+            loops=tuple(self._loop(op) for op in operations if isinstance(op, Loop)),
+            results=tuple(b for b in plain.current if b.role != "state"),
+        )
+
+    def _plain(self, operations: tuple[Stage | Reduce, ...]) -> FunctionCode:
+        """The code of operations without loops among them."""
         uses = [u for op in operations for u in _uses(op)]
         twice = [b for b in self.program.buffers if b.twice]
-        names = {u[0] for u in uses}
         return FunctionCode(
             stages=tuple(self._operation(op, k) for k, op in enumerate(operations)),
             current=tuple(b for b in twice if (b.name, False) in uses),
             new=tuple(b for b in twice if (b.name, True) in uses),
-            locals=tuple(b for b in self.program.having("local") if b.name in names),
+            locals=(),
         )
 
-    def _operation(self, op: Op, index: int) -> StageCode | ReduceCode:
+    def _loop(self, loop: Loop) -> LoopCode:
+        start, body = self._plain(loop.start), self._plain(loop.body)
+        return LoopCode(loop.title, loop.reverse, loop.steps, start, body)
+
+    def _operation(self, op: Stage | Reduce, index: int) -> StageCode | ReduceCode:
         match op:
             case Stage():
                 return self._stage(op, index)
@@ -225,14 +167,16 @@ class Coder:
         return f"{self.prefix}_{name}"
 
     def _element(self, e: Elem) -> str:
-        return f"{self.vector(e.buffer, e.new)}[{_index(e)}]"
+        return f"{self.vector(e.buffer, e.new, e.mirror)}[{_index(e)}]"
 
-    def vector(self, buffer: str, new: bool = False) -> str:
-        """C expression of a buffer as an array."""
+    def vector(self, buffer: str, new: bool = False, mirror: bool = False) -> str:
+        """C expression of a buffer, or of its row at hand, as an array."""
         b = self.program.buffer[buffer]
         if b.twice:
             return f"{buffer}_new" if new else buffer
-        return f"s->{buffer}" if b.role in ("state", "scratch") else buffer
+        name = f"s->{buffer}" if b.role in ("state", "scratch") else buffer
+        row = "[(count - 1u) - t]" if mirror else "[t]"
+        return f"{name}{row}" if b.rows else name
 
     def _dot(self, dot: Dot, renamed: dict[str, str], units: int) -> DotCode:
         weight = self.program.weight[dot.weight]
@@ -307,7 +251,7 @@ def _index(e: Elem) -> str:
     return f"{j} + {e.offset}u" if e.offset else j.removeprefix("(").removesuffix(")")
 
 
-def _uses(op: Op) -> list[tuple[str, bool]]:
+def _uses(op: Stage | Reduce) -> list[tuple[str, bool]]:
     """(buffer, new copy) of everything an operation touches."""
     if isinstance(op, Reduce):
         return [(op.source, op.new), (op.target, False)]

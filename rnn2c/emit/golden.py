@@ -25,8 +25,8 @@ LARGEST = 1500
 
 @dataclass(frozen=True)
 class Golden:
-    """Inputs [steps, n] by buffer, wanted outputs of the last step and of finish, and how far an
-    output (by its buffer) may be off: 0 for integers.
+    """Inputs [steps, n] by buffer, wanted outputs of the last step and of finish (of all its rows),
+    and how far an output (by its buffer) may be off: 0 for integers.
     """
 
     steps: int
@@ -40,7 +40,7 @@ def golden(program: Program) -> Golden:
     noise = _Noise(SEED)
     moving = [s for s in program.inputs if s.rate == "step"]
     width = sum(program.buffer[s.buffer].size for s in moving)
-    steps = int(np.clip(LARGEST // width, 1, STEPS))
+    steps = int(np.clip(LARGEST // width, 1, min(STEPS, program.max_steps or STEPS)))
     vectors = {s.buffer: _random(noise, program, s, steps) for s in moving}
     machine = Interpreter(program)
     machine.init({})

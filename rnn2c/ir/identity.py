@@ -9,12 +9,15 @@ import dataclasses
 import zlib
 from collections.abc import Mapping
 
-from rnn2c.ir.program import Program
+from rnn2c.ir.program import Buffer, Program
 
 PROSE = frozenset({"title", "doc", "signal", "width"})
 SAME_VALUE = {"shift16": "shift_sat16"}
 """Primitives that compute the same on a sum of another width.  Widths belong to the target: they
 change no value, and a save image is the same on all of them."""
+
+OPTIONAL = frozenset({"mirror"})
+"""Fields that count only where they are in use."""
 
 NAMED = frozenset(
     "buffer vector weight bias const source target multiplier offset shift table index".split()
@@ -29,8 +32,8 @@ def model_id(program: Program) -> int:
     numbers = {name: f"#{n}" for n, name in enumerate(names)}
     plain = [
         program.profile,
-        [dataclasses.astuple(dataclasses.replace(b, name="", doc="")) for b in program.buffers],
-        [_plain(op, numbers) for op in program.operations()],
+        [_plain_buffer(b) for b in program.buffers],
+        [_plain(op, numbers) for op in (*program.init, *program.step, *program.finish)],
         [(s.rate, dataclasses.astuple(s.format)) for s in (*program.inputs, *program.outputs)],
         _plain(program.raw_input, numbers),
     ]
@@ -41,6 +44,11 @@ def model_id(program: Program) -> int:
         little_endian = "<f4" if array.dtype.kind == "f" else "<i8"
         checksum = zlib.crc32(array.astype(little_endian).tobytes(), checksum)
     return checksum
+
+
+def _plain_buffer(b: Buffer) -> tuple[object, ...]:
+    fields = dataclasses.astuple(dataclasses.replace(b, name="", doc=""))
+    return fields if b.rows else fields[:-1]
 
 
 def _plain(node: object, numbers: Mapping[str, str]) -> object:
@@ -54,6 +62,6 @@ def _plain(node: object, numbers: Mapping[str, str]) -> object:
         value = getattr(node, field.name)
         if field.name in NAMED and isinstance(value, str):
             plain.append(numbers[value])
-        elif field.name not in PROSE:
+        elif field.name not in PROSE and (value or field.name not in OPTIONAL):
             plain.append(_plain(value, numbers))
     return plain

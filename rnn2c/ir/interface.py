@@ -25,7 +25,8 @@ its buffer (at least 1).
 
 @dataclass(frozen=True)
 class Port:
-    """One typed argument `ctype name[size]` of step (rate `step`), init or finish (`sequence`).
+    """One typed argument `ctype name[size]` of step (rate `step`), init or finish (`sequence`), or
+    `ctype name[rows][size]` of finish (`window`).
 
     tokens: how many there are if it is a token, else 0.
     """
@@ -35,6 +36,16 @@ class Port:
     size: int
     rate: Rate = "step"
     tokens: int = 0
+    rows: int = 0
+
+    @property
+    def extents(self) -> str:
+        """`[size]` or `[rows][size]`."""
+        return f"[{self.rows}][{self.size}]" if self.rows else f"[{self.size}]"
+
+    @property
+    def elements(self) -> int:
+        return self.size * max(self.rows, 1)
 
     @property
     def is_float(self) -> bool:
@@ -42,7 +53,7 @@ class Port:
 
     @property
     def bytes(self) -> int:
-        return BYTES[self.ctype] * self.size
+        return BYTES[self.ctype] * self.elements
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,7 @@ class Interface:
 
     `saved` are the state buffers in the order of the save image: four bytes of model id, then
     each buffer's elements, all little-endian.  `stages` are the titles of the stages of `step`.
+    `max_steps`: how many steps one sequence may have; 0 for any number.
     """
 
     name: str
@@ -59,6 +71,12 @@ class Interface:
     outputs: tuple[Port, ...]
     saved: tuple[Port, ...]
     stages: tuple[str, ...]
+    max_steps: int = 0
+
+    @property
+    def final_outputs(self) -> tuple[Port, ...]:
+        """What finish writes, in the order of its arguments."""
+        return self.at("window", self.outputs) + self.at("sequence", self.outputs)
 
     def at(self, rate: Rate, ports: tuple[Port, ...]) -> tuple[Port, ...]:
         return tuple(p for p in ports if p.rate == rate)

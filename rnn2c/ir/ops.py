@@ -1,6 +1,7 @@
 """Operations of a Program: stages of straight-line code, dot products, reductions.
 
     Op      = Stage(units, body, stores) | Reduce(function, source, target)
+            | Loop(start, body of Stages and Reduces), in finish only
     body    = Call(out, primitive, arguments) | Dot(outs, weight, bias, segments)
             | Gather(out, table, index)
 
@@ -10,6 +11,7 @@ the same stage stores.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,12 +20,17 @@ Width = Literal["i16", "i24", "i32", "i64", "f32"]
 
 @dataclass(frozen=True)
 class Elem:
-    """buffer[offset + stride * j] of a Buffer or a Const; `new`: of the copy being computed."""
+    """buffer[offset + stride * j] of a Buffer or a Const; `new`: of the copy being computed.
+
+    Of a Buffer with rows it is the row of the time step at hand; `mirror`, in a Loop: of the step
+    as far from the end as that one is from the beginning.
+    """
 
     buffer: str
     offset: int = 0
     stride: int = 1
     new: bool = False
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,4 +125,28 @@ class Reduce:
     new: bool = False
 
 
-Op = Stage | Reduce
+@dataclass(frozen=True)
+class Loop:
+    """In finish: `start` once, then `body` for the time steps that `step` has stored.
+
+    reverse: from the last to the first; steps: all, or only the first or the last of them (none of
+    a sequence without steps).  Double buffers of the body swap their copies after each step.
+    """
+
+    title: str
+    body: tuple[Stage | Reduce, ...]
+    reverse: bool = False
+    start: tuple[Stage | Reduce, ...] = ()
+    steps: Literal["all", "first", "last"] = "all"
+
+
+Op = Stage | Reduce | Loop
+
+
+def without_loops(operations: tuple[Op, ...]) -> Iterator[Stage | Reduce]:
+    """The stages and reductions, those of Loops in their place."""
+    for op in operations:
+        if isinstance(op, Loop):
+            yield from (*op.start, *op.body)
+        else:
+            yield op

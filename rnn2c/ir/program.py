@@ -26,6 +26,7 @@ from rnn2c.ir.ops import (
     Dot,
     Elem,
     Gather,
+    Loop,
     Op,
     Reduce,
     Segment,
@@ -33,12 +34,14 @@ from rnn2c.ir.ops import (
     Store,
     Table,
     Width,
+    without_loops,
 )
 from rnn2c.target import Target
 
 __all__ = [
-    "CTYPES", "Argument", "Buffer", "Call", "Const", "Dot", "Elem", "Gather", "Op", "Program",
-    "RawInput", "Reduce", "Role", "Segment", "Signal", "Stage", "Store", "Table", "Weight", "Width",
+    "CTYPES", "Argument", "Buffer", "Call", "Const", "Dot", "Elem", "Gather", "Loop", "Op",
+    "Program", "RawInput", "Reduce", "Role", "Segment", "Signal", "Stage", "Store", "Table",
+    "Weight", "Width", "without_loops",
 ]  # fmt: skip
 
 Role = Literal["input", "output", "state", "scratch", "local"]
@@ -64,7 +67,8 @@ class Buffer:
     Roles: `input` and `output` are the caller's arrays; `state` lives in the state struct and is
     saved; `scratch` lives there too but holds nothing between calls; `local` lives on the stack
     of finish.  A buffer with `twice` has two copies, the current one and the one being computed;
-    step swaps them when it is done.
+    step (for scratch: a Loop of finish) swaps them when it is done.  A buffer with `rows` holds
+    `size` elements for each time step, at most that many.
     """
 
     name: str
@@ -76,6 +80,12 @@ class Buffer:
     hi: int
     twice: bool = False
     rate: Rate = "step"
+    rows: int = 0
+
+    @property
+    def elements(self) -> int:
+        """How many there are of all rows, in one copy."""
+        return self.size * max(self.rows, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +148,11 @@ class RawInput:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A network for one target.  See the module's first lines."""
+    """A network for one target.  See the module's first lines.
+
+    max_steps: of a sequence, in a program that has to wait for its end, else 0; counter: the state
+    buffer that counts the steps there.
+    """
 
     name: str
     doc: str
@@ -154,6 +168,8 @@ class Program:
     outputs: tuple[Signal, ...]
     raw_input: RawInput | None = None
     notes: tuple[str, ...] = field(default=())
+    max_steps: int = 0
+    counter: str = ""
 
     @cached_property
     def buffer(self) -> Mapping[str, Buffer]:
@@ -171,8 +187,9 @@ class Program:
         """Buffers with one of these roles, in declared order."""
         return tuple(b for b in self.buffers if b.role in roles)
 
-    def operations(self) -> tuple[Op, ...]:
-        return (*self.init, *self.step, *self.finish)
+    def operations(self) -> tuple[Stage | Reduce, ...]:
+        """All stages and reductions, in the order they are emitted."""
+        return tuple(without_loops((*self.init, *self.step, *self.finish)))
 
     @property
     def is_float(self) -> bool:
@@ -182,9 +199,18 @@ class Program:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one step."""
+        return self._macs(self.step)
+
+    @property
+    def loop_macs(self) -> int:
+        """Multiply-accumulates that finish does for each step."""
+        loops = [op for op in self.finish if isinstance(op, Loop)]
+        return self._macs(tuple(op for loop in loops for op in loop.body))
+
+    def _macs(self, operations: tuple[Op, ...]) -> int:
         used = {
             i.weight
-            for op in self.step
+            for op in operations
             if isinstance(op, Stage)
             for i in op.body
             if isinstance(i, Dot)
@@ -204,15 +230,16 @@ class Program:
         def port(signal: Signal) -> Port:
             b = self.buffer[signal.buffer]
             tokens = b.hi + 1 if signal.kind == "token" else 0
-            return Port(b.name, CTYPES[b.type], b.size, signal.rate, tokens)
+            return Port(b.name, CTYPES[b.type], b.size, signal.rate, tokens, b.rows)
 
         return Interface(
             name=self.name,
             model_id=self.model_id,
             inputs=tuple(map(port, self.inputs)),
             outputs=tuple(map(port, self.outputs)),
-            saved=tuple(Port(b.name, CTYPES[b.type], b.size) for b in self.having("state")),
+            saved=tuple(Port(b.name, CTYPES[b.type], b.elements) for b in self.having("state")),
             stages=tuple(op.title for op in self.step),
+            max_steps=self.max_steps,
         )
 
     def run(self, inputs: Mapping[str, NDArray[np.floating]]) -> dict[str, FloatArray]:

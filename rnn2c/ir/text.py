@@ -23,6 +23,7 @@ from rnn2c.ir.program import (
     Dot,
     Elem,
     Gather,
+    Loop,
     Op,
     Program,
     Reduce,
@@ -200,7 +201,7 @@ def _signal(signal: Signal, way: str) -> str:
 
 
 def _buffer(b: Buffer) -> str:
-    twice = " twice" if b.twice else ""
+    twice = " twice" if b.twice else f" per step, at most {b.rows}" if b.rows else ""
     span = "" if b.type == "f32" else f", in [{b.lo}, {b.hi}]"
     return f"{b.name}: {b.type}[{b.size}]{twice}, {b.role}{span}: {prose(b.doc)}"
 
@@ -234,6 +235,11 @@ def _operation(op: Op) -> Iterator[str]:
             mark = "'" if op.new else ""
             yield op.title
             yield f"  {op.target}[0] = {op.function} of {op.source}{mark}[0 .. {op.size - 1}]"
+        case Loop():
+            which = f"the {op.steps} step" if op.steps != "all" else "all steps"
+            yield f"{op.title}: for {which}{' in reverse' if op.reverse else ''}"
+            yield from (f"  before: {line}" for o in op.start for line in _operation(o))
+            yield from (f"  {line}" for o in op.body for line in _operation(o))
 
 
 def _call(call: Call) -> str:
@@ -254,7 +260,8 @@ def _element(e: Elem) -> str:
     """buffer[offset + stride j]; a prime marks the copy being computed."""
     terms = {0: [], 1: ["j"]}.get(e.stride, [f"{e.stride} j"])
     terms += [str(e.offset)] if e.offset or not terms else []
-    return f"{e.buffer}{chr(39) if e.new else ''}[{' + '.join(terms)}]"
+    mark = "'" if e.new else " from the end" if e.mirror else ""
+    return f"{e.buffer}{mark}[{' + '.join(terms)}]"
 
 
 def _dot(dot: Dot) -> Iterator[str]:

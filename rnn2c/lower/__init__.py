@@ -9,11 +9,10 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from rnn2c.errors import UnsupportedError
-from rnn2c.ir import graph
+from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Model
 from rnn2c.ir.names import model_identifier, prose
 from rnn2c.ir.program import Program, RawInput, Signal
-from rnn2c.ir.window import whole_sequence
 from rnn2c.lower import float32
 from rnn2c.lower.affine import lower_affine
 from rnn2c.lower.arrange import lower_concat, lower_pick
@@ -26,14 +25,16 @@ from rnn2c.lower.gru import lower_gru
 from rnn2c.lower.head import lower_argmax, lower_softmax
 from rnn2c.lower.linear import lower_linear
 from rnn2c.lower.lstm import lower_lstm
+from rnn2c.lower.masks import lower_flip, lower_masked, lower_step_mask, lower_value_mask
 from rnn2c.lower.pointwise import lower_product, lower_sum
 from rnn2c.lower.raw import RawScale, lower_raw
 from rnn2c.lower.rnn import lower_rnn
 from rnn2c.lower.rounded import lower_rounded
-from rnn2c.lower.select import lower_last_step, show
+from rnn2c.lower.select import lower_selection, show
+from rnn2c.lower.steps import check_max_steps, step_bytes
 from rnn2c.target import Target
 
-__all__ = ["RawScale", "lower"]
+__all__ = ["RawScale", "check_max_steps", "lower", "step_bytes"]
 
 
 LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
@@ -44,7 +45,12 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Activation: lower_function,
     graph.Softmax: lower_softmax,
     graph.ArgMax: lower_argmax,
-    graph.LastStep: lower_last_step,
+    graph.LastStep: lower_selection,
+    window.FirstStep: lower_selection,
+    window.Flip: lower_flip,
+    window.Masked: lower_masked,
+    window.StepMask: lower_step_mask,
+    window.ValueMask: lower_value_mask,
     graph.Affine: lower_affine,
     graph.Rounded: lower_rounded,
     graph.Sum: lower_sum,
@@ -55,14 +61,25 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
 }
 
 
-MOVES = {kind: LOWERINGS[kind] for kind in (graph.ArgMax, graph.LastStep, graph.Concat, graph.Pick)}
-"""Layers that move values and compute nothing: one lowering for integers and floats."""
+MOVES = {
+    kind: LOWERINGS[kind]
+    for kind in (
+        *(graph.ArgMax, graph.LastStep, graph.Concat, graph.Pick),
+        *(window.FirstStep, window.Flip, window.Masked, window.StepMask, window.ValueMask),
+    )
+}
+"""Layers that move values and hardly compute: one lowering for integers and floats."""
 
 
-def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
-    """Raises UnsupportedError for a layer without a lowering."""
-    _refuse_window(model)
-    b = Builder(model, target)
+def lower(
+    model: Model, target: Target, raw: RawScale | None = None, max_steps: int | None = None
+) -> Program:
+    """max_steps: of a sequence, for a Model that waits for the end of it, and only for such a one.
+
+    Raises UnsupportedError for a layer without a lowering, Rnn2cError for an unfit max_steps.
+    """
+    check_max_steps(model, max_steps)
+    b = Builder(model, target, max_steps or 0)
     inputs = tuple(
         token_input(b, i)
         if i.tokens
@@ -74,7 +91,9 @@ def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
     for output in model.outputs:
         _declare_output(b, output.name, output.value)
     for layer in model.layers:
+        b.begin_layer(layer)
         _lowering(b, layer)(b, layer)
+    b.begin_layer(None)
     for output in model.outputs:
         if any(output.value == i.name for i in model.sources):
             show(b, output.value, output.name)
@@ -92,20 +111,14 @@ def lower(model: Model, target: Target, raw: RawScale | None = None) -> Program:
         consts=tuple(b.consts.values()),
         init=tuple(b.init),
         step=tuple(b.step),
-        finish=tuple(b.finish),
+        finish=b.all_of_finish(),
         inputs=inputs,
         outputs=tuple(b.outputs[o.name] for o in model.outputs),
         raw_input=raw_input,
         notes=b.numerics.notes,
+        max_steps=b.max_steps,
+        counter=b.counter,
     )
-
-
-def _refuse_window(model: Model) -> None:
-    for layer in model.layers:
-        if layer in whole_sequence(model) or (isinstance(layer, graph.Recurrent) and layer.mask):
-            raise UnsupportedError(
-                f"layer '{prose(layer.name)}': C code for reverse layers and masks is not there yet"
-            )
 
 
 def _lowering(b: Builder, layer: graph.Layer) -> Callable[[Builder, Any], None]:
@@ -121,14 +134,15 @@ def _lowering(b: Builder, layer: graph.Layer) -> Callable[[Builder, Any], None]:
 def _declare_output(b: Builder, name: str, value: str) -> None:
     rate, form = b.rates[value], b.format(value)
     doc = f"model output '{prose(name)}'"
-    buffer = b.buffer(name, form, b.sizes[value], "output", doc, rate=rate)
+    rows = b.max_steps if rate == "window" else 0
+    buffer = b.buffer(name, form, b.sizes[value], "output", doc, rate=rate, rows=rows)
     source = next((p for p in b.model.layers if p.name == value), None)
     kind: Literal["label", "value"] = "label" if _is_label(b, source) else "value"
     b.outputs[name] = Signal(name, buffer, rate, form, kind)
 
 
 def _is_label(b: Builder, layer: graph.Layer | None) -> bool:
-    if isinstance(layer, graph.LastStep):
+    if isinstance(layer, (graph.LastStep, window.FirstStep, window.Flip)):
         return _is_label(b, next((p for p in b.model.layers if p.name == layer.inputs[0]), None))
     return isinstance(layer, graph.ArgMax)
 
@@ -139,11 +153,12 @@ def _describe(model: Model) -> str:
     for layer in model.layers:
         kind = type(layer).__name__
         if isinstance(layer, graph.Recurrent):
-            parts.append(f"{kind.upper()} {layer.input_size} -> {layer.units}")
+            reverse = "reverse " if layer.direction == "reverse" else ""
+            parts.append(f"{reverse}{kind.upper()} {layer.input_size} -> {layer.units}")
         elif isinstance(layer, graph.Linear):
             parts.append(f"linear {layer.weight.shape[1]} -> {sizes[layer.name]}")
         elif isinstance(layer, graph.Embedding):
             parts.append(f"embedding of {layer.table.shape[0]} -> {sizes[layer.name]}")
-        elif not isinstance(layer, graph.LastStep):
+        elif not isinstance(layer, (graph.LastStep, window.FirstStep)):
             parts.append(kind.lower())
     return ", ".join(parts)

@@ -13,7 +13,8 @@ def declare_delay(b: Builder, delay: graph.Delay) -> None:
     """The state, zero at the start of a sequence."""
     doc = f"'{prose(delay.value)}' of the step before"
     slug = identifier(delay.name, "delay")
-    b.set_place(delay.name, b.state(f"{slug}_delayed", b.format(delay.name), delay.size, doc))
+    place = b.state(f"{slug}_delayed", b.format(delay.name), delay.size, doc)
+    b.source(delay.name, place, doc)
 
 
 def update_delays(b: Builder) -> None:

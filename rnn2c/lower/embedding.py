@@ -19,6 +19,11 @@ PACKINGS = {4: "dense4", 8: "dense8", 16: "dense16", 32: "dense_f32"}
 
 def token_input(b: Builder, i: graph.Input) -> Signal:
     """Declare an input of tokens; step checks its range before it changes anything."""
+    if i.name in b.schedule.kept:
+        raise UnsupportedError(
+            f"input '{prose(i.name)}': tokens cannot be kept for the end of the sequence; look them"
+            " up first, then flip or select"
+        )
     name, doc = b.names.take(i.name), comment(f"model input '{prose(i.name)}'")
     form = b.format(i.name)
     b.buffers[name] = Buffer(name, "u16", 1, "input", doc, form.lo, form.hi, rate=i.rate)

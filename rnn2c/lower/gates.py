@@ -154,7 +154,7 @@ def state_input(b: Builder, layer: graph.Recurrent, index: int) -> str | None:
 
 
 def load_state(b: Builder, layer: graph.Recurrent, index: int, what: str, place: Place) -> None:
-    """In init: copy an initial state, constant or given by the caller, into the state."""
+    """Copy an initial state, constant or given by the caller, into the state."""
     constant = layer.constant_states[index]
     if constant is not None:
         load_constant(b, layer, what, constant, b.format(layer.outputs[index]), place)
@@ -166,7 +166,7 @@ def load_state(b: Builder, layer: graph.Recurrent, index: int, what: str, place:
 def load_constant(
     b: Builder, layer: graph.Recurrent, what: str, values: FloatArray, form: Format, place: Place
 ) -> None:
-    """In init: copy constant numbers, in a format, into the state."""
+    """Copy constant numbers, in a format, into the state."""
     name = b.constant_state(f"{layer.name}_{what}0", form, values, f"initial {what}")
     _copy(b, layer, name, what, place)
 
@@ -174,4 +174,4 @@ def load_constant(
 def _copy(b: Builder, layer: graph.Recurrent, source: str, what: str, place: Place) -> None:
     size = b.buffers[place.buffer].size
     stores = (Store(Elem(place.buffer), "v"),)
-    b.init.append(b.copy_stage(b.title(layer, f"initial {what}"), Elem(source), size, stores))
+    b.begin(b.copy_stage(b.title(layer, f"initial {what}"), Elem(source), size, stores))

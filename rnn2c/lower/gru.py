@@ -58,7 +58,7 @@ def _load_state(b: Builder, layer: graph.Gru, h: Place, wide: Place | None) -> N
         factor = 128 if b.numerics.profile == "compact" else 256
         body.append(Call("v_wide", "times", (Elem(source), factor)))
         stores.append(Store(wide.elem(), "v_wide"))
-    b.init.append(Stage(b.title(layer, "initial h"), layer.units, tuple(body), tuple(stores)))
+    b.begin(Stage(b.title(layer, "initial h"), layer.units, tuple(body), tuple(stores)))
 
 
 def _reset_after(b: Builder, layer: graph.Gru, x: Place, h: Place, wide: Place | None) -> None:

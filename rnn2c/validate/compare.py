@@ -25,8 +25,9 @@ class SequenceResult:
     """One sequence of T steps: every array int64, or float64 for ports of type float.
 
     `codes` [T] are the return codes of step; `outputs` per-step outputs [T, n], rows whose code is
-    not 0 are zero; `saved` the state buffers after each step [T, n]; `finals` the per-sequence
-    outputs [n], zero unless `final_code`, what finish returned, is 0.  All by port name.
+    not 0 are zero; `saved` the state buffers after each step [T, n]; `finals` what finish writes
+    [n] (rows one after the other, those beyond the last step zero), all zero unless `final_code`,
+    what finish returned, is 0.  All by port name.
     """
 
     codes: IntArray
@@ -135,7 +136,7 @@ def _compare_finals(
     if expected.final_code != got.final_code:
         values = expected.final_code, got.final_code
         return Mismatch(index, None, "return code", None, *values)
-    for port in interface.at("sequence", interface.outputs):
+    for port in interface.final_outputs:
         pair = expected.finals[port.name][None], got.finals[port.name][None]
         found = _difference(index, port.name, *pair)
         if found is not None:

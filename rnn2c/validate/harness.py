@@ -60,7 +60,7 @@ def render(template: str, target: Target, interface: Interface, **context: Any) 
         step_inputs=interface.at("step", interface.inputs),
         step_outputs=interface.at("step", interface.outputs),
         sequence_inputs=interface.at("sequence", interface.inputs),
-        sequence_outputs=interface.at("sequence", interface.outputs),
+        final_outputs=interface.final_outputs,
         **{"raw": False, **context},
     )  # fmt: skip
 

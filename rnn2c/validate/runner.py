@@ -40,6 +40,7 @@ CHUNK_BYTES = 1 << 16
 CHECKS = {
     "n": "null pointers, foreign save images and tokens out of range are refused",
     "t": "the self-test passes",
+    "m": "a step too many is refused and leaves the state unchanged",
     "g": "init on a garbage-filled state equals init on a zeroed one",
     "f": "finish leaves the state unchanged",
     "s": "save and restore between any two steps change nothing",
@@ -120,7 +121,8 @@ def self_check(
             blob = pack_sequences(part, interface)
             elf = link_program(text, blob, objects, folder, target, out, build=build)
             output = run_elf(target, elf, seconds=seconds)
-            failures += _verdicts(output, done, len(part), selftest)
+            general = "n" + "t" * selftest + "m" * bool(interface.max_steps)
+            failures += _verdicts(output, done, len(part), general)
             done += len(part)
         return list(dict.fromkeys(failures))
 
@@ -167,15 +169,16 @@ def _chunk(sequences: Sequences, interface: Interface, target: Target) -> int:
     return max(1, min(longest, largest))
 
 
-def _verdicts(output: str, first: int, sequences: int, selftest: bool) -> list[CheckFailure]:
-    expected = ("nt" if selftest else "n") + "gfsir" * sequences
+def _verdicts(output: str, first: int, sequences: int, general: str) -> list[CheckFailure]:
+    """Failures of the checks named by letters: `general` ones, then five of each sequence."""
+    expected = general + "gfsir" * sequences
     lines = [line.split() for line in output.split("\n") if line]
     if "".join(line[1] for line in lines if len(line) == 3 and line[0] == "K") != expected:
         raise ToolError(f"the check program printed {output[:120]!r}: some verdict is missing")
     failures = []
     for index, (_, letter, code) in enumerate(lines):
-        general = len(expected) - 5 * sequences
-        sequence = None if index < general else first + (index - general) // 5
+        own = index - len(general)
+        sequence = None if own < 0 else first + own // 5
         if code != "0":
             failures.append(CheckFailure(sequence, CHECKS[letter]))
     return failures
@@ -214,7 +217,7 @@ def _expect(line: list[str], tag: str, buffers: int) -> list[str]:
 def _result(
     rows: list[list[str]], last: list[str], outputs: tuple[Port, ...], interface: Interface
 ) -> SequenceResult:
-    finals = interface.at("sequence", interface.outputs)
+    finals = interface.final_outputs
     codes = np.array([_code(row) for row in rows], np.int64)
     final_code = _code(_expect(last, "F", len(finals)))
     return SequenceResult(
@@ -239,7 +242,7 @@ def _wide(port: Port) -> type[np.float64] | type[np.int64]:
 def _numbers(port: Port, texts: list[str], codes: IntArray) -> NumberArray:
     """Hexadecimal rows as numbers [T, n]; rows whose return code is not 0 are zero."""
     data = np.frombuffer(bytes.fromhex("".join(texts)), dtype_of(port))
-    rows = data.reshape(len(texts), port.size).astype(_wide(port))
+    rows = data.reshape(len(texts), port.elements).astype(_wide(port))
     rows[codes != 0] = 0
     return rows
 

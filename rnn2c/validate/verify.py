@@ -127,8 +127,15 @@ def reference(program: Program, sequence: RawSequence) -> SequenceResult:
         codes=np.zeros(steps, np.int64),
         outputs=_stacked(outputs),
         saved=_stacked(states),
-        finals={name: array[0] for name, array in machine.finish().items()},
+        finals={name: _whole(program, name, a[0]) for name, a in machine.finish().items()},
     )
+
+
+def _whole(program: Program, name: str, array: NumberArray) -> NumberArray:
+    """What finish writes into a buffer as one vector: the missing rows are zero."""
+    whole = np.zeros(program.buffer[name].elements, array.dtype)
+    whole[: array.size] = array.reshape(-1)
+    return whole
 
 
 def _stacked(rows: Sequence[Mapping[str, NumberArray]]) -> dict[str, NumberArray]:
@@ -138,6 +145,13 @@ def _stacked(rows: Sequence[Mapping[str, NumberArray]]) -> dict[str, NumberArray
 def raw_sequences(program: Program, sequences: Sequences) -> list[dict[str, NumberArray]]:
     """Float sequences by model names -> raw integers by C argument names."""
     names = {s.name: s.buffer for s in program.inputs}
+    moving = {s.name for s in program.inputs if s.rate == "step"}
+    longest = max((len(s[n]) for s in sequences for n in moving & set(s)), default=0)
+    if 0 < program.max_steps < longest:
+        raise Rnn2cError(
+            f"a sequence has {longest} steps, the program was built for at most"
+            f" {program.max_steps}; give a larger --max-steps or shorter sequences"
+        )
     raw = [quantize_inputs(program, sequence) for sequence in sequences]
     return [{names[name]: array for name, array in sequence.items()} for sequence in raw]
 

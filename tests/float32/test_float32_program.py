@@ -75,7 +75,9 @@ def test_counts_become_an_input() -> None:
 
 
 def test_every_primitive_of_the_cells_and_heads_is_used() -> None:
-    """Those of the elementwise layers are each compared with their function in tests/pointwise."""
+    """Those of the elementwise layers are compared with their functions in tests/pointwise, those
+    of masks in tests/window.
+    """
     used = {"affine_f32"}
     for name in MODELS:
         for op in program(name).operations():
@@ -84,7 +86,7 @@ def test_every_primitive_of_the_cells_and_heads_is_used() -> None:
                 calls = [i.primitive for i in op.body if isinstance(i, Call)]
             used |= set(calls)
     elementwise = {f"{name}_f32" for name in FUNCTIONS if name not in ("relu", "sigmoid", "tanh")}
-    elementwise |= {"scale_f32", "subtract_f32", "steps_f32"}
+    elementwise |= {"scale_f32", "subtract_f32", "steps_f32", "hold_f32", "differs_f32"}
     assert used >= {p.__name__ for p in arith_f32.PRIMITIVES} - elementwise
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from core_models import cell, changed, linear
+from core_models import cell, changed, data, linear
 
+from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Input, Layer, Model, Output
+from rnn2c.ir.program import Program
+from rnn2c.pipeline import lower_model, prepare, quantize
+from rnn2c.quantization import QuantizeOptions
+from rnn2c.target import load_target
 
 
 def pair(
@@ -56,3 +61,15 @@ def stacked(kind: str, seed: int = 0, mask: bool = False) -> Model:
     )
     shown = (Output("y", "fc"), Output("y_last", "fc_last"), Output("ends", "ends"))
     return Model("net", (Input("x", 3),), layers, shown)
+
+
+def program_of(
+    m: Model, profile: str, max_steps: int | None, calibration: SequenceSet | None = None,
+    target: str = "host",
+) -> Program:  # fmt: skip
+    """The proven program: integers of that profile, or float32."""
+    ready = prepare(m)
+    if profile != "float32":
+        options = QuantizeOptions(profile=profile)  # type: ignore[arg-type]
+        ready = quantize(ready, calibration or data(m), options)
+    return lower_model(ready, load_target(target), None, max_steps)

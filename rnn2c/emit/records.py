@@ -1,0 +1,106 @@
+"""The records of strings that templates print: lines, dot products, stages, functions, loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnn2c.ir.program import Buffer
+
+
+@dataclass(frozen=True)
+class Line:
+    """`const ctype name = text;` with a comment."""
+
+    ctype: str
+    name: str
+    text: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One segment of a dot product: vector[k] for k < size, times the rows `sums`.
+
+    `final`: no weight of the stage follows it.
+    """
+
+    vector: str
+    ctype: str
+    size: int
+    sums: tuple[str, ...]
+    wide: bool
+    final: bool
+    doc: str
+
+
+@dataclass(frozen=True)
+class DotCode:
+    """A fused dot product; `read` reads an element of the bias."""
+
+    sums: tuple[str, ...]
+    width: str
+    ctype: str
+    weights: str
+    weight_ctype: str
+    packing: str
+    bias: str
+    bias_index: tuple[str, ...]
+    read: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class StageCode:
+    """One stage of a function, in the order of its instructions; `reads`: buffers it touches,
+    `given`: arguments of the function among them.
+    """
+
+    kind: str
+    title: str
+    index: int
+    units: int
+    dots: tuple[DotCode, ...]
+    lines: tuple[Line, ...]
+    stores: tuple[tuple[str, str], ...]
+    reads: tuple[str, ...]
+    given: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReduceCode:
+    """target[0] from source[0 .. size-1]."""
+
+    kind: str
+    title: str
+    index: int
+    function: str
+    source: str
+    target: str
+    ctype: str
+    size: int
+
+
+@dataclass(frozen=True)
+class FunctionCode:
+    """The stages of init, step, finish or a loop and the copies of double buffers they use.
+
+    loops: come before the stages; results: double buffers that loops leave to the stages.
+    """
+
+    stages: tuple[StageCode | ReduceCode, ...]
+    current: tuple[Buffer, ...]
+    new: tuple[Buffer, ...]
+    locals: tuple[Buffer, ...]
+    loops: tuple[LoopCode, ...] = ()
+    results: tuple[Buffer, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoopCode:
+    """`start` once, then `body` for the time steps t: all, in reverse or not, or one of them."""
+
+    title: str
+    reverse: bool
+    steps: str
+    start: FunctionCode
+    body: FunctionCode

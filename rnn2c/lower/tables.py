@@ -1,0 +1,15 @@
+"""The look-up tables that layers share: what makes each, its type, its comment."""
+
+from __future__ import annotations
+
+from rnn2c import lut
+
+TABLES = {
+    "sigmoid_table": (lut.sigmoid_words, "i32", "sigmoid, Q3.12 -> Q0.15: base << 16 | slope"),
+    "tanh_table": (lut.tanh_words, "i32", "tanh, Q3.12 -> Q0.15: base << 16 | slope"),
+    "sigmoid_u8_table": (lut.sigmoid_octets, "u8", "sigmoid by high byte, Q3.12 -> Q0.8"),
+    "tanh_q12_table": (lut.tanh_q12, "i16", "tanh by high byte, Q3.12 -> Q3.12"),
+    "tanh_q12_slope_table": (lut.tanh_q12_slope, "u8", "rise of tanh over 256 steps"),
+    "exp2_table": (lut.exp2_words, "i32", "2^-(k/256) in Q0.15: base << 16 | slope"),
+    "reciprocal_table": (lut.reciprocal_guesses, "i16", "first guesses of 2^29 / x"),
+}

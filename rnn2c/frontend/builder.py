@@ -6,7 +6,8 @@ unique and, at the end, works out the rate of every input from what its axes tur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +43,16 @@ MAX_FOLDED = 2**22
 class CellWeights:
     """Weights of one layer in our gate order; shapes as in ir.graph.Recurrent."""
 
-    w_ih: FloatArray
-    w_hh: FloatArray
+    w_ih: FloatArray | Tensor
+    w_hh: FloatArray | Tensor
     b_ih: FloatArray
     b_hh: FloatArray
+
+
+def _tensor(weight: FloatArray | Tensor) -> Tensor:
+    if isinstance(weight, Tensor):
+        return weight
+    return Tensor(np.array(weight, np.float64, order="C"))
 
 
 class Builder:
@@ -62,6 +69,8 @@ class Builder:
         self._taken: set[str] = set()
         self._weights = 0
         self._folded = 0
+        self._dynamic_bits = 0
+        self._dynamic: dict[str, int] = {}
 
     def input(self, name: str, axes: Sequence[Axis]) -> Value:
         """Declare a model input; its last axis holds the features."""
@@ -105,6 +114,15 @@ class Builder:
                 "folded in one model"
             )
 
+    @contextmanager
+    def dynamic_activations(self, bits: int) -> Iterator[None]:
+        """Layers added meanwhile round what they read to so many bits in the source, not here."""
+        self._dynamic_bits = bits
+        try:
+            yield
+        finally:
+            self._dynamic_bits = 0
+
     def add(self, layer: Layer) -> None:
         """Append a layer; raises UnsupportedError over the budget of weights."""
         # A small file may use one large matrix many times.
@@ -115,6 +133,8 @@ class Builder:
                 "a microcontroller must be smaller"
             )
         self._layers[layer.name] = layer
+        if self._dynamic_bits and isinstance(layer, (graph.Linear, graph.Recurrent)):
+            self._dynamic[layer.name] = self._dynamic_bits
         self._taken.update(layer.outputs)
 
     def vector(self, value: Value, where: str) -> str:
@@ -171,8 +191,8 @@ class Builder:
         common = {
             "name": self.unique(stem, cell.lower()),
             "inputs": tuple(inputs),
-            "w_ih": Tensor(weights.w_ih),
-            "w_hh": Tensor(weights.w_hh),
+            "w_ih": _tensor(weights.w_ih),
+            "w_hh": _tensor(weights.w_hh),
             "b_ih": weights.b_ih,
             "b_hh": weights.b_hh,
         }
@@ -208,20 +228,25 @@ class Builder:
         return name
 
     def linear(
-        self, stem: str, x: Value, weight: FloatArray, bias: FloatArray | None, where: str
+        self,
+        stem: str,
+        x: Value,
+        weight: FloatArray | Tensor,
+        bias: FloatArray | None,
+        where: str,
     ) -> Value:
         """weight [out, in], bias [out] or None for zero."""
-        if weight.ndim != 2 or weight.shape[1] != x.axes[-1].size:
+        if len(weight.shape) != 2 or weight.shape[1] != x.axes[-1].size:
             raise Rnn2cError(
                 f"{where}: the weight has shape {list(weight.shape)}, the input has "
                 f"{x.axes[-1].size if x.axes else 0} features"
             )
         rows = weight.shape[0]
         bias = np.zeros(rows) if bias is None else self._bias(bias, rows, where)
-        weight = np.array(weight, np.float64, order="C")
+        matrix = _tensor(weight)
         name = self.unique(stem, "linear")
         source = self.vector(x, where)
-        self.add(graph.Linear(name=name, inputs=(source,), weight=Tensor(weight), bias=bias))
+        self.add(graph.Linear(name=name, inputs=(source,), weight=matrix, bias=bias))
         return self._shown(x, name, rows)
 
     def _bias(self, bias: FloatArray, rows: int, where: str) -> FloatArray:
@@ -284,7 +309,8 @@ class Builder:
         check_model(model)
         kept = {name for layer in layers for name in layer.outputs}
         inner = tuple(p for p in self._inner if len(p.values) == 1 and p.values[0] in kept)
-        return Imported(model, tuple(self._inputs), tuple(shown), inner, self.axes)
+        dynamic = {n: bits for n, bits in self._dynamic.items() if n in kept}
+        return Imported(model, tuple(self._inputs), tuple(shown), inner, self.axes, dynamic)
 
     def _output(self, name: str, operand: Operand) -> Port:
         where = f"output {quoted(name)}"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend.child import SECONDS, ChildFailedError, ChildTimeoutError, run_child
 from rnn2c.frontend.imported import Imported, Port
+from rnn2c.frontend.quantization_error import quantization_allowed
 from rnn2c.frontend.rounding import TOLERANCE, rounding_allowed
 from rnn2c.frontend.values import Axes, quoted
 from rnn2c.ir import graph
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 STEPS = 6
 
 Arrays = dict[str, NDArray[Any]]
+Tolerance = float | Mapping[str, float]
+"""Relative: one for all values, or by value."""
 
 
 def check_onnx(found: OnnxImport) -> str:
@@ -48,11 +51,33 @@ def check_onnx(found: OnnxImport) -> str:
     if wrong:
         allowed = rounding_allowed(imported.model, _model_inputs(imported, feeds))
         worst, wrong = _compare(imported, imported.outputs, results, model_values, allowed)
+    moved: Tolerance = TOLERANCE
+    if wrong and _is_quantized(imported):
+        inputs = _model_inputs(imported, feeds)
+        moved = quantization_allowed(imported.model, imported.dynamic, inputs)
+        worst, wrong = _compare(imported, imported.outputs, results, model_values, moved)
     if wrong:
-        first = _first_wrong_layer(found, feeds, model_values)
+        first = _first_wrong_layer(found, feeds, model_values, moved)
         raise _difference(first or wrong, "onnxruntime", worst)
     version = importlib.metadata.version("onnxruntime")
-    return f"agrees with onnxruntime {version} to {worst:.0e}"
+    return f"agrees with onnxruntime {version} to {worst:.0e}{_dynamic_note(imported, moved)}"
+
+
+def _is_quantized(imported: Imported) -> bool:
+    layers = imported.model.layers
+    return bool(imported.dynamic) or any(isinstance(p, graph.Rounded) for p in layers)
+
+
+def _dynamic_note(imported: Imported, allowed: Tolerance) -> str:
+    """What is said of activations that the source rounds while it runs."""
+    if not imported.dynamic:
+        return ""
+    bits = max(imported.dynamic.values())
+    text = f"; it rounds activations to {bits} bits while it runs, which is not done here"
+    if isinstance(allowed, float):
+        return text
+    most = max(allowed[p] for port in imported.outputs for p in port.values)
+    return f"{text} and may move outputs by {most:.0e}"
 
 
 def check_module(found: ModuleImport) -> str:
@@ -147,7 +172,7 @@ def _compare(
     ports: Sequence[Port],
     results: Mapping[str, NDArray[Any]],
     values: Mapping[str, FloatArray],
-    tolerance: float = TOLERANCE,
+    tolerance: Tolerance = TOLERANCE,
 ) -> tuple[float, str]:
     """Largest relative difference, and the first value above the tolerance or ""."""
     worst = 0.0
@@ -157,7 +182,8 @@ def _compare(
         ):
             difference = _relative(imported.model, name, theirs, values)
             worst = max(worst, difference)
-            if not difference <= tolerance:
+            most = tolerance if isinstance(tolerance, float) else max(tolerance[name], TOLERANCE)
+            if not difference <= most:
                 return difference, name
     return worst, ""
 
@@ -178,7 +204,9 @@ def _relative(
     return difference if np.isfinite(difference) else float("inf")
 
 
-def _first_wrong_layer(found: OnnxImport, feeds: Arrays, values: Mapping[str, FloatArray]) -> str:
+def _first_wrong_layer(
+    found: OnnxImport, feeds: Arrays, values: Mapping[str, FloatArray], tolerance: Tolerance
+) -> str:
     """Run a copy of the file that shows every intermediate tensor."""
     import onnx
 
@@ -191,7 +219,7 @@ def _first_wrong_layer(found: OnnxImport, feeds: Arrays, values: Mapping[str, Fl
         if port.name not in known:
             copy.graph.output.append(onnx.ValueInfoProto(name=port.name))
     results = _run_child(copy.SerializeToString(), feeds, [p.name for p in inner])
-    return _compare(found.imported, inner, results, values)[1]
+    return _compare(found.imported, inner, results, values, tolerance)[1]
 
 
 def _run_child(model: bytes, feeds: Arrays, outputs: Sequence[str]) -> Arrays:

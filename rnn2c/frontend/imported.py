@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from rnn2c.frontend.values import Axes, Axis
 from rnn2c.ir.graph import Model
@@ -23,10 +24,14 @@ class Port:
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """A Model with what a cross-check needs: how source tensors relate to its values."""
+    """A Model with what a cross-check needs: how source tensors relate to its values.
+
+    dynamic: layers that round what they read in the source and not here, with the bits they use.
+    """
 
     model: Model
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     inner: tuple[Port, ...]
     axes: Axes
+    dynamic: Mapping[str, int] = field(default_factory=dict)

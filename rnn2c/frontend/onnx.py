@@ -15,18 +15,21 @@ import onnx
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import (
     onnx_compute,
+    onnx_dynamic,
     onnx_file,
     onnx_functions,
     onnx_layout,
     onnx_names,
     onnx_pointwise,
+    onnx_quantized,
     onnx_rnn,
 )
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.onnx_cut import cut, given_shapes
-from rnn2c.frontend.onnx_node import Node, Operator, described
-from rnn2c.frontend.onnx_quantized import refuse_quantized
+from rnn2c.frontend.onnx_integers import refuse_integer_output, through
+from rnn2c.frontend.onnx_node import Node, Operator, Result, described
+from rnn2c.frontend.onnx_quantity import Quantity, shown
 from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.unrolled import roll_up
 from rnn2c.frontend.values import Constant, Operand, Value, plain, quoted
@@ -34,11 +37,16 @@ from rnn2c.ir.graph import Model
 
 OPERATORS: dict[str, Operator] = {
     **onnx_compute.OPERATORS,
+    **onnx_dynamic.OPERATORS,
     **onnx_functions.OPERATORS,
     **onnx_layout.OPERATORS,
     **onnx_pointwise.OPERATORS,
+    **onnx_quantized.OPERATORS,
     **onnx_rnn.OPERATORS,
 }
+MICROSOFT: dict[str, Operator] = onnx_dynamic.MICROSOFT
+"""Operators of onnxruntime, domain com.microsoft."""
+
 MAX_NODES = 20_000
 
 
@@ -79,7 +87,7 @@ def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> Onnx
         proto = cut(proto, part)
     elif part.shapes:
         given_shapes(proto, part)
-    refuse_quantized(proto.graph)
+    onnx_quantized.check_scales(proto.graph)
     constants = onnx_file.constants(proto.graph)
     onnx_rnn.state_hidden_size(proto.graph, constants)
     nodes = roll_up(proto.graph.node, constants, {o.name for o in proto.graph.output})
@@ -89,8 +97,11 @@ def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> Onnx
         if info.name not in constants:
             _refuse_known(info.name, operands, "input")
             operands[info.name] = _input(builder, info)
+    quantities: dict[str, Quantity] = {}
     for proto_node in nodes:
-        _run(builder, proto_node, operands, constants, opset)
+        _run(builder, proto_node, operands, quantities, constants, opset)
+    for output in proto.graph.output:
+        refuse_integer_output(output.name, quantities.get(output.name))
     outputs = [(o.name, _defined(o.name, operands, "output")) for o in proto.graph.output]
     return OnnxImport(proto, builder.finish(outputs))
 
@@ -106,6 +117,7 @@ def _run(
     builder: Builder,
     proto: onnx.NodeProto,
     operands: dict[str, Operand],
+    quantities: dict[str, Quantity],
     constants: dict[str, Constant],
     opset: int,
 ) -> None:
@@ -121,9 +133,10 @@ def _run(
         input_names=names,
         outputs=tuple(proto.output),
         attributes={a.name: a for a in proto.attribute},
+        quantities=tuple(quantities.get(n) for n in names),
     )
     results = _call(operator, builder, node)
-    _store(builder, node, results, operands)
+    _store(builder, node, results, operands, quantities)
 
 
 def _shown_operator(proto: onnx.NodeProto) -> str:
@@ -132,7 +145,8 @@ def _shown_operator(proto: onnx.NodeProto) -> str:
 
 
 def _operator(proto: onnx.NodeProto, where: str) -> Operator:
-    operator = OPERATORS.get(proto.op_type) if proto.domain in ("", "ai.onnx") else None
+    known = {"": OPERATORS, "ai.onnx": OPERATORS, "com.microsoft": MICROSOFT}
+    operator = known.get(proto.domain, {}).get(proto.op_type)
     if operator is None:
         raise UnsupportedError(
             f"{where}: this operator is not supported; supported are {', '.join(sorted(OPERATORS))}"
@@ -150,9 +164,11 @@ def _operator(proto: onnx.NodeProto, where: str) -> Operator:
     return operator
 
 
-def _call(operator: Operator, builder: Builder, node: Node) -> Sequence[Operand]:
+def _call(operator: Operator, builder: Builder, node: Node) -> Sequence[Result]:
     """Run a handler; what numpy says about malformed constants becomes an error of the node."""
     try:
+        if any(node.quantities):
+            return through(operator, builder, node)
         return operator.handler(builder, node)
     except Rnn2cError as error:
         if node.where in str(error):
@@ -164,7 +180,11 @@ def _call(operator: Operator, builder: Builder, node: Node) -> Sequence[Operand]
 
 
 def _store(
-    builder: Builder, node: Node, results: Sequence[Operand], operands: dict[str, Operand]
+    builder: Builder,
+    node: Node,
+    results: Sequence[Result],
+    operands: dict[str, Operand],
+    quantities: dict[str, Quantity],
 ) -> None:
     used = [n for n in node.outputs[len(results) :] if n]
     if used:
@@ -172,8 +192,12 @@ def _store(
     for name, result in zip(node.outputs, results, strict=False):
         if name:
             _refuse_known(name, operands, node.where)
-            operands[name] = result
-            builder.trace(name, result)
+            if isinstance(result, Quantity):
+                quantities[name] = result
+                operands[name] = shown(result)
+            else:
+                operands[name] = result
+                builder.trace(name, result)
 
 
 def _refuse_known(name: str, operands: dict[str, Operand], where: str) -> None:

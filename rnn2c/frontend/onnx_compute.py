@@ -9,6 +9,7 @@ import numpy as np
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.onnx_node import Node, Operator
 from rnn2c.frontend.values import Operand
+from rnn2c.ir.graph import FloatArray, Tensor
 
 
 def matmul(builder: Builder, node: Node) -> Sequence[Operand]:
@@ -16,7 +17,9 @@ def matmul(builder: Builder, node: Node) -> Sequence[Operand]:
     weight = node.weights(1, "weight")
     if weight.ndim != 2:
         raise node.refuse(f"the weight has {weight.ndim} dimensions, expected 2")
-    return [builder.linear(node.stem, node.value(0), weight.T, None, node.where)]
+    given = node.given(1)
+    rows = given.moved(np.transpose).tensor(node.where) if given else weight.T
+    return [builder.linear(node.stem, node.value(0), rows, None, node.where)]
 
 
 def gemm(builder: Builder, node: Node) -> Sequence[Operand]:
@@ -26,12 +29,18 @@ def gemm(builder: Builder, node: Node) -> Sequence[Operand]:
     x, weight = node.value(0), node.weights(1, "weight").astype(np.float64)
     if weight.ndim != 2 or len(x.axes) != 2:
         raise node.refuse(f"multiplies {len(x.axes)} by {weight.ndim} dimensions; both must have 2")
-    weight = weight if node.integer("transB", 0) else weight.T
     bias = None
     if node.optional(2) is not None:
-        bias = node.weights(2, "bias").astype(np.float64) * node.real("beta", 1.0)
-    weight = weight * node.real("alpha", 1.0)
-    return [builder.linear(node.stem, x, weight, bias, node.where)]
+        bias = node.reals(2, "bias") * node.real("beta", 1.0)
+    alpha, straight = node.real("alpha", 1.0), bool(node.integer("transB", 0))
+    rows: FloatArray | Tensor = (weight if straight else weight.T) * alpha
+    given = node.given(1)
+    if given:
+        if alpha <= 0:
+            raise node.refuse(f"alpha={alpha:g} with integer weights; a positive one is supported")
+        given = given if straight else given.moved(np.transpose)
+        rows = given.scaled(alpha).tensor(node.where)
+    return [builder.linear(node.stem, x, rows, bias, node.where)]
 
 
 def softmax(builder: Builder, node: Node) -> Sequence[Operand]:

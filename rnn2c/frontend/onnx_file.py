@@ -31,7 +31,13 @@ TYPES: Mapping[int, tuple[str, type[np.generic]]] = {
     onnx.TensorProto.INT64: ("int64_data", np.int64),
     onnx.TensorProto.INT32: ("int32_data", np.int32),
     onnx.TensorProto.BOOL: ("int32_data", np.bool_),
+    onnx.TensorProto.INT8: ("int32_data", np.int8),
+    onnx.TensorProto.UINT8: ("int32_data", np.uint8),
+    onnx.TensorProto.INT16: ("int32_data", np.int16),
+    onnx.TensorProto.UINT16: ("int32_data", np.uint16),
 }
+HALVES = (onnx.TensorProto.INT4, onnx.TensorProto.UINT4)
+"""Types of which a byte holds two elements."""
 
 
 def read_model(path: Path) -> onnx.ModelProto:
@@ -98,19 +104,21 @@ def array(tensor: onnx.TensorProto, where: str) -> Constant:
             f"{where}: external data is not read; write one file:"
             " torch.onnx.export(..., external_data=False)"
         )
-    if tensor.data_type not in TYPES:
+    if tensor.data_type not in TYPES and tensor.data_type not in HALVES:
         kind = _type_name(tensor.data_type)
         raise UnsupportedError(f"{where}: element type {kind}; export it as float32")
-    field, dtype = TYPES[tensor.data_type]
+    field, dtype = TYPES.get(tensor.data_type, ("int32_data", np.uint8))
     dims = [int(d) for d in tensor.dims]
-    needed = math.prod(dims)
+    count = math.prod(dims)
+    needed = (count + 1) // 2 if tensor.data_type in HALVES else count
     width = np.dtype(dtype).itemsize
     held = len(tensor.raw_data) // width
     exact = len(tensor.raw_data) % width == 0
     if not tensor.HasField("raw_data"):
         held, exact = (len(getattr(tensor, field)) if field else 0), True
     if min(dims, default=0) < 0 or needed != held or not exact or tensor.HasField("segment"):
-        raise Rnn2cError(f"{where}: dimensions {dims} need {needed} elements, the file has {held}")
+        unit = "bytes" if tensor.data_type in HALVES else "elements"
+        raise Rnn2cError(f"{where}: dimensions {dims} need {needed} {unit}, the file has {held}")
     result: Constant = numpy_helper.to_array(tensor)
     _check_values(result, where)
     return result

@@ -7,7 +7,7 @@ refused, so nothing in a file is silently ignored.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,10 @@ import onnx
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.given import Given
+from rnn2c.frontend.onnx_quantity import Quantity
 from rnn2c.frontend.values import Constant, Operand, Value, quoted
+from rnn2c.ir.graph import FloatArray
 
 AttributeValue = int | float | str | Sequence[int] | Sequence[float] | Sequence[str] | Constant
 
@@ -39,7 +42,10 @@ def described(name: str, operator: str, outputs: Sequence[str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """`inputs` and `input_names` run in parallel; an absent optional input is None."""
+    """`inputs` and `input_names` run in parallel; an absent optional input is None.
+
+    quantities: of the inputs that hold integers in place of reals, else None.
+    """
 
     operator: str
     name: str
@@ -49,6 +55,7 @@ class Node:
     input_names: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, onnx.AttributeProto]
+    quantities: tuple[Quantity | None, ...] = ()
 
     @property
     def where(self) -> str:
@@ -121,6 +128,23 @@ class Node:
             raise self.refuse(f"{what} {name} has type {found.dtype}; export it as float32")
         return found
 
+    def reals(self, index: int, what: str) -> FloatArray:
+        """Like weights in float64, and exact where they are integers with a scale."""
+        given = self.given(index)
+        return given.real() if given else self.weights(index, what).astype(np.float64)
+
+    def quantity(self, index: int) -> Quantity | None:
+        return self.quantities[index] if index < len(self.quantities) else None
+
+    def given(self, index: int) -> Given | None:
+        """The integers of input `index`, if it is a constant that a quantized source gives."""
+        found = self.quantity(index)
+        return found if isinstance(found, Given) else None
+
+    def reading(self, first: Operand) -> Node:
+        """The same node with another first input."""
+        return replace(self, inputs=(first, *self.inputs[1:]), quantities=())
+
     def integers(self, index: int, attribute: str) -> list[int] | None:
         """A list of integers given as input `index` or, in old opsets, as an attribute."""
         found = self.optional(index)
@@ -132,13 +156,18 @@ class Node:
         return [int(i) for i in vector.reshape(-1)]
 
 
-Handler = Callable[[Builder, Node], Sequence[Operand]]
+Result = Operand | Quantity
+Handler = Callable[[Builder, Node], Sequence[Result]]
 
 
 @dataclass(frozen=True)
 class Operator:
-    """How one ONNX operator is imported: a function, and the attributes and inputs it reads."""
+    """How one ONNX operator is imported: a function, and the attributes and inputs it reads.
+
+    quantities: whether it knows what to do with inputs that hold integers in place of reals.
+    """
 
     handler: Handler
     attributes: tuple[str, ...] = ()
     inputs: int = 1
+    quantities: bool = False

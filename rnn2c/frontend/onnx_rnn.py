@@ -17,6 +17,7 @@ from rnn2c.frontend.gates import GATE_COUNT, Cell, from_onnx
 from rnn2c.frontend.onnx_node import Node, Operator
 from rnn2c.frontend.values import Constant, Operand, Value, quoted
 from rnn2c.ir import graph
+from rnn2c.ir.graph import FloatArray, Tensor
 
 COMMON = (
     "activations",
@@ -174,15 +175,26 @@ def _weights(node: Node, cell: Cell) -> CellWeights:
         raise _misshapen(node, 1, w, f"[1, {gates * units}, input size]", units)
     if r.shape != (1, gates * units, units):
         raise _misshapen(node, 2, r, f"[1, {gates * units}, {units}]", units)
-    bias = np.zeros((1, 2 * gates * units), np.float32)
+    bias: FloatArray = np.zeros((1, 2 * gates * units))
     if node.optional(3) is not None:
-        bias = node.weights(3, "bias B")
+        bias = node.reals(3, "bias B")
         if bias.shape != (1, 2 * gates * units):
             raise _misshapen(node, 3, bias, f"[1, {2 * gates * units}]", units)
     b_ih, b_hh = np.split(bias[0], 2)
     return CellWeights(
-        from_onnx(cell, w[0]), from_onnx(cell, r[0]), from_onnx(cell, b_ih), from_onnx(cell, b_hh)
+        _matrix(node, 1, cell, w),
+        _matrix(node, 2, cell, r),
+        from_onnx(cell, b_ih),
+        from_onnx(cell, b_hh),
     )
+
+
+def _matrix(node: Node, index: int, cell: Cell, weights: Constant) -> FloatArray | Tensor:
+    """W or R in our order: as integers where a quantized source gives them."""
+    given = node.given(index)
+    if given:
+        return given.moved(lambda array: from_onnx(cell, array[0])).tensor(node.where)
+    return from_onnx(cell, weights[0])
 
 
 def _misshapen(node: Node, index: int, got: Constant, wanted: str, units: int) -> Rnn2cError:

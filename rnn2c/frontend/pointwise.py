@@ -12,7 +12,7 @@ from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.values import Constant, Value, quoted
 from rnn2c.ir import graph
-from rnn2c.ir.graph import FloatArray
+from rnn2c.ir.graph import FloatArray, Format
 
 
 def vector(builder: Builder, x: Value, where: str) -> str:
@@ -62,6 +62,14 @@ def _per_feature(builder: Builder, x: Value, constant: Constant, where: str) -> 
     builder.fold(size, where)
     values = np.broadcast_to(np.asarray(constant, np.float64).reshape(-1), (size,))
     return np.array(values)
+
+
+def rounded(builder: Builder, stem: str, x: Value, form: Format, where: str) -> Value:
+    """x in whole steps of a format, limited to its range."""
+    name = builder.unique(stem, "rounded")
+    source = vector(builder, x, where)
+    builder.add(graph.Rounded(name=name, inputs=(source,), form=form))
+    return Value((name,), x.axes)
 
 
 def negated(builder: Builder, stem: str, x: Value, where: str) -> Value:

@@ -117,7 +117,7 @@ CASES: dict[str, tuple[Make, tuple[str, ...]]] = {
     "scale denormal": (lambda: quantized(1e-42, np.int8(0)), ("scale 's' is",)),
     "scale huge": (lambda: quantized(1e30, np.int8(0)), ("scale 's' is 1e+30",)),
     "zero point": (lambda: quantized(0.1, np.int16(3)), ("zero point 'z'", "wrong type")),
-    "quantized": (lambda: quantized(0.1, np.int8(3)), ("QuantizeLinear", "export the float32")),
+    "zero point of data": (lambda: quantized(0.1, np.float32(3)), ("zero point 'z'", "wrong type")),
     "If": (lambda: control_flow("If", 1), ("'flow' (If)", "not supported")),
     "Loop": (lambda: control_flow("Loop", 1), ("'flow' (Loop)", "not supported")),
     "nested Scan": (lambda: control_flow("Scan", 20), ("'flow' (Scan)", "not supported")),

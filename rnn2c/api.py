@@ -43,8 +43,8 @@ def load(
     state: Mapping[str, str] | None = None,
     shapes: Mapping[str, Sequence[int | str]] | None = None,
 ) -> Model:
-    """A float Model from an .onnx, .keras or .h5 file, or a torch.nn.Module (with an example input,
-    batch 1).
+    """A float Model from an .onnx, .pt2, .keras or .h5 file, or a torch.nn.Module (with an example
+    input, batch 1).
 
     from_, to: tensors of an ONNX graph between which the model lies.  state: input -> the output
     that it gets at the next step (ONNX, modules).  shapes: of inputs where a file leaves them open.

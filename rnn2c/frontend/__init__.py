@@ -12,9 +12,10 @@ from typing import Any
 
 from rnn2c.errors import Rnn2cError, UnsupportedError, one_line, quoted
 from rnn2c.frontend.part import WHOLE, Part, make_part, parse_part
-from rnn2c.frontend.pytorch_file import EXPORTED, PICKLES, load_weights, refuse_exported, zeros
+from rnn2c.frontend.pytorch_file import PICKLES, load_weights, zeros
 from rnn2c.ir.graph import Model
 
+EXPORTED = ".pt2"
 KERAS = (".keras", ".h5", ".hdf5")
 
 
@@ -27,8 +28,8 @@ def load(
     module: str | None = None,
     part: Part = WHOLE,
 ) -> Model:
-    """Import an .onnx, .keras or .h5 file (a path) or a torch.nn.Module (with an example input of
-    batch 1).
+    """Import an .onnx, .pt2, .keras or .h5 file (a path) or a torch.nn.Module (with an example
+    input of batch 1).
 
     A .pt file of weights needs module, FILE.py:FUNCTION, which is executed; see pytorch_file.
     part: of an ONNX graph, and what feeds back; of a module the latter only.
@@ -58,7 +59,7 @@ def _load_path(
 ) -> Model:
     if not isinstance(source, (str, os.PathLike)):
         raise Rnn2cError(
-            f"cannot load a {type(source).__name__}; give the path of an .onnx, .keras or "
+            f"cannot load a {type(source).__name__}; give the path of an .onnx, .pt2, .keras or "
             ".h5 file, or a module"
         )
     path = Path(source)
@@ -75,10 +76,12 @@ def _load_path(
 
         return load_keras(path, name)
     if path.suffix.lower() == EXPORTED:
-        refuse_exported(path)
+        from rnn2c.frontend.pt2 import load_pt2
+
+        return load_pt2(path, name, cross_check=cross_check)
     if path.suffix.lower() != ".onnx":
         raise UnsupportedError(
-            f"{quoted(path)}: not an .onnx, .keras or .h5 file; export the model to ONNX"
+            f"{quoted(path)}: not an .onnx, .pt2, .keras or .h5 file; export the model to ONNX"
         )
     from rnn2c.frontend.onnx import load_onnx
 

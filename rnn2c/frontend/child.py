@@ -4,6 +4,7 @@ memory, processor time and duration.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,13 +25,15 @@ class ChildFailedError(Rnn2cError):
     """The child failed; the text is the last line that it wrote about it."""
 
 
-def run_child(job: Literal["run", "shapes"], given: bytes) -> bytes:
+def run_child(job: Literal["onnxruntime", "torch", "shapes"], given: bytes) -> bytes:
     """What the job answers, see child_main; raises ChildTimeoutError or ChildFailedError."""
     # -P: the folder of the script must not shadow the onnx package.
     command = [sys.executable, "-P", str(SCRIPT), job, str(MEMORY_BYTES), str(SECONDS)]
+    # More threads would only reserve memory.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
-            command, input=given, capture_output=True, timeout=SECONDS, check=False
+            command, input=given, capture_output=True, timeout=SECONDS, env=environment, check=False
         )
     except subprocess.TimeoutExpired:
         raise ChildTimeoutError(f"no answer in {SECONDS} s") from None

@@ -1,16 +1,18 @@
-"""Child process of the ONNX front end: one job, under limits set before anything is imported.
+"""Child process of the front ends: one job, under limits set before anything is imported.
 
 Arguments: the job, bytes of memory, seconds of processor time.  Jobs, from standard input to
 standard output:
-    run     onnxruntime; an .npz with `model` (bytes), `names` (JSON: of the inputs, then of the
-            outputs), `feed0`, ...; answers an .npz with `out0`, ...
-    shapes  shape inference of onnx; a ModelProto; answers a GraphProto with the outputs' types
+    onnxruntime, torch  one run of a model; an .npz with `model` (bytes), `names` (JSON: of the
+                        inputs, then of the outputs), `feed0`, ...; answers an .npz with `out0`, ...
+    shapes              shape inference of onnx; a ModelProto; answers a GraphProto with the types
+                        of the outputs
 """
 
 import io
 import json
 import resource
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -19,31 +21,62 @@ def main() -> None:
     limit(resource.RLIMIT_AS, memory)
     limit(resource.RLIMIT_CPU, seconds)
     limit(resource.RLIMIT_FSIZE, 0)
-    job = {"run": run, "shapes": shapes}[sys.argv[1]]
-    sys.stdout.buffer.write(job(sys.stdin.buffer.read()))
+    given = sys.stdin.buffer.read()
+    sys.stdout.buffer.write(shapes(given) if sys.argv[1] == "shapes" else run(sys.argv[1], given))
 
 
-def run(given: bytes) -> bytes:
+def run(runtime: str, given: bytes) -> bytes:
     """One run of one model."""
     import numpy as np
-    import onnxruntime
 
     with np.load(io.BytesIO(given), allow_pickle=False) as data:
         arrays = {key: data[key] for key in data.files}
     feeds = [arrays[f"feed{k}"] for k in range(len(arrays) - 2)]
     names = json.loads(arrays["names"].tobytes())
+    inputs, wanted = dict(zip(names, feeds, strict=False)), names[len(feeds) :]
+    run_model = {"onnxruntime": run_onnx, "torch": run_torch}[runtime]
+    outputs = run_model(arrays["model"].tobytes(), inputs, wanted)
+    buffer = io.BytesIO()
+    np.savez(buffer, **{f"out{k}": array for k, array in enumerate(outputs)})
+    return buffer.getvalue()
+
+
+def run_onnx(model: bytes, inputs: dict[str, Any], wanted: list[str]) -> list[Any]:
+    """The outputs of a serialized ONNX model."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        arrays["model"].tobytes(), options, providers=["CPUExecutionProvider"]
-    )
-    outputs = session.run(names[len(feeds) :], dict(zip(names, feeds, strict=False)))
-    buffer = io.BytesIO()
-    np.savez(buffer, **{f"out{k}": array for k, array in enumerate(outputs)})
-    return buffer.getvalue()
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return list(session.run(wanted, inputs))
+
+
+def run_torch(model: bytes, inputs: dict[str, Any], wanted: list[str]) -> list[Any]:
+    """Named results of the calls in `model`, which is what pytorch_graph.encoded writes."""
+    import torch
+
+    torch.set_num_threads(1)
+    values: dict[str, Any] = {name: torch.from_numpy(array) for name, array in inputs.items()}
+
+    def decoded(given: Any) -> Any:
+        if isinstance(given, list):
+            return [decoded(item) for item in given]
+        if not isinstance(given, dict):
+            return given
+        return values.get(given["ref"]) if "ref" in given else getattr(torch, given["torch"])
+
+    with torch.no_grad():
+        for name, target, arguments in json.loads(model):
+            held = {key: decoded(value) for key, value in arguments.items()}
+            if target == "getitem":
+                values[name] = held["self"][held["index"]]
+                continue
+            _, operator, overload = target.split(".")
+            values[name] = getattr(getattr(torch.ops.aten, operator), overload)(**held)
+    return [values[name].numpy() for name in wanted]
 
 
 def shapes(given: bytes) -> bytes:

@@ -1,8 +1,9 @@
 """Compares an imported Model with the runtime it came from, on random input.
 
-An ONNX file is run by onnxruntime in a child process with limits on memory and time, on bytes
-serialized here (no external data, no paths); a module is run by torch in this process.  A
-difference is an error that names the first layer that differs, never a warning.
+A file is run by onnxruntime or torch in a child process with limits on memory and time, on bytes
+serialized here (no external data, no paths, nothing that was not imported); a module is run by
+torch in this process.  A difference is an error that names the first layer that differs, never a
+warning.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import importlib.util
 import io
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend.child import SECONDS, ChildFailedError, ChildTimeoutError, run_child
 from rnn2c.frontend.imported import Imported, Port
+from rnn2c.frontend.pytorch_graph import encoded
 from rnn2c.frontend.quantization_error import quantization_allowed
 from rnn2c.frontend.rounding import TOLERANCE, rounding_allowed
 from rnn2c.frontend.values import Axes, quoted
@@ -29,11 +31,13 @@ from rnn2c.ir.graph import FloatArray, Model
 
 if TYPE_CHECKING:
     from rnn2c.frontend.onnx import OnnxImport
+    from rnn2c.frontend.pt2 import Pt2Import
     from rnn2c.frontend.pytorch import ModuleImport
 
 STEPS = 6
 
 Arrays = dict[str, NDArray[Any]]
+Runtime = Literal["onnxruntime", "torch"]
 Tolerance = float | Mapping[str, float]
 """Relative: one for all values, or by value."""
 
@@ -45,7 +49,7 @@ def check_onnx(found: OnnxImport) -> str:
     imported = found.imported
     feeds = _random_feeds(imported)
     wanted = [p.name for p in imported.outputs]
-    results = _run_child(found.proto.SerializeToString(), feeds, wanted)
+    results = _run_child("onnxruntime", found.proto.SerializeToString(), feeds, wanted)
     model_values = _model_values(imported, feeds)
     worst, wrong = _compare(imported, imported.outputs, results, model_values)
     if wrong:
@@ -84,10 +88,27 @@ def check_module(found: ModuleImport) -> str:
     """The same for a torch module, in this process."""
     import torch
 
-    imported = found.imported
-    feeds = _random_feeds(imported)
+    feeds = _random_feeds(found.imported)
     tensors = {name: torch.from_numpy(array) for name, array in feeds.items()}
-    results = _run_torch(found, tensors)
+    return _agreement(found.imported, feeds, _run_torch(found, tensors), torch.__version__)
+
+
+def check_pt2(found: Pt2Import) -> str:
+    """The same for the program of a .pt2 file, in a child process."""
+    if importlib.util.find_spec("torch") is None:
+        return "not cross-checked: torch is not installed"
+    imported, graph = found.imported, found.graph
+    feeds = _random_feeds(imported)
+    shown = {port.name: port.name for port in imported.inner}
+    shown.update((name, returned.name) for name, returned in graph.results)
+    given: Arrays = {**graph.constants, **feeds}
+    held = _run_child("torch", encoded(graph), given, list(shown.values()))
+    results = {name: held[node] for name, node in shown.items()}
+    return _agreement(imported, feeds, results, importlib.metadata.version("torch"))
+
+
+def _agreement(imported: Imported, feeds: Arrays, results: Arrays, version: str) -> str:
+    """Compares every tensor that torch and the Model have; text or error as check_onnx."""
     model_values = _model_values(imported, feeds)
     inner = [p for p in imported.inner if p.name in results]
     ports = (*inner, *imported.outputs)
@@ -97,7 +118,7 @@ def check_module(found: ModuleImport) -> str:
         worst, wrong = _compare(imported, ports, results, model_values, allowed)
     if wrong:
         raise _difference(wrong, "torch", worst)
-    return f"agrees with torch {torch.__version__} to {worst:.0e}"
+    return f"agrees with torch {version} to {worst:.0e}"
 
 
 def _difference(layer: str, runtime: str, worst: float) -> Rnn2cError:
@@ -218,25 +239,25 @@ def _first_wrong_layer(
     for port in inner:
         if port.name not in known:
             copy.graph.output.append(onnx.ValueInfoProto(name=port.name))
-    results = _run_child(copy.SerializeToString(), feeds, [p.name for p in inner])
+    results = _run_child("onnxruntime", copy.SerializeToString(), feeds, [p.name for p in inner])
     return _compare(found.imported, inner, results, values, tolerance)[1]
 
 
-def _run_child(model: bytes, feeds: Arrays, outputs: Sequence[str]) -> Arrays:
-    """Run onnxruntime in a child process.  Raises Rnn2cError where it fails or takes too long."""
+def _run_child(runtime: Runtime, model: bytes, feeds: Arrays, outputs: Sequence[str]) -> Arrays:
+    """Run a model in a child process.  Raises Rnn2cError where it fails or takes too long."""
     buffer = io.BytesIO()
     arrays = {f"feed{k}": array for k, array in enumerate(feeds.values())}
     names = np.frombuffer(json.dumps([*feeds, *outputs]).encode(), np.uint8)
     np.savez(buffer, model=np.frombuffer(model, np.uint8), names=names, **arrays)  # type: ignore[arg-type]
     try:
-        answer = run_child("run", buffer.getvalue())
+        answer = run_child(runtime, buffer.getvalue())
     except ChildTimeoutError:
         raise Rnn2cError(
-            f"onnxruntime did not finish in {SECONDS} s; load with cross_check=False"
+            f"{runtime} did not finish in {SECONDS} s; load with cross_check=False"
         ) from None
     except ChildFailedError as error:
         raise Rnn2cError(
-            f"onnxruntime cannot run this model ({error}); export it again or load with "
+            f"{runtime} cannot run this model ({error}); export it again or load with "
             "cross_check=False"
         ) from None
     with np.load(io.BytesIO(answer), allow_pickle=False) as data:

@@ -9,7 +9,8 @@ import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.builder import Builder
-from rnn2c.frontend.keras_file import Json, KerasFile
+from rnn2c.frontend.json_text import Json
+from rnn2c.frontend.keras_file import KerasFile
 from rnn2c.frontend.keras_graph import LayerSpec
 from rnn2c.frontend.keras_settings import Settings
 from rnn2c.frontend.keras_weights import weights_of

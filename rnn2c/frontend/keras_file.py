@@ -16,25 +16,23 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import MissingToolError, Rnn2cError, UnsupportedError
 from rnn2c.frontend.files import read_bytes
+from rnn2c.frontend.json_text import Json, parse_json
 from rnn2c.frontend.values import quoted
 
 CHILD = Path(__file__).with_name("keras_child.py")
 MAX_FILE_BYTES = 128 * 2**20
 MAX_WEIGHTS = 2**24
-MAX_JSON_DEPTH = 40
 MEMORY_BYTES = 2**30
 SECONDS = 5
 REFUSED = 3
 ZIPPED = ".keras"
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,38 +93,3 @@ def _unpack(path: Path, data: bytes, zipped: bool) -> tuple[Json, list[NDArray[A
     with np.load(io.BytesIO(done.stdout), allow_pickle=False) as found:
         manifest: Json = json.loads(found["manifest"].tobytes())
         return manifest, [found[f"a{k}"] for k in range(len(manifest["paths"]))]
-
-
-def parse_json(text: str, path: Path) -> Json:
-    """The model's JSON, an object of bounded depth without repeated keys, NaN or infinity."""
-    try:
-        found = json.loads(text, object_pairs_hook=_unrepeated, parse_constant=_no_constant)
-    except RecursionError:
-        raise Rnn2cError(f"{quoted(path)}: the model's JSON is nested too deep") from None
-    except ValueError as error:
-        raise Rnn2cError(
-            f"{quoted(path)}: the model's JSON is damaged ({str(error)[:80]}); save it again"
-        ) from None
-    if not isinstance(found, dict):
-        raise Rnn2cError(f"{quoted(path)}: the model's JSON is no object; save the model again")
-    level: list[Any] = [found]
-    for _ in range(MAX_JSON_DEPTH):
-        level = [item for each in level for item in _inside(each)]
-    if level:
-        raise Rnn2cError(f"{quoted(path)}: the model's JSON is nested deeper than {MAX_JSON_DEPTH}")
-    return found
-
-
-def _inside(item: Any) -> list[Any]:
-    return list(item.values()) if isinstance(item, dict) else item if isinstance(item, list) else []
-
-
-def _unrepeated(pairs: list[tuple[str, Any]]) -> Json:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is repeated")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend.keras_file import Json
+from rnn2c.frontend.json_text import Json
 from rnn2c.frontend.values import quoted
 
 EVERYWHERE = frozenset(

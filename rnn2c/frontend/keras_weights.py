@@ -13,10 +13,9 @@ import numpy as np
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.keras_file import KerasFile
 from rnn2c.frontend.keras_graph import LayerSpec
-from rnn2c.frontend.values import quoted
+from rnn2c.frontend.values import MAX_WEIGHT, quoted
 from rnn2c.ir.graph import FloatArray
 
-MAX_WEIGHT = 1e30
 ROOTS = ("layers", "_layer_checkpoint_dependencies")
 
 

@@ -16,10 +16,9 @@ from onnx import numpy_helper
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.files import read_bytes
-from rnn2c.frontend.values import Axis, Constant, quoted
+from rnn2c.frontend.values import Axis, Constant, check_values, quoted
 
 MAX_FILE_BYTES = 256 * 2**20
-MAX_WEIGHT = 1e30
 MAX_STEPS = 2**16
 OPSETS = range(7, 27)
 
@@ -120,21 +119,8 @@ def array(tensor: onnx.TensorProto, where: str) -> Constant:
         unit = "bytes" if tensor.data_type in HALVES else "elements"
         raise Rnn2cError(f"{where}: dimensions {dims} need {needed} {unit}, the file has {held}")
     result: Constant = numpy_helper.to_array(tensor)
-    _check_values(result, where)
+    check_values(result, where)
     return result
-
-
-def _check_values(values: Constant, where: str) -> None:
-    if not np.issubdtype(values.dtype, np.floating):
-        return
-    with np.errstate(invalid="ignore"):  # a signalling NaN complains about the cast alone
-        good = np.abs(values.astype(np.float64)) <= MAX_WEIGHT
-    if not np.all(good):
-        index = tuple(int(k) for k in np.argwhere(~good)[0])
-        raise Rnn2cError(
-            f"{where}: element {list(index)} is {values[index]:g}; weights must be finite and at "
-            f"most {MAX_WEIGHT:g}"
-        )
 
 
 def input_dtype(info: onnx.ValueInfoProto) -> str:

@@ -147,7 +147,11 @@ def _call(builder: Builder, node: Node, results: Mapping[str, Result]) -> Result
         )
     arguments = {key: _resolve(value, results) for key, value in node.arguments.items()}
     call = Call(builder, where, node.path, arguments)
-    result = handler(call)
+    try:
+        result = handler(call)
+    except Exception as error:
+        error.add_note(where)  # a file may give arguments that no handler expects
+        raise
     left = call.unread()
     if left:
         raise UnsupportedError(f"{where}: argument {left[0]} is not supported")

@@ -54,7 +54,7 @@ def check_archive(path: Path) -> str:
         if not path.is_file():
             raise Rnn2cError(f"{where}: no such file, or not a regular one; give a .pt file")
         with zipfile.ZipFile(path) as archive:
-            sizes = _sizes(archive, where)
+            sizes = stored_members(archive, where, HOW_TO_SAVE)
             top = _pickle(archive, sizes, where)
     except Rnn2cError:
         raise
@@ -66,7 +66,8 @@ def check_archive(path: Path) -> str:
     return _check_entries(top, where)
 
 
-def _sizes(archive: zipfile.ZipFile, where: str) -> dict[str, int]:
+def stored_members(archive: zipfile.ZipFile, where: str, advice: str) -> dict[str, int]:
+    """Bytes of every member; raises Rnn2cError where one is compressed or two share a name."""
     members = archive.infolist()
     total = sum(member.file_size for member in members)
     if total > MAX_BYTES:
@@ -76,12 +77,12 @@ def _sizes(archive: zipfile.ZipFile, where: str) -> dict[str, int]:
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED:
             raise Rnn2cError(
-                f"{where}: member {quoted(member.filename)} is compressed, which torch.save never "
-                f"does (size {member.file_size} bytes unpacked); {HOW_TO_SAVE}"
+                f"{where}: member {quoted(member.filename)} is compressed to unpack to a size of "
+                f"{member.file_size} bytes; {advice}"
             )
     sizes = {member.filename: member.file_size for member in members}
     if len(sizes) != len(members):
-        raise Rnn2cError(f"{where}: two members have the same name; {HOW_TO_SAVE}")
+        raise Rnn2cError(f"{where}: two members have the same name; {advice}")
     return sizes
 
 

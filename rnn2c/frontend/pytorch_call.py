@@ -15,10 +15,11 @@ import numpy as np
 from rnn2c.errors import UnsupportedError
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.layout import position
-from rnn2c.frontend.values import Operand, Value
+from rnn2c.frontend.values import Axis, Operand, Value
 from rnn2c.ir.graph import FloatArray
 
-Result = Operand | Sequence[Operand] | None
+Result = Operand | Sequence[Operand] | Axis | int | None
+"""Of an operator; an Axis or a number is a size that the program computes with."""
 
 
 @dataclass(eq=False)

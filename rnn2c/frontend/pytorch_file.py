@@ -16,16 +16,7 @@ from rnn2c.frontend.pytorch_archive import check_archive
 from rnn2c.ir.graph import Model
 
 PICKLES = (".pt", ".pth", ".pkl", ".ckpt", ".bin")
-EXPORTED = ".pt2"
 USER_MODULE = "rnn2c_user_module"
-
-
-def refuse_exported(path: Path) -> None:
-    """Refuse a .pt2 archive: torch.export.load unpickles parts of it without weights_only."""
-    raise UnsupportedError(
-        f"{quoted(path)}: loading a .pt2 archive can execute what is pickled in it, so it is not "
-        "read; export the module to ONNX, or give its weights as .pt with --module file.py:factory"
-    )
 
 
 def load_weights(

@@ -6,6 +6,7 @@ read without torch (pt2_graph).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,21 @@ class Graph:
     constants: Mapping[str, Constant]
     nodes: tuple[Node, ...]
     results: tuple[tuple[str, Any], ...]
+
+
+def encoded(graph: Graph) -> bytes:
+    """The nodes as JSON, for torch in another process: [name, target, arguments] each."""
+    return json.dumps(
+        [[n.name, n.target, {k: _coded(v) for k, v in n.arguments.items()}] for n in graph.nodes]
+    ).encode()
+
+
+def _coded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_coded(v) for v in value]
+    if isinstance(value, Ref):
+        return {"ref": value.name}
+    return {"torch": value.removeprefix("torch.")} if isinstance(value, TorchName) else value
 
 
 def of_program(program: torch.export.ExportedProgram) -> Graph:

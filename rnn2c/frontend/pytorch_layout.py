@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend.layout import position
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
-from rnn2c.frontend.values import Constant, Operand, Value
+from rnn2c.frontend.values import Axis, Constant, Operand, Value
 
 
 def select(call: Call) -> Result:
@@ -138,7 +139,8 @@ def _reorder(call: Call, found: Operand, order: Sequence[int]) -> Operand:
 def reshape(call: Call) -> Result:
     """Axes of size 1 added or removed."""
     dims = call.get("shape") if "shape" in call.arguments else call.get("size")
-    return call.builder.layout.reshape(call.value(), [int(d) for d in dims], call.where)
+    sizes = [d if isinstance(d, Axis) else int(d) for d in dims]
+    return call.builder.layout.reshape(call.value(), sizes, call.where)
 
 
 def flatten(call: Call) -> Result:
@@ -155,10 +157,17 @@ def zeros(call: Call) -> Result:
     like = call.get("self")
     size = call.get("size")
     if size is None and isinstance(like, Value):
-        size = [a.size for a in like.axes]
+        size = like.axes
     elif size is None:
         size = like.shape
-    return np.zeros([int(s) for s in size])
+    return np.zeros(_shape(call, size))
+
+
+def _shape(call: Call, sizes: Sequence[int | Axis]) -> list[int]:
+    """The shape of a constant that is about to be made."""
+    shape = [call.builder.axes.extent(s, call.where) for s in sizes]
+    call.builder.fold(math.prod(shape), call.where)
+    return shape
 
 
 def cat(call: Call) -> Result:
@@ -186,14 +195,20 @@ def expand(call: Call) -> Result:
     call.skip("implicit")
     if isinstance(found, Value):
         same = len(size) == len(found.axes) and all(
-            s in (-1, a.size) for s, a in zip(size, found.axes, strict=True)
+            s is a or s in (-1, a.size) for s, a in zip(size, found.axes, strict=True)
         )
         if not same:
             raise call.refuse("repeats data along an axis; expand to the same shape only")
         return found
     if -1 in size:
         raise Rnn2cError(f"{call.where}: expands a constant to {list(size)}")
-    return np.broadcast_to(found, [int(s) for s in size])
+    return np.broadcast_to(found, _shape(call, size))
+
+
+def sym_size(call: Call) -> Result:
+    """The size of a dynamic dimension."""
+    axis = call.value().axes[call.axis("dim", len(call.value().axes))]
+    return axis if axis.size is None else axis.size
 
 
 OPERATORS: dict[str, Handler] = {
@@ -212,6 +227,7 @@ OPERATORS: dict[str, Handler] = {
     "split_with_sizes": split,
     "squeeze": squeeze,
     "stack": stack,
+    "sym_size": sym_size,
     "t": transpose,
     "transpose": transpose,
     "unsqueeze": unsqueeze,

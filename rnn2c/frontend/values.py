@@ -21,10 +21,11 @@ from rnn2c.errors import MAX_NAME, Rnn2cError, UnsupportedError, quoted
 Kind = Literal["time", "unit", "part", "feature"]
 Constant = NDArray[Any]
 
+MAX_WEIGHT = 1e30
 
 __all__ = [
-    "Axes", "Axis", "Constant", "Kind", "Operand", "Value", "as_items", "plain", "quoted",
-    "shape_vector",
+    "Axes", "Axis", "Constant", "Kind", "Operand", "Value", "as_items", "check_values", "plain",
+    "quoted", "shape_vector",
 ]  # fmt: skip
 
 
@@ -146,6 +147,20 @@ def shape_vector(items: Iterable[int | Axis]) -> Constant:
     vector = np.empty(len(values), object)
     vector[:] = values
     return vector
+
+
+def check_values(values: Constant, where: str) -> None:
+    """Raise Rnn2cError unless every float in a tensor of a file is finite and usable."""
+    if not np.issubdtype(values.dtype, np.floating):
+        return
+    with np.errstate(invalid="ignore"):  # a signalling NaN complains about the cast alone
+        good = np.abs(values.astype(np.float64)) <= MAX_WEIGHT
+    if not np.all(good):
+        index = tuple(int(k) for k in np.argwhere(~good)[0])
+        raise Rnn2cError(
+            f"{where}: element {list(index)} is {values[index]:g}; weights must be finite and at "
+            f"most {MAX_WEIGHT:g}"
+        )
 
 
 def plain(name: str) -> str:

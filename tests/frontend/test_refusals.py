@@ -191,7 +191,7 @@ def test_paths(tmp_path):
     os.mkfifo(tmp_path / "pipe.onnx")
     with pytest.raises(Rnn2cError, match="not a regular file"):
         load(tmp_path / "pipe.onnx")
-    with pytest.raises(Rnn2cError, match=r"not an \.onnx, \.keras or \.h5 file"):
+    with pytest.raises(Rnn2cError, match=r"not an \.onnx, \.pt2, \.keras or \.h5 file"):
         load(tmp_path / "model.txt")
     with pytest.raises(Rnn2cError, match="cannot load a int"):
         load(3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 import zipfile
@@ -126,14 +125,6 @@ def test_compressed_member_and_bomb(limited) -> None:
 def test_endless_pickle(limited) -> None:
     path = rewritten(saved(limited, Net().state_dict()), {"data.pkl": bytes(5 << 20)})
     assert "model.pt'" in limited.refused("inspect", path)
-
-
-def test_pt2_is_refused_unread(limited) -> None:
-    buffer = io.BytesIO()
-    torch.save({"w": Evil()}, buffer)
-    line = limited.refused("build", limited.model(buffer.getvalue(), "model.pt2"))
-    assert "can execute" in line
-    assert "export the module to ONNX" in line
 
 
 def test_weights_without_module_say_what_to_give(limited) -> None:

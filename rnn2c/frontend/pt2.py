@@ -1,0 +1,54 @@
+"""A .pt2 file (torch.export.save) becomes a Model; torch runs only to compare, in a child process.
+
+torch.export.load is never used: it unpickles parts of the file and evaluates its expressions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rnn2c.errors import Rnn2cError, quoted
+from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.imported import Imported
+from rnn2c.frontend.pt2_archive import read_pt2
+from rnn2c.frontend.pt2_graph import read_graph
+from rnn2c.frontend.pytorch import import_graph
+from rnn2c.frontend.pytorch_graph import Graph
+from rnn2c.frontend.values import plain
+from rnn2c.ir.graph import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Pt2Import:
+    """The program of a file (for the cross-check) and what it became."""
+
+    graph: Graph
+    imported: Imported
+
+
+def load_pt2(path: Path, name: str | None = None, *, cross_check: bool = True) -> Model:
+    """Import a .pt2 file; raises Rnn2cError naming the tensor, node or argument at fault."""
+    found = import_pt2(path, name)
+    if not cross_check:
+        return found.imported.model
+    from rnn2c.frontend.crosscheck import check_pt2
+
+    return replace(found.imported.model, cross_check=check_pt2(found))
+
+
+def import_pt2(path: Path, name: str | None = None) -> Pt2Import:
+    """Like load_pt2 without the cross-check; also returns the program."""
+    where = quoted(path)
+    graph = read_graph(read_pt2(path), where)
+    builder = Builder(name or plain(path.stem) or "model")
+    try:
+        return Pt2Import(graph, import_graph(builder, graph))
+    except Rnn2cError:
+        raise
+    except Exception as error:  # torch's types hold for modules, a file may say anything
+        node = next(iter(getattr(error, "__notes__", ())), "the program")
+        raise Rnn2cError(
+            f"{where}: {node}: its arguments do not fit the operator ({type(error).__name__}); "
+            "export the module again"
+        ) from None

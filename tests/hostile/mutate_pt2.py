@@ -1,0 +1,122 @@
+"""Seeded mutations of a valid .pt2 file: of its JSON, its tensors, its members and its bytes.
+
+`attempt(seed)` mutates the file, imports it and passes if that works or raises Rnn2cError.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mutate import NAMES, NUMBERS, VALUES, bytes_mutated
+from pt2_changes import PROGRAM, WEIGHTS, archived, members, net
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.frontend import load
+from rnn2c.frontend.pytorch import OPERATORS
+from rnn2c.ir.facts import model_facts
+from rnn2c.pipeline import prepare
+
+Random = np.random.Generator
+
+
+@cache
+def good() -> dict[str, bytes]:
+    return members(net())
+
+
+def one(items: Any, random: Random) -> Any:
+    return items[int(random.integers(len(items)))]
+
+
+def places(found: Any) -> Iterator[tuple[Any, Any]]:
+    """Every (container, key) in a JSON value, except in what the import does not read."""
+    pairs = found.items() if isinstance(found, dict) else enumerate(found)
+    for key, value in list(pairs):
+        if key not in ("metadata", "device", "requires_grad", "hint"):
+            yield found, key
+        if isinstance(value, (dict, list)):
+            yield from places(value)
+
+
+def other(value: Any, random: Random) -> Any:
+    """Something to stand in the place of a value: mostly of its own kind."""
+    kind = type(value) if random.integers(4) else one((bool, int, float, str, list), random)
+    if kind is bool:
+        return bool(random.integers(2))
+    if kind is int:
+        return one(NUMBERS, random)
+    if kind is float:
+        return one([v for v in VALUES if np.isfinite(v)] + ["Infinity", "NaN"], random)
+    if kind is str:
+        overloads = ("default", "Tensor", "int", "input", "dim")
+        target = f"torch.ops.aten.{one(sorted(OPERATORS), random)}".removesuffix(".input")
+        return one([*NAMES, "x", "getitem", "linear", f"{target}.{one(overloads, random)}"], random)
+    return one(([], {}, None, [value], {"as_int": 1}, [{"as_int": -1}]), random)
+
+
+def json_mutated(data: bytes, random: Random) -> bytes:
+    """Valid JSON that says something else."""
+    found = json.loads(data)
+    for _ in range(int(random.integers(1, 4))):
+        spots = list(places(found))
+        holder, key = one(spots, random)
+        match int(random.integers(6)):
+            case 0 if isinstance(holder, list):
+                del holder[key]
+            case 1 if isinstance(holder, list):
+                holder.insert(key, holder[key])
+            case 2:
+                source, at = one(spots, random)
+                holder[key] = json.loads(json.dumps(source[at]))
+            case _:
+                holder[key] = other(holder[key], random)
+    return json.dumps(found).encode()
+
+
+def mutated(random: Random) -> bytes:
+    held = dict(good())
+    match int(random.integers(10)):
+        case 0:
+            return bytes_mutated(archived(held), random)
+        case 1:
+            del held[one(list(held), random)]
+        case 2:
+            name = one([n for n in held if "weight_" in n or "json" in n], random)
+            held[name] = bytes_mutated(held[name], random)
+        case 3 | 4:
+            held[WEIGHTS] = json_mutated(held[WEIGHTS], random)
+        case _:
+            held[PROGRAM] = json_mutated(held[PROGRAM], random)
+    return archived(held)
+
+
+def attempt(seed: int, folder: Path) -> bool:
+    """Whether the mutated file of this seed was accepted; only Rnn2cError may come out."""
+    path = folder / "model.pt2"
+    path.write_bytes(mutated(np.random.default_rng(seed)))
+    try:
+        model_facts(prepare(load(path, cross_check=False)))
+    except Rnn2cError as error:
+        text = str(error)
+        assert text.isprintable(), f"seed {seed}: {text!r}"
+        assert len(text) < 1500, f"seed {seed}: {text!r}"
+        return False
+    return True
+
+
+def attempts(first: int, count: int) -> tuple[int, list[str]]:
+    """Accepted files, and one line for every seed that broke the promise."""
+    accepted, broken = 0, []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(first, first + count):
+            try:
+                accepted += attempt(seed, Path(folder))
+            except BaseException as error:
+                broken.append(f"seed {seed}: {type(error).__name__}: {error}"[:300])
+    return accepted, broken

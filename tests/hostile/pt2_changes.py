@@ -1,0 +1,68 @@
+"""Takes .pt2 files apart and puts changed ones together."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+
+PROGRAM = "models/model.json"
+WEIGHTS = "data/weights/model_weights_config.json"
+
+
+class Net(nn.Module):
+    """Two inputs features, three units, two results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(2, 3, batch_first=True)
+        self.head = nn.Linear(3, 2)
+        self.register_buffer("mean", torch.ones(2))
+
+    def forward(self, x):
+        y = self.rnn(x - self.mean)[0]
+        first, second = self.head(y[:, -1]).split(1, -1)
+        return {"a": torch.cat([second, first], -1).clamp(min=-1.0), "b": y}
+
+
+@cache
+def net() -> bytes:
+    """A good file."""
+    torch.manual_seed(0)
+    buffer = io.BytesIO()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        program = torch.export.export(Net().eval(), (torch.randn(1, 5, 2),))
+        torch.export.save(program, buffer)
+    return buffer.getvalue()
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    """By name inside the one folder of the archive."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name.split("/", 1)[1]: archive.read(name) for name in archive.namelist()}
+
+
+def archived(held: dict[str, bytes], folder: str = "model/", **options: int) -> bytes:
+    """The inverse of members."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", **options) as archive:  # type: ignore[arg-type]
+        for name, data in held.items():
+            archive.writestr(folder + name, data)
+    return buffer.getvalue()
+
+
+def node(program: Any, target: str) -> Any:
+    """The first call of torch.ops.aten.TARGET."""
+    every = program["graph_module"]["graph"]["nodes"]
+    return next(n for n in every if n["target"] == f"torch.ops.aten.{target}")
+
+
+def argument(program: Any, target: str, name: str) -> Any:
+    """The tagged union of one of its arguments."""
+    return next(i["arg"] for i in node(program, target)["inputs"] if i["name"] == name)

@@ -12,6 +12,7 @@ import io
 import json
 import resource
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -54,11 +55,10 @@ def run_onnx(model: bytes, inputs: dict[str, Any], wanted: list[str]) -> list[An
     return list(session.run(wanted, inputs))
 
 
-def run_torch(model: bytes, inputs: dict[str, Any], wanted: list[str]) -> list[Any]:
+def run_torch(model: bytes, inputs: dict[str, Any], wanted: Sequence[str]) -> list[Any]:
     """Named results of the calls in `model`, which is what pytorch_graph.encoded writes."""
     import torch
 
-    torch.set_num_threads(1)
     values: dict[str, Any] = {name: torch.from_numpy(array) for name, array in inputs.items()}
 
     def decoded(given: Any) -> Any:

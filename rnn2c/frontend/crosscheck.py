@@ -12,7 +12,8 @@ import importlib.metadata
 import importlib.util
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend.child import SECONDS, ChildFailedError, ChildTimeoutError, run_child
+from rnn2c.frontend.child_main import run_torch
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.pytorch_graph import encoded
 from rnn2c.frontend.quantization_error import quantization_allowed
@@ -31,8 +33,7 @@ from rnn2c.ir.graph import FloatArray, Model
 
 if TYPE_CHECKING:
     from rnn2c.frontend.onnx import OnnxImport
-    from rnn2c.frontend.pt2 import Pt2Import
-    from rnn2c.frontend.pytorch import ModuleImport
+    from rnn2c.frontend.pytorch_graph import ProgramImport
 
 STEPS = 6
 
@@ -84,33 +85,34 @@ def _dynamic_note(imported: Imported, allowed: Tolerance) -> str:
     return f"{text} and may move outputs by {most:.0e}"
 
 
-def check_module(found: ModuleImport) -> str:
+def check_module(found: ProgramImport) -> str:
     """The same for a torch module, in this process."""
-    import torch
 
-    feeds = _random_feeds(found.imported)
-    tensors = {name: torch.from_numpy(array) for name, array in feeds.items()}
-    return _agreement(found.imported, feeds, _run_torch(found, tensors), torch.__version__)
+    def run(model: bytes, feeds: Arrays, outputs: Sequence[str]) -> Arrays:
+        return dict(zip(outputs, run_torch(model, feeds, outputs), strict=True))
+
+    return _check_program(found, run)
 
 
-def check_pt2(found: Pt2Import) -> str:
+def check_pt2(found: ProgramImport) -> str:
     """The same for the program of a .pt2 file, in a child process."""
     if importlib.util.find_spec("torch") is None:
         return "not cross-checked: torch is not installed"
+    return _check_program(found, partial(_run_child, "torch"))
+
+
+def _check_program(
+    found: ProgramImport, run: Callable[[bytes, Arrays, Sequence[str]], Arrays]
+) -> str:
+    """Compares every tensor that the program and the Model have."""
     imported, graph = found.imported, found.graph
     feeds = _random_feeds(imported)
-    shown = {port.name: port.name for port in imported.inner}
-    shown.update((name, returned.name) for name, returned in graph.results)
-    given: Arrays = {**graph.constants, **feeds}
-    held = _run_child("torch", encoded(graph), given, list(shown.values()))
-    results = {name: held[node] for name, node in shown.items()}
-    return _agreement(imported, feeds, results, importlib.metadata.version("torch"))
-
-
-def _agreement(imported: Imported, feeds: Arrays, results: Arrays, version: str) -> str:
-    """Compares every tensor that torch and the Model have; text or error as check_onnx."""
+    nodes = {name: returned.name for name, returned in graph.results}
+    inner = [port for port in imported.inner if port.name not in nodes]
+    nodes.update((port.name, port.name) for port in inner)
+    held = run(encoded(graph), {**graph.constants, **feeds}, list(nodes.values()))
+    results = {name: held[node] for name, node in nodes.items()}
     model_values = _model_values(imported, feeds)
-    inner = [p for p in imported.inner if p.name in results]
     ports = (*inner, *imported.outputs)
     worst, wrong = _compare(imported, ports, results, model_values)
     if wrong:
@@ -118,7 +120,7 @@ def _agreement(imported: Imported, feeds: Arrays, results: Arrays, version: str)
         worst, wrong = _compare(imported, ports, results, model_values, allowed)
     if wrong:
         raise _difference(wrong, "torch", worst)
-    return f"agrees with torch {version} to {worst:.0e}"
+    return f"agrees with torch {importlib.metadata.version('torch')} to {worst:.0e}"
 
 
 def _difference(layer: str, runtime: str, worst: float) -> Rnn2cError:
@@ -262,27 +264,3 @@ def _run_child(runtime: Runtime, model: bytes, feeds: Arrays, outputs: Sequence[
         ) from None
     with np.load(io.BytesIO(answer), allow_pickle=False) as data:
         return {name: data[f"out{k}"] for k, name in enumerate(outputs)}
-
-
-def _run_torch(found: ModuleImport, tensors: Mapping[str, Any]) -> Arrays:
-    """Every tensor of the exported graph by node name, and the outputs by their own names."""
-    import torch
-
-    values: Arrays = {}
-
-    class Recorder(torch.fx.Interpreter):
-        def run_node(self, n: torch.fx.Node) -> Any:
-            result = super().run_node(n)
-            if isinstance(result, torch.Tensor):
-                values[n.name] = result.detach().cpu().numpy()
-            return result
-
-    names = iter(tensors.values())
-    arguments = [None if e is None else next(names) for e in found.example]
-    module = found.program.module()
-    with torch.no_grad():
-        Recorder(module).run(*arguments)
-        outputs = torch.utils._pytree.tree_leaves(module(*arguments))
-    for name, output in zip([p.name for p in found.imported.outputs], outputs, strict=True):
-        values[name] = output.detach().cpu().numpy()
-    return values

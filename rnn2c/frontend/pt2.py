@@ -5,26 +5,17 @@ torch.export.load is never used: it unpickles parts of the file and evaluates it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rnn2c.errors import Rnn2cError, quoted
 from rnn2c.frontend.builder import Builder
-from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.pt2_archive import read_pt2
 from rnn2c.frontend.pt2_graph import read_graph
 from rnn2c.frontend.pytorch import import_graph
-from rnn2c.frontend.pytorch_graph import Graph
+from rnn2c.frontend.pytorch_graph import ProgramImport
 from rnn2c.frontend.values import plain
 from rnn2c.ir.graph import Model
-
-
-@dataclass(frozen=True, eq=False)
-class Pt2Import:
-    """The program of a file (for the cross-check) and what it became."""
-
-    graph: Graph
-    imported: Imported
 
 
 def load_pt2(path: Path, name: str | None = None, *, cross_check: bool = True) -> Model:
@@ -37,13 +28,13 @@ def load_pt2(path: Path, name: str | None = None, *, cross_check: bool = True) -
     return replace(found.imported.model, cross_check=check_pt2(found))
 
 
-def import_pt2(path: Path, name: str | None = None) -> Pt2Import:
+def import_pt2(path: Path, name: str | None = None) -> ProgramImport:
     """Like load_pt2 without the cross-check; also returns the program."""
     where = quoted(path)
     graph = read_graph(read_pt2(path), where)
     builder = Builder(name or plain(path.stem) or "model")
     try:
-        return Pt2Import(graph, import_graph(builder, graph))
+        return ProgramImport(graph, import_graph(builder, graph))
     except Rnn2cError:
         raise
     except Exception as error:  # torch's types hold for modules, a file may say anything

@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +26,9 @@ from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.embedding import TOKEN_TYPES
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
-from rnn2c.frontend.pytorch_graph import Graph, Node, Ref, Source, of_program
+from rnn2c.frontend.pytorch_graph import Graph, Node, ProgramImport, Ref, Source, of_program
 from rnn2c.frontend.values import Axis, Operand, Value, plain, quoted
 from rnn2c.ir.graph import Model
-
-if TYPE_CHECKING:
-    import torch
 
 # Keyed by "NAME.OVERLOAD" or, for all overloads alike, by "NAME".
 OPERATORS: dict[str, Handler] = {
@@ -41,15 +38,6 @@ OPERATORS: dict[str, Handler] = {
     **pytorch_pointwise.OPERATORS,
     **pytorch_rnn.OPERATORS,
 }
-
-
-@dataclass(frozen=True, eq=False)
-class ModuleImport:
-    """An exported module (for the cross-check) and what it became."""
-
-    program: torch.export.ExportedProgram
-    imported: Imported
-    example: tuple[Any, ...]
 
 
 def load_module(
@@ -62,9 +50,10 @@ def load_module(
 ) -> Model:
     """Import a torch.nn.Module.
 
-    example_input: a tensor or array, or a tuple of them for several arguments, with batch 1; only
-    shapes matter.  Inputs are named after the arguments of forward; outputs `y`, or `y0`, `y1`, ...
-    or the keys of a returned dictionary.  Raises Rnn2cError naming the operator at fault.
+    example_input: a tensor or array, a tuple of arguments, or a dictionary of keyword arguments,
+    each a tensor of batch 1 or what torch.export takes (tuples of them, None, numbers); of tensors
+    only shapes matter.  Inputs are named after the arguments of forward; outputs `y`, or `y0`,
+    `y1`, ... or the keys of a returned dictionary.  Raises Rnn2cError naming the operator at fault.
     """
     found = import_module(module, example_input, name)
     if not cross_check:
@@ -74,30 +63,36 @@ def load_module(
     return replace(found.imported.model, cross_check=check_module(found))
 
 
-def import_module(module: Any, example_input: Any, name: str | None = None) -> ModuleImport:
+def import_module(module: Any, example_input: Any, name: str | None = None) -> ProgramImport:
     """Like load_module without the cross-check; also returns the exported program."""
     import torch
 
     if example_input is None:
         raise Rnn2cError("a torch module needs example_input: a tensor [1, T, features]")
-    example = example_input if isinstance(example_input, tuple) else (example_input,)
-    tensors = tuple(None if e is None else _example(torch.as_tensor(e)) for e in example)
+    example = torch.utils._pytree.tree_map(_example, example_input)
+    keywords = example if isinstance(example, dict) else {}
+    arguments = example if isinstance(example, tuple) else () if keywords else (example,)
     kept = copy.deepcopy(module).eval()
     try:
         with torch.no_grad(), warnings.catch_warnings():
             # nn.RNN keeps views of its weights; export warns about them and drops them.
             warnings.simplefilter("ignore", UserWarning)
-            program = torch.export.export(kept, tensors)
+            program = torch.export.export(kept, arguments, keywords)
     except Exception as error:  # torch.export raises many kinds, all about the user's module
         text = str(error).strip().splitlines() or [type(error).__name__]
         raise Rnn2cError(f"torch.export cannot record this module: {text[0][:200]}") from None
     builder = Builder(name or plain(type(module).__name__).lower() or "model")
-    imported = import_graph(builder, of_program(program))
-    return ModuleImport(program, imported, tensors)
+    graph = of_program(program)
+    return ProgramImport(graph, import_graph(builder, graph))
 
 
-def _example(tensor: torch.Tensor) -> torch.Tensor:
-    """An example of numbers as float32, of tokens as it is."""
+def _example(given: Any) -> Any:
+    """An example of numbers as float32, of tokens as it is; anything that is no tensor too."""
+    import torch
+
+    if not isinstance(given, (np.ndarray, torch.Tensor)):
+        return given
+    tensor = torch.as_tensor(given)
     return tensor.float() if tensor.is_floating_point() else tensor
 
 

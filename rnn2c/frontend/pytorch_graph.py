@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.values import Constant
 
 if TYPE_CHECKING:
@@ -59,6 +60,14 @@ class Graph:
     constants: Mapping[str, Constant]
     nodes: tuple[Node, ...]
     results: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ProgramImport:
+    """An exported program (for the cross-check) and what it became."""
+
+    graph: Graph
+    imported: Imported
 
 
 def encoded(graph: Graph) -> bytes:
@@ -141,8 +150,12 @@ def _arguments(node: torch.fx.Node) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    import torch
+
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
-    if hasattr(value, "op") and hasattr(value, "name"):
+    if isinstance(value, torch.fx.Node):
         return Ref(value.name)
-    return value
+    if isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
+        return TorchName(value)
+    return str(value) if isinstance(value, torch.device) else value

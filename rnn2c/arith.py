@@ -6,8 +6,9 @@ intervals (`ranges.py`).  A function is a straight line of single assignments an
 
 The annotation of a statement is the width at which the whole statement is computed: its operands
 are converted to it first, and `ranges.py` proves that no intermediate result leaves it.  So a
-16-bit and a 32-bit `int` agree.  Allowed: + - * >> << & ^, integer literals, names, table look-up,
-minimum, maximum, and calls of other primitives.  A left shift has a literal 1 on its left.
+16-bit and a 32-bit `int` agree.  Allowed: + - * >> << & ^, // of what is proven not to be negative,
+integer literals, names, table look-up, minimum, maximum, and calls of other primitives.  A left
+shift has a literal 1 on its left.
 
 Notation: Qm.n is a signed number with n fraction bits; gates of profile `accurate` are Q0.15 in
 [0, 32767], of profile `compact` unsigned Q0.8 in [0, 255].
@@ -221,6 +222,11 @@ def largest(a: i32, b: i32) -> i32:
     return maximum(a, b)
 
 
+def smallest(a: i32, b: i32) -> i32:
+    """The smaller of two."""
+    return minimum(a, b)
+
+
 def subtract(a: i32, b: i32) -> i32:
     """a - b, exact."""
     return a - b
@@ -241,6 +247,12 @@ def excess_bit(total: i32) -> u8:
 def shift_down(x: i32, shift: u8) -> i32:
     """x / 2^shift, rounded down."""
     return x >> shift
+
+
+def divide(total: i32, count: u16) -> i32:
+    """total / count to the nearest, ties up; total >= 0, a count of 0 counts as 1."""
+    least: i32 = maximum(count, 1)
+    return (total + (least >> 1)) // least
 
 
 def reciprocal(x: i32, guesses: shorts) -> i32:
@@ -296,10 +308,12 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     affine,
     exp2_down,
     largest,
+    smallest,
     subtract,
     at_least,
     excess_bit,
     shift_down,
+    divide,
     reciprocal,
     share,
     nibble,

@@ -106,6 +106,11 @@ def largest_f32(a: f32, b: f32) -> f32:
     return maximum(a, b)
 
 
+def smallest_f32(a: f32, b: f32) -> f32:
+    """The smaller of two."""
+    return minimum(a, b)
+
+
 def exp_below_f32(x: f32, top: f32) -> f32:
     """e^(x - top) for x <= top; a difference beyond -80 counts as -80: no number is denormal."""
     distance: f32 = x - top
@@ -267,6 +272,7 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     reset_f32,
     blend_f32,
     largest_f32,
+    smallest_f32,
     exp_below_f32,
     share_f32,
     affine_f32,

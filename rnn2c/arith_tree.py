@@ -39,6 +39,7 @@ OPERATORS: dict[type[ast.operator], str] = {
     ast.BitAnd: "&",
     ast.BitXor: "^",
     ast.Div: "/",
+    ast.FloorDiv: "//",
 }
 REAL_OPERATORS = frozenset("+-*/")
 LIBRARY = {"exp": "expf", "log": "logf", "tanh": "tanhf"}

@@ -67,7 +67,8 @@ def budget(program: Program) -> Budget:
     members = program.having("state", "scratch")
     scratch = sum(buffer_bytes(b) for b in program.having("scratch"))
     locals_ = sum(buffer_bytes(b) for b in program.having("local"))
-    struct = struct_bytes(members, program.target.alignment)
+    copies = len({program.clock_of.get(b.name) for b in members if b.twice})
+    struct = struct_bytes(members, copies, program.target.alignment)
     estimate = program.target.estimate
     calls = sum(len(op.body) if isinstance(op, Stage) else 2 for op in program.operations())
     sums = sum(
@@ -93,9 +94,9 @@ def budget(program: Program) -> Budget:
     )
 
 
-def struct_bytes(members: tuple[Buffer, ...], alignment: int) -> int:
-    """sizeof the state struct: members widest first, one byte for the index, padding at the end."""
-    total = sum(buffer_bytes(b) for b in members) + (1 if any(b.twice for b in members) else 0)
+def struct_bytes(members: tuple[Buffer, ...], indices: int, alignment: int) -> int:
+    """sizeof the state struct: members widest first, a byte for every index, padding at the end."""
+    total = sum(buffer_bytes(b) for b in members) + indices
     align = min(alignment, max((BYTES[CTYPES[b.type]] for b in members), default=1))
     return max(1, -(-total // align) * align)
 

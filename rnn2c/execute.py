@@ -1,8 +1,9 @@
 """Run whole sequences through the reference interpreter, by the model's own names.
 
 Shapes: [T, n] per step and [n] per sequence, or with a batch dimension in front; floats are
-quantized on the way in and dequantized on the way out by the formats of the Program.  A program in
-float32 takes and gives floats as they are; run_integer refuses it.
+quantized on the way in and dequantized on the way out by the formats of the Program.  Of outputs
+that come at some steps only, T counts these.  A program in float32 takes and gives floats as they
+are; run_integer refuses it.
 """
 
 from __future__ import annotations
@@ -44,14 +45,23 @@ def _run_arrays(program: Program, inputs: Mapping[str, NumberArray]) -> dict[str
     moving = [s for s in program.inputs if s.rate == "step"]
     for t in range(steps):
         out = machine.step({s.buffer: arrays[s.name][:, t] for s in moving})
-        for name, array in out.items():
+        for name, array in (out or {}).items():
             per_step[name].append(array)
     final = machine.finish()
     results = {
-        s.name: np.stack(per_step[s.buffer], axis=1) if s.rate == "step" else final[s.buffer]
+        s.name: _rows(program.buffer[s.buffer], per_step[s.buffer], batch)
+        if s.rate == "step"
+        else final[s.buffer]
         for s in program.outputs
     }
     return {name: array[0] for name, array in results.items()} if plain else results
+
+
+def _rows(buffer: Buffer, rows: list[NumberArray], batch: int) -> NumberArray:
+    """[N, K, n] of the K steps that had an output."""
+    if not rows:
+        return np.zeros((batch, 0, buffer.size), dtype_of(buffer.type))
+    return np.stack(rows, axis=1)
 
 
 def run(program: Program, inputs: Mapping[str, NDArray[np.floating]]) -> dict[str, FloatArray]:

@@ -14,10 +14,13 @@ import numpy as np
 from rnn2c.arith_tree import LIMITS, REAL, primitive, tree
 from rnn2c.errors import Rnn2cError
 from rnn2c.ir.graph import IntArray, NumberArray
+from rnn2c.ir.ops import flat
 from rnn2c.ir.program import (
+    Advance,
     Argument,
     Buffer,
     Call,
+    Clock,
     Dot,
     Elem,
     Gather,
@@ -25,8 +28,10 @@ from rnn2c.ir.program import (
     Op,
     Program,
     Reduce,
+    Row,
     Stage,
     Table,
+    When,
 )
 
 EXACT_FLOAT = 2**53
@@ -60,11 +65,14 @@ class Interpreter:
         own = _not_inputs(self.program)
         self._run(tuple(op for op in self.program.init if _reads(op) <= present | own))
 
-    def step(self, inputs: Mapping[str, NumberArray]) -> dict[str, NumberArray]:
+    def step(self, inputs: Mapping[str, NumberArray]) -> dict[str, NumberArray] | None:
         """One time step; inputs [N, n] by buffer name; returns the per-step outputs.
 
-        Raises Rnn2cError for a step beyond max_steps.
+        None if this step has none; Rnn2cError for one step too many.
         """
+        for name, limit in self.program.step_until:
+            if self._number(name) >= limit:
+                raise Rnn2cError(f"a sequence has at most {limit} steps in this program")
         self.row = self.count
         if self.program.max_steps and self.row >= self.program.max_steps:
             raise Rnn2cError(
@@ -73,11 +81,15 @@ class Interpreter:
             )
         for name, array in inputs.items():
             self.memory[name] = self._checked(self.program.buffer[name], array)
+        clock = self.program.output_clock
+        is_due = clock is None or self._is_due(clock)
         self._run(self.program.step)
         self._swap("state")
+        for clock in self.program.clocks:
+            self._tick(clock)
         if self.program.counter:
             self.memory[self.program.counter] += 1
-        return self._outputs("step")
+        return self._outputs("step") if is_due else None
 
     @property
     def count(self) -> int:
@@ -85,10 +97,17 @@ class Interpreter:
         counter = self.program.counter
         return int(self.memory[counter][0, 0]) if counter else 0
 
+    @property
+    def is_early(self) -> bool:
+        """Whether there is nothing to finish yet."""
+        return any(self._number(name) <= least for name, least in self.program.finish_after)
+
     def finish(self) -> dict[str, NumberArray]:
         """The per-sequence outputs, and [N, steps, n] what waited for the end of the sequence; the
-        state stays as it is.
+        state stays as it is.  Rnn2cError if there are no outputs yet.
         """
+        if self.is_early:
+            raise Rnn2cError("the sequence ends before the first output; give more steps")
         self._run(self.program.finish)
         rows = self._outputs("window")
         return {name: a[:, : self.count] for name, a in rows.items()} | self._outputs("sequence")
@@ -112,8 +131,24 @@ class Interpreter:
     def _swap(self, role: str, names: Iterable[str] | None = None) -> None:
         """The copies of double buffers with this role; names: of these alone."""
         for name in self.fresh if names is None else names:
-            if self.program.buffer[name].role == role:
+            clock = self.program.clock_of.get(name)
+            is_due = clock is None or self._is_due(clock)
+            if self.program.buffer[name].role == role and is_due:
                 self.memory[name], self.fresh[name] = self.fresh[name], self.memory[name]
+
+    def _number(self, counter: str) -> int:
+        """A counter in the state; the sequences of a batch are all at the same step."""
+        values = self.memory[counter][:, 0]
+        assert np.all(values == values[0])
+        return int(values[0])
+
+    def _is_due(self, clock: Clock) -> bool:
+        return self._number(clock.buffer) in (clock.first, clock.first + clock.every)
+
+    def _tick(self, clock: Clock) -> None:
+        count = self._number(clock.buffer)
+        wraps = count == clock.first + clock.every
+        self.memory[clock.buffer][:] = clock.first + 1 if wraps else count + 1
 
     def _checked(self, buffer: Buffer, array: NumberArray) -> NumberArray:
         return _fitting(np.asarray(array, dtype_of(buffer.type)), buffer)
@@ -128,12 +163,21 @@ class Interpreter:
                     self._vector(op.target)[:, :1] = _reduce(op, source)
                 case Loop():
                     self._run_loop(op)
+                case Advance(ring):
+                    newest = (self._number(ring.newest) + 1) % ring.rows
+                    self.memory[ring.newest][:] = newest
+                case Row(view, ring, back):
+                    start = (self._number(ring.newest) - back) % ring.rows * ring.size
+                    self.memory[view] = self.memory[ring.buffer][:, start : start + ring.size]
+                case When(clock, body):
+                    if self._is_due(clock):
+                        self._run(body)
 
     def _run_loop(self, loop: Loop) -> None:
         self._run(loop.start)
         count = self.count
         chosen = {"all": slice(None), "first": slice(1), "last": slice(-1, None)}[loop.steps]
-        stored = {b for op in loop.body for b in _fresh_targets(op)}
+        stored = {b for op in flat(loop.body) for b in _fresh_targets(op)}
         for row in range(count)[chosen][:: -1 if loop.reverse else 1]:
             self.row = row
             self._run(loop.body)
@@ -190,12 +234,17 @@ class Interpreter:
         ):
             vector = self._vector(segment.vector, segment.new)
             results = list(segment.results)
+            starts = segment.offset + segment.stride * np.arange(stage.units)
             if dot.width == REAL:
                 real = np.asarray(vector, np.float32)
                 for k in range(segment.size):
-                    total[:, :, results] += matrix[:, :, k] * real[:, k, None, None]
+                    total[:, :, results] += matrix[:, :, k] * real[:, starts + k, None]
+            elif segment.stride:
+                columns = starts[:, None] + np.arange(segment.size)
+                total[:, :, results] += np.einsum("urc,nuc->nur", matrix, vector[:, columns])
             else:
-                total[:, :, results] += _product(matrix, vector)
+                part = vector[:, segment.offset : segment.offset + segment.size]
+                total[:, :, results] += _product(matrix, part)
         return {
             out: total[:, :, r] if dot.width == REAL else _fits(total[:, :, r], dot.width, out)
             for r, out in enumerate(dot.outs)

@@ -79,6 +79,13 @@ def _bit_xor(a: Interval, b: Interval) -> Interval:
     return Interval(0, 2**bits - 1)
 
 
+def _quotient(a: Interval, b: Interval) -> Interval:
+    """C rounds towards zero: the same as down where nothing is negative."""
+    if a.lo < 0 or b.lo < 1:
+        raise RangeError(f"[{a.lo}, {a.hi}] // [{b.lo}, {b.hi}] has a negative number or a zero")
+    return Interval(a.lo // b.hi, a.hi // b.lo)
+
+
 def _extreme(fn: Callable[[int, int], int]) -> Callable[[Interval, Interval], Interval]:
     return lambda a, b: Interval(fn(a.lo, b.lo), fn(a.hi, b.hi))
 
@@ -91,6 +98,7 @@ OPERATIONS: dict[str, Callable[[Interval, Interval], Interval]] = {
     "<<": _corners(lambda a, b: a << b),
     "&": _bit_and,
     "^": _bit_xor,
+    "//": _quotient,
     "minimum": _extreme(min),
     "maximum": _extreme(max),
 }

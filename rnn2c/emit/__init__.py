@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,22 @@ from rnn2c.emit.arrays import all_arrays
 from rnn2c.emit.code import Coder
 from rnn2c.emit.golden import golden
 from rnn2c.ir.interface import BYTES
-from rnn2c.ir.program import CTYPES, Buffer, Call, Dot, Gather, Program, Reduce, Signal, Stage
+from rnn2c.ir.program import (
+    CTYPES,
+    Buffer,
+    Call,
+    Clock,
+    Dot,
+    Gather,
+    Loop,
+    Op,
+    Program,
+    Reduce,
+    Row,
+    Signal,
+    Stage,
+    When,
+)
 
 FILES = ("model.h", "model.c", "model_float.h", "model_selftest.c")
 FLOAT_FILES = ("model.h", "model.c", "model_selftest.c")  # nothing is to be converted
@@ -91,7 +107,9 @@ def _context(program: Program) -> dict[str, Any]:
         "budget": budget(program),
         "interface": program.interface(),
         "members": members,
-        "twice": [b for b in members if b.twice],
+        "indices": _copy_indices(program),
+        "now": {b.name: _now(program.clock_of.get(b.name)) for b in members if b.twice},
+        "rings": any(isinstance(op, Row) for op in _all_operations(program)),
         "saved": program.having("state"),
         "ctype": CTYPES,
         "limits": LIMITS,
@@ -109,6 +127,23 @@ def _context(program: Program) -> dict[str, Any]:
         "packings": _most_columns(program),
         "golden": golden(program),
     }
+
+
+def _all_operations(program: Program) -> Iterator[Op]:
+    for op in (*program.init, *program.step, *program.finish):
+        yield op
+        if isinstance(op, (When, Loop)):
+            yield from op.body
+
+
+def _copy_indices(program: Program) -> dict[str, Clock | None]:
+    """The members that say which of two copies is current, and when that changes."""
+    clocks = [program.clock_of.get(b.name) for b in program.having("state", "scratch") if b.twice]
+    return {_now(clock): clock for clock in clocks}
+
+
+def _now(clock: Clock | None) -> str:
+    return "now" if clock is None else f"now_{clock.buffer}"
 
 
 def _most_columns(program: Program) -> dict[str, int]:

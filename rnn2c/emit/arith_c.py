@@ -141,7 +141,8 @@ class _Writer:
                 return f"(({CTYPES[width]}){name} & {_literal(mask, width)})", "unsigned"
             case Binary(operator, left, right):
                 at = operand_width(e, width, self.types)
-                text = f"({self.operand(left, at)} {operator} {self.operand(right, at)})"
+                sign = "/" if operator == "//" else operator
+                text = f"({self.operand(left, at)} {sign} {self.operand(right, at)})"
                 return text, _promoted(at)
             case Extreme(which, left, right):
                 at = operand_width(e, width, self.types)

@@ -5,7 +5,9 @@ Everything here is a small record of strings that a template prints; nothing dec
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 from rnn2c.arith_tree import LIMITS, REAL, TABLES, tree
 from rnn2c.emit.arith_c import READERS
@@ -14,25 +16,34 @@ from rnn2c.emit.records import (
     FunctionCode,
     Line,
     LoopCode,
+    OpCode,
     Part,
     ReduceCode,
+    RingCode,
     StageCode,
+    WhenCode,
 )
 from rnn2c.ir.names import prose
+from rnn2c.ir.ops import flat
 from rnn2c.ir.program import (
     CTYPES,
+    Advance,
     Argument,
     Call,
     Dot,
     Elem,
     Gather,
+    Inner,
     Loop,
     Op,
     Program,
     Reduce,
+    Ring,
+    Row,
+    Segment,
     Stage,
     Table,
-    without_loops,
+    When,
 )
 from rnn2c.packing import PACKINGS
 
@@ -47,7 +58,7 @@ class Coder:
     def function(self, operations: tuple[Op, ...]) -> FunctionCode:
         """The code of init, step or finish."""
         plain = self._plain(tuple(op for op in operations if not isinstance(op, Loop)))
-        names = {name for op in without_loops(operations) for name, _ in _uses(op)}
+        names = {name for op in flat(operations) for name, _ in _uses(op)}
         return replace(
             plain,
             current=tuple(b for b in plain.current if b.role == "state"),
@@ -56,12 +67,13 @@ class Coder:
             results=tuple(b for b in plain.current if b.role != "state"),
         )
 
-    def _plain(self, operations: tuple[Stage | Reduce, ...]) -> FunctionCode:
+    def _plain(self, operations: tuple[Inner | When, ...]) -> FunctionCode:
         """The code of operations without loops among them."""
-        uses = [u for op in operations for u in _uses(op)]
+        uses = [u for op in flat(operations) for u in _uses(op)]
+        index = count()
         twice = [b for b in self.program.buffers if b.twice]
         return FunctionCode(
-            stages=tuple(self._operation(op, k) for k, op in enumerate(operations)),
+            stages=tuple(self._operation(op, index) for op in operations),
             current=tuple(b for b in twice if (b.name, False) in uses),
             new=tuple(b for b in twice if (b.name, True) in uses),
             locals=(),
@@ -71,12 +83,39 @@ class Coder:
         start, body = self._plain(loop.start), self._plain(loop.body)
         return LoopCode(loop.title, loop.reverse, loop.steps, start, body)
 
-    def _operation(self, op: Stage | Reduce, index: int) -> StageCode | ReduceCode:
+    def _operation(self, op: Inner | When, index: Iterator[int]) -> OpCode:
+        match op:
+            case When(clock, body):
+                codes = tuple(self._simple(inner, index) for inner in body)
+                marks = tuple(c.index for c in codes if isinstance(c, (StageCode, ReduceCode)))
+                return WhenCode("when", clock, codes, marks)
+            case _:
+                return self._simple(op, index)
+
+    def _simple(self, op: Inner, index: Iterator[int]) -> StageCode | ReduceCode | RingCode:
         match op:
             case Stage():
-                return self._stage(op, index)
+                return self._stage(op, next(index))
             case Reduce():
-                return self._reduce(op, index)
+                return self._reduce(op, next(index))
+            case Advance(ring):
+                return self._ring("advance", ring)
+            case Row(view, ring, back, written):
+                doc = prose(self.program.buffer[view].doc)
+                code = self._ring("row", ring)
+                return replace(code, view=view, back=back, written=written, doc=doc)
+
+    def _ring(self, kind: str, ring: Ring) -> RingCode:
+        buffers = self.program.buffer
+        return RingCode(
+            kind=kind,
+            buffer=self.vector(ring.buffer),
+            ctype=CTYPES[buffers[ring.buffer].type],
+            newest=f"{self.vector(ring.newest)}[0]",
+            newest_ctype=CTYPES[buffers[ring.newest].type],
+            rows=ring.rows,
+            size=ring.size,
+        )
 
     def _stage(self, stage: Stage, index: int) -> StageCode:
         renamed = self._renamed(stage)
@@ -195,6 +234,7 @@ class Coder:
                     wide=max(-b.lo, b.hi) * limit > 32767,
                     final=units == 1 and segment is dot.segments[-1],
                     doc=prose(b.doc),
+                    start=_start(segment),
                 )
             )
         return DotCode(
@@ -249,6 +289,13 @@ def _index(e: Elem) -> str:
     if not j:
         return f"{e.offset}"
     return f"{j} + {e.offset}u" if e.offset else j.removeprefix("(").removesuffix(")")
+
+
+def _start(segment: Segment) -> str:
+    """Where the columns of a unit begin, as what is added to their index."""
+    if not (segment.offset or segment.stride):
+        return ""
+    return f" + {_index(Elem(segment.vector, segment.offset, segment.stride))}"
 
 
 def _uses(op: Stage | Reduce) -> list[tuple[str, bool]]:

@@ -40,13 +40,14 @@ def golden(program: Program) -> Golden:
     noise = _Noise(SEED)
     moving = [s for s in program.inputs if s.rate == "step"]
     width = sum(program.buffer[s.buffer].size for s in moving)
-    steps = int(np.clip(LARGEST // width, 1, min(STEPS, program.max_steps or STEPS)))
+    usual = int(np.clip(LARGEST // width, 1, min(STEPS, program.max_steps or STEPS)))
+    steps = max(usual, _first_output(program))
     vectors = {s.buffer: _random(noise, program, s, steps) for s in moving}
     machine = Interpreter(program)
     machine.init({})
     out: dict[str, NumberArray] = {}
     for t in range(steps):
-        out = machine.step({name: v[t : t + 1] for name, v in vectors.items()})
+        out.update(machine.step({name: v[t : t + 1] for name, v in vectors.items()}) or {})
     out.update(machine.finish())
     return Golden(
         steps,
@@ -54,6 +55,13 @@ def golden(program: Program) -> Golden:
         tuple(_code(program, name, v) for name, v in out.items()),
         {name: _tolerance(v) for name, v in out.items()},
     )
+
+
+def _first_output(program: Program) -> int:
+    """After how many steps every output has a value."""
+    clocks = [program.output_clock] if program.output_clock else []
+    clocks += [c for c in program.clocks if c.buffer in dict(program.finish_after)]
+    return max((clock.first + 1 for clock in clocks), default=1)
 
 
 def _tolerance(wanted: NumberArray) -> float:

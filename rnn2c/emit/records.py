@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnn2c.ir.program import Buffer
+from rnn2c.ir.program import Buffer, Clock
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Part:
-    """One segment of a dot product: vector[k] for k < size, times the rows `sums`.
+    """One segment of a dot product: vector[k + start] for k < size, times the rows `sums`.
 
-    `final`: no weight of the stage follows it.
+    `start` is " + index" or nothing; `final`: no weight of the stage follows it.
     """
 
     vector: str
@@ -31,6 +31,7 @@ class Part:
     wide: bool
     final: bool
     doc: str
+    start: str
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,43 @@ class ReduceCode:
 
 
 @dataclass(frozen=True)
+class RingCode:
+    """Kind `advance`, or kind `row`: `view` is the row `back` before the newest."""
+
+    kind: str
+    buffer: str
+    ctype: str
+    newest: str
+    newest_ctype: str
+    rows: int
+    size: int
+    view: str = ""
+    back: int = 0
+    written: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class WhenCode:
+    """Operations that run only at the steps of a clock."""
+
+    kind: str
+    clock: Clock
+    body: tuple[StageCode | ReduceCode | RingCode, ...]
+    marks: tuple[int, ...]
+
+
+OpCode = StageCode | ReduceCode | RingCode | WhenCode
+
+
+@dataclass(frozen=True)
 class FunctionCode:
     """The stages of init, step, finish or a loop and the copies of double buffers they use.
 
     loops: come before the stages; results: double buffers that loops leave to the stages.
     """
 
-    stages: tuple[StageCode | ReduceCode, ...]
+    stages: tuple[OpCode, ...]
     current: tuple[Buffer, ...]
     new: tuple[Buffer, ...]
     locals: tuple[Buffer, ...]

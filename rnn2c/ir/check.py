@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.ir import graph, window
+from rnn2c.ir import graph, temporal, window
 from rnn2c.ir.check_cell import check_cell, expect
 from rnn2c.ir.functions import FUNCTIONS
 from rnn2c.ir.graph import Model, Rate
@@ -35,6 +35,7 @@ def check_model(model: Model) -> None:
     sizes = infer_sizes(model)
     rates = infer_rates(model)
     _check_delays(model, sizes, rates)
+    temporal.infer_times(model)
     _check_initial_states(model)
     check_tokens(model)
     for layer in model.layers:
@@ -112,7 +113,8 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
         case graph.Recurrent():
             return check_cell(layer, sizes)
         case graph.Linear(weight=weight, bias=bias):
-            expect(layer, "weight", weight.shape, (weight.shape[0], got))
+            columns = temporal.columns(layer, got) if isinstance(layer, temporal.Conv1d) else got
+            expect(layer, "weight", weight.shape, (weight.shape[0], columns))
             expect(layer, "bias", bias.shape, (weight.shape[0],))
             return (weight.shape[0],)
         case graph.Embedding(table=table):
@@ -168,6 +170,7 @@ def infer_rates(model: Model) -> dict[str, Rate]:
 OVER_TIME = (
     *(graph.Recurrent, graph.LastStep),
     *(window.FirstStep, window.Flip, window.StepMask, window.ValueMask),
+    *(temporal.Framed, temporal.Reduce),
 )
 """Layers that need one vector per step."""
 
@@ -185,10 +188,12 @@ def _rate(layer: graph.Layer, rates: dict[str, Rate]) -> Rate:
             " the last step of the first, or compute both at every step"
         )
     match layer:
-        case graph.LastStep() | window.FirstStep():
+        case graph.LastStep() | window.FirstStep() | temporal.Reduce():
             return "sequence"
         case graph.Recurrent(direction="reverse") | window.Flip():
             return "window"
+    if temporal.needs_window(layer):
+        return "window"
     return "window" if "window" in found else rates[layer.inputs[0]]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.ir import functions, graph, window
+from rnn2c.ir import functions, graph, temporal, window
 from rnn2c.ir.cell_steps import Observer, run_cell
 from rnn2c.ir.graph import FloatArray, Model
 from rnn2c.ir.loops import loop_of, run_loop
@@ -85,6 +85,8 @@ def _run_layer(
         case graph.Lstm() | graph.Gru() | graph.Rnn():
             states = args[1 : 1 + len(layer.states)]
             return run_cell(layer, x, states, args[-1] if layer.mask else None, note)
+        case temporal.Conv1d() | temporal.Pool() | temporal.Reduce():
+            return (temporal.evaluate(layer, x),)
         case graph.Linear(weight=weight, bias=bias, activation=activation):
             return (functions.apply(activation, x @ weight.real().T + bias),)
         case graph.Activation(function=function, alpha=alpha, beta=beta):

@@ -3,7 +3,8 @@
     Model   = inputs, delays, layers (in topological order), outputs, numerics (None until
               quantized)
     Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | ArgMax | LastStep
-            | Affine | Rounded | Sum | Product | Concat | Pick | Embedding | layers of ir/window.py
+            | Affine | Rounded | Sum | Product | Concat | Pick | Embedding
+            | layers of ir/window.py and ir/temporal.py
 
 A layer reads values by name and defines the values in `Layer.outputs`.  Every value is a vector
 with a rate: `step` (one vector per time step), `window` (the same, but known only when the whole

@@ -9,7 +9,7 @@ import dataclasses
 import zlib
 from collections.abc import Mapping
 
-from rnn2c.ir.program import Buffer, Program
+from rnn2c.ir.program import Buffer, Program, Segment
 
 PROSE = frozenset({"title", "doc", "signal", "width"})
 SAME_VALUE = {"shift16": "shift_sat16"}
@@ -20,7 +20,10 @@ OPTIONAL = frozenset({"mirror"})
 """Fields that count only where they are in use."""
 
 NAMED = frozenset(
-    "buffer vector weight bias const source target multiplier offset shift table index".split()
+    (
+        "buffer vector weight bias const source target multiplier offset shift table index"
+        " newest view"
+    ).split()
 )
 """Fields that hold the name of a buffer, a weight or a constant."""
 
@@ -51,6 +54,10 @@ def _plain_buffer(b: Buffer) -> tuple[object, ...]:
     return fields if b.rows else fields[:-1]
 
 
+def _optional(node: object) -> frozenset[str]:
+    return OPTIONAL | {"offset", "stride"} if isinstance(node, Segment) else OPTIONAL
+
+
 def _plain(node: object, numbers: Mapping[str, str]) -> object:
     """The node as nested lists, user names replaced by numbers, prose left out."""
     if isinstance(node, tuple):
@@ -62,6 +69,6 @@ def _plain(node: object, numbers: Mapping[str, str]) -> object:
         value = getattr(node, field.name)
         if field.name in NAMED and isinstance(value, str):
             plain.append(numbers[value])
-        elif field.name not in PROSE and (value or field.name not in OPTIONAL):
+        elif field.name not in PROSE and (value or field.name not in _optional(node)):
             plain.append(_plain(value, numbers))
     return plain

@@ -62,7 +62,8 @@ class Interface:
 
     `saved` are the state buffers in the order of the save image: four bytes of model id, then
     each buffer's elements, all little-endian.  `stages` are the titles of the stages of `step`.
-    `max_steps`: how many steps one sequence may have; 0 for any number.
+    `max_steps`: how many steps one sequence may have; 0 for any number.  `counts_rows`: step has
+    outputs at some steps only, and `run` says at how many.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Interface:
     saved: tuple[Port, ...]
     stages: tuple[str, ...]
     max_steps: int = 0
+    counts_rows: bool = False
 
     @property
     def final_outputs(self) -> tuple[Port, ...]:

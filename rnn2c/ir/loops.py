@@ -17,7 +17,7 @@ PER_STEP = (
     *(graph.Linear, graph.Activation, graph.Softmax, graph.ArgMax),
     *(graph.Affine, graph.Rounded, graph.Sum, graph.Product, graph.Concat, graph.Pick),
 )
-"""Layers that treat every step alike and look at no other one."""
+"""Layers that treat every step alike and look at no other one, by their exact types."""
 
 Arguments = list[FloatArray | None]
 Note = Callable[[str, FloatArray], None]
@@ -103,7 +103,7 @@ def refuse_in_loop(model: Model) -> None:
     """Raise UnsupportedError for a layer in a loop that needs more than the present step."""
     for layer in loop_of(model).inside:
         forward = isinstance(layer, Recurrent) and layer.direction == "forward"
-        if not forward and not isinstance(layer, PER_STEP):
+        if not forward and type(layer) not in PER_STEP:
             raise UnsupportedError(
                 f"layer '{layer.name}': {type(layer).__name__} in a loop from an output to an input"
                 " looks at more than one step; only layers that see one step at a time can be there"

@@ -11,7 +11,7 @@ the same stage stores.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,12 +55,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Segment:
-    """Part of a dot product: all columns of `vector`, for the results with these indices."""
+    """Part of a dot product: `size` columns of `vector`, for the results with these indices.
+
+    They are all of the vector, or vector[offset + stride * j] and the next ones for unit j.
+    """
 
     vector: str
     size: int
     results: tuple[int, ...]
     new: bool = False
+    offset: int = 0
+    stride: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,19 +139,75 @@ class Loop:
     """
 
     title: str
-    body: tuple[Stage | Reduce, ...]
+    body: tuple[Inner, ...]
     reverse: bool = False
     start: tuple[Stage | Reduce, ...] = ()
     steps: Literal["all", "first", "last"] = "all"
 
 
-Op = Stage | Reduce | Loop
+@dataclass(frozen=True)
+class Ring:
+    """A state buffer of `rows` rows of `size` elements; `newest` holds the index of one of them."""
+
+    buffer: str
+    newest: str
+    rows: int
+    size: int
 
 
-def without_loops(operations: tuple[Op, ...]) -> Iterator[Stage | Reduce]:
-    """The stages and reductions, those of Loops in their place."""
+@dataclass(frozen=True)
+class Advance:
+    """The row after the newest one, which is the oldest, becomes the newest."""
+
+    ring: Ring
+
+
+@dataclass(frozen=True)
+class Row:
+    """From here on `view`, a buffer of that role, is the row of the ring `back` before the newest.
+
+    written: whether a stage stores into it.
+    """
+
+    view: str
+    ring: Ring
+    back: int
+    written: bool = False
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The steps first, first + every, first + 2 every, ...
+
+    The state buffer counts the steps: from 0 to `first`, then over and over from first + 1 to
+    first + every.  So a step is one of these where it is first or first + every, and there was one
+    before where it is above first.
+    """
+
+    buffer: str
+    first: int
+    every: int
+
+
+@dataclass(frozen=True)
+class When:
+    """The operations, at the steps of the clock only."""
+
+    clock: Clock
+    body: tuple[Inner, ...]
+
+
+Inner = Stage | Reduce | Advance | Row
+Op = Inner | When | Loop
+
+
+def flat(operations: Iterable[Op]) -> Iterator[Stage | Reduce]:
+    """Every stage and reduction in order, whatever it is nested in."""
     for op in operations:
-        if isinstance(op, Loop):
-            yield from (*op.start, *op.body)
-        else:
-            yield op
+        match op:
+            case Loop():
+                yield from flat((*op.start, *op.body))
+            case When():
+                yield from flat(op.body)
+            case Stage() | Reduce():
+                yield op

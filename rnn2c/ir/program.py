@@ -21,30 +21,36 @@ from numpy.typing import NDArray
 from rnn2c.ir.graph import FloatArray, Format, IntArray, NumberArray, Rate
 from rnn2c.ir.interface import Interface, Port
 from rnn2c.ir.ops import (
+    Advance,
     Argument,
     Call,
+    Clock,
     Dot,
     Elem,
     Gather,
+    Inner,
     Loop,
     Op,
     Reduce,
+    Ring,
+    Row,
     Segment,
     Stage,
     Store,
     Table,
+    When,
     Width,
-    without_loops,
+    flat,
 )
 from rnn2c.target import Target
 
 __all__ = [
-    "CTYPES", "Argument", "Buffer", "Call", "Const", "Dot", "Elem", "Gather", "Loop", "Op",
-    "Program", "RawInput", "Reduce", "Role", "Segment", "Signal", "Stage", "Store", "Table",
-    "Weight", "Width", "without_loops",
+    "CTYPES", "Advance", "Argument", "Buffer", "Call", "Clock", "Const", "Dot", "Elem", "Gather",
+    "Inner", "Loop", "Op", "Program", "RawInput", "Reduce", "Ring", "Role", "Row", "Segment",
+    "Signal", "Stage", "Store", "Table", "Weight", "When", "Width",
 ]  # fmt: skip
 
-Role = Literal["input", "output", "state", "scratch", "local"]
+Role = Literal["input", "output", "state", "scratch", "local", "view"]
 CTYPES = {
     "i8": "int8_t",
     "u8": "uint8_t",
@@ -152,6 +158,10 @@ class Program:
 
     max_steps: of a sequence, in a program that has to wait for its end, else 0; counter: the state
     buffer that counts the steps there.
+
+    output_clock: when step writes its outputs; None: always.  finish_after: state buffers that have
+    to exceed a number before there is anything to finish; step_until: counters in the state and the
+    numbers at which no further step is taken.
     """
 
     name: str
@@ -170,6 +180,9 @@ class Program:
     notes: tuple[str, ...] = field(default=())
     max_steps: int = 0
     counter: str = ""
+    output_clock: Clock | None = None
+    finish_after: tuple[tuple[str, int], ...] = ()
+    step_until: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def buffer(self) -> Mapping[str, Buffer]:
@@ -189,7 +202,31 @@ class Program:
 
     def operations(self) -> tuple[Stage | Reduce, ...]:
         """All stages and reductions, in the order they are emitted."""
-        return tuple(without_loops((*self.init, *self.step, *self.finish)))
+        return tuple(flat((*self.init, *self.step, *self.finish)))
+
+    @cached_property
+    def clocks(self) -> tuple[Clock, ...]:
+        """The clocks of step, each one once."""
+        return tuple(dict.fromkeys(op.clock for op in self.step if isinstance(op, When)))
+
+    @cached_property
+    def clock_of(self) -> Mapping[str, Clock]:
+        """The clock at which a buffer with two copies is computed; none: every step."""
+        return {
+            store.element.buffer: op.clock
+            for op in self.step
+            if isinstance(op, When)
+            for stage in flat(op.body)
+            if isinstance(stage, Stage)
+            for store in stage.stores
+            if store.element.new
+        }
+
+    @property
+    def most_steps(self) -> int | None:
+        """The longest sequence that every part of the program can take; None: any."""
+        limits = [limit for _, limit in self.step_until]
+        return min([*limits, self.max_steps] if self.max_steps else limits, default=None)
 
     @property
     def is_float(self) -> bool:
@@ -198,7 +235,7 @@ class Program:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one step."""
+        """Multiply-accumulates of one step at which every clock is due."""
         return self._macs(self.step)
 
     @property
@@ -210,7 +247,7 @@ class Program:
     def _macs(self, operations: tuple[Op, ...]) -> int:
         used = {
             i.weight
-            for op in operations
+            for op in flat(operations)
             if isinstance(op, Stage)
             for i in op.body
             if isinstance(i, Dot)
@@ -238,8 +275,9 @@ class Program:
             inputs=tuple(map(port, self.inputs)),
             outputs=tuple(map(port, self.outputs)),
             saved=tuple(Port(b.name, CTYPES[b.type], b.elements) for b in self.having("state")),
-            stages=tuple(op.title for op in self.step),
+            stages=tuple(op.title for op in flat(self.step)),
             max_steps=self.max_steps,
+            counts_rows=self.output_clock is not None,
         )
 
     def run(self, inputs: Mapping[str, NDArray[np.floating]]) -> dict[str, FloatArray]:

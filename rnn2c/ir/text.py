@@ -12,10 +12,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2c.ir import graph, window
+from rnn2c.ir import graph, temporal, window
 from rnn2c.ir.graph import Float32, Format, Layer, Model, Tensor
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import (
+    Advance,
     Argument,
     Buffer,
     Call,
@@ -27,10 +28,12 @@ from rnn2c.ir.program import (
     Op,
     Program,
     Reduce,
+    Row,
     Signal,
     Stage,
     Table,
     Weight,
+    When,
 )
 
 
@@ -88,6 +91,9 @@ def _model_lines(model: Model) -> Iterator[str]:
 def _value(model: Model, name: str) -> str:
     """`name [size] per rate`, and its format once there is one."""
     text = f"{prose(name)} [{model.sizes()[name]}] per {model.rates()[name]}"
+    times = temporal.infer_times(model)[name]
+    if times != temporal.ALWAYS and model.rates()[name] != "sequence":
+        text += f" {times.first}, {times.first + times.every}, ..."
     form = model.numerics.formats.get(name) if model.numerics else None
     return f"{text}, {format_text(form)}" if form else text
 
@@ -107,6 +113,8 @@ def _attributes(layer: Layer) -> str:
     match layer:
         case graph.Recurrent():
             return _cell_attributes(layer)
+        case temporal.Framed() | temporal.Reduce():
+            return f" ({temporal.described(layer)})"
         case graph.Linear(activation=name) if name:
             return f" ({name})"
         case graph.Activation(function=name, alpha=alpha, beta=beta):
@@ -240,6 +248,13 @@ def _operation(op: Op) -> Iterator[str]:
             yield f"{op.title}: for {which}{' in reverse' if op.reverse else ''}"
             yield from (f"  before: {line}" for o in op.start for line in _operation(o))
             yield from (f"  {line}" for o in op.body for line in _operation(o))
+        case Advance(ring):
+            yield f"advance {ring.buffer}: {ring.rows} rows of {ring.size}"
+        case Row(view, ring, back):
+            yield f"{view} = row of {ring.buffer}, {back} before the newest"
+        case When(clock, body):
+            yield f"at steps {clock.first}, {clock.first + clock.every}, ... ({clock.buffer}):"
+            yield from (f"  {line}" for inner in body for line in _operation(inner))
 
 
 def _call(call: Call) -> str:
@@ -269,4 +284,6 @@ def _dot(dot: Dot) -> Iterator[str]:
     yield f"{' '.join(dot.outs)} = {dot.width} sums of {dot.bias} and {dot.weight}:"
     for s in dot.segments:
         sums = " ".join(dot.outs[r] for r in s.results)
-        yield f"  {s.vector}{chr(39) if s.new else ''}[0 .. {s.size - 1}] into {sums}"
+        j = f"{s.stride} j + " if s.stride else ""
+        span = f"{j}{s.offset} .. {j}{s.offset + s.size - 1}"
+        yield f"  {s.vector}{chr(39) if s.new else ''}[{span}] into {sums}"

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from rnn2c.errors import UnsupportedError
-from rnn2c.ir import graph, window
+from rnn2c.ir import graph, temporal, window
 from rnn2c.ir.graph import Model
 from rnn2c.ir.names import model_identifier, prose
-from rnn2c.ir.program import Program, RawInput, Signal
+from rnn2c.ir.program import Clock, Program, RawInput, Signal
+from rnn2c.ir.temporal import ALWAYS
 from rnn2c.lower import float32
 from rnn2c.lower.affine import lower_affine
 from rnn2c.lower.arrange import lower_concat, lower_pick
 from rnn2c.lower.builder import Builder
+from rnn2c.lower.conv import lower_conv
 from rnn2c.lower.delay import declare_delay, update_delays
 from rnn2c.lower.embedding import lower_embedding, token_input
 from rnn2c.lower.float32 import FLOAT_LOWERINGS
@@ -27,7 +29,9 @@ from rnn2c.lower.linear import lower_linear
 from rnn2c.lower.lstm import lower_lstm
 from rnn2c.lower.masks import lower_flip, lower_masked, lower_step_mask, lower_value_mask
 from rnn2c.lower.pointwise import lower_product, lower_sum
+from rnn2c.lower.pool import lower_pool
 from rnn2c.lower.raw import RawScale, lower_raw
+from rnn2c.lower.reduce import lower_reduce
 from rnn2c.lower.rnn import lower_rnn
 from rnn2c.lower.rounded import lower_rounded
 from rnn2c.lower.select import lower_selection, show
@@ -58,6 +62,9 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Concat: lower_concat,
     graph.Pick: lower_pick,
     graph.Embedding: lower_embedding,
+    temporal.Conv1d: lower_conv,
+    temporal.Pool: lower_pool,
+    temporal.Reduce: lower_reduce,
 }
 
 
@@ -78,6 +85,7 @@ def lower(
 
     Raises UnsupportedError for a layer without a lowering, Rnn2cError for an unfit max_steps.
     """
+    _refuse_window(model)
     check_max_steps(model, max_steps)
     b = Builder(model, target, max_steps or 0)
     inputs = tuple(
@@ -118,7 +126,41 @@ def lower(
         notes=b.numerics.notes,
         max_steps=b.max_steps,
         counter=b.counter,
+        output_clock=_output_clock(b),
+        finish_after=tuple(dict.fromkeys(b.finish_after)),
+        step_until=tuple(b.step_until),
     )
+
+
+def _output_clock(b: Builder) -> Clock | None:
+    """When step has its outputs; they have to come together."""
+    times = {o.name: b.times_of[o.value] for o in b.model.outputs if b.rates[o.value] == "step"}
+    if len(set(times.values())) > 1:
+        listed = ", ".join(
+            f"'{prose(name)}' from step {t.first} every {t.every}" for name, t in times.items()
+        )
+        raise UnsupportedError(
+            f"outputs come at different time steps: {listed}; make a model of each of them"
+        )
+    (found,) = set(times.values()) or {ALWAYS}
+    return None if found == ALWAYS else b.clock(found)
+
+
+def _refuse_window(model: Model) -> None:
+    rates = model.rates()
+    for layer in model.layers:
+        if not isinstance(layer, (temporal.Framed, temporal.Reduce)):
+            continue
+        if temporal.needs_window(layer):
+            raise UnsupportedError(
+                f"layer '{prose(layer.name)}': padding after the last step needs the whole"
+                " sequence, which is not there yet; pad on the left alone (causal)"
+            )
+        if rates[layer.inputs[0]] == "window":
+            raise UnsupportedError(
+                f"layer '{prose(layer.name)}': {type(layer).__name__} of values that wait for the"
+                " whole sequence is not there yet"
+            )
 
 
 def _lowering(b: Builder, layer: graph.Layer) -> Callable[[Builder, Any], None]:
@@ -152,7 +194,9 @@ def _describe(model: Model) -> str:
     parts = []
     for layer in model.layers:
         kind = type(layer).__name__
-        if isinstance(layer, graph.Recurrent):
+        if isinstance(layer, temporal.Conv1d):
+            parts.append(f"conv {sizes[layer.inputs[0]]} x {layer.kernel} -> {sizes[layer.name]}")
+        elif isinstance(layer, graph.Recurrent):
             reverse = "reverse " if layer.direction == "reverse" else ""
             parts.append(f"{reverse}{kind.upper()} {layer.input_size} -> {layer.units}")
         elif isinstance(layer, graph.Linear):

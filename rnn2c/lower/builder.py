@@ -16,9 +16,10 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import Float32, FloatArray, Format, IntArray
 from rnn2c.ir.names import comment, identifier, prose
 from rnn2c.ir.program import Const, Dot, Segment, Table, Weight, Width
+from rnn2c.lower.places import Place
 from rnn2c.lower.storage import storage_type
 from rnn2c.lower.tables import TABLES
-from rnn2c.lower.values import Place, Values
+from rnn2c.lower.values import Values
 from rnn2c.ranges import Interval, dot_bound
 
 __all__ = ["Builder", "Place", "storage_type", "units_by_gate"]

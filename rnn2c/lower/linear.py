@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from rnn2c.arith_tree import LIMITS
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Format
-from rnn2c.ir.program import Call, Dot, Elem, Stage
-from rnn2c.lower.builder import Builder
+from rnn2c.ir.program import Call, Dot, Elem, Stage, Store
+from rnn2c.lower.builder import Builder, Place
 from rnn2c.lower.lstm import tanh_call
 from rnn2c.lower.scaling import (
     bias_steps,
@@ -24,26 +26,82 @@ from rnn2c.ranges import Interval
 TABLE_STEP = 2.0**-12
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Columns first .. first + count - 1 of a matrix and what they are multiplied with.
+
+    Row j of a block reads place[offset + stride * j] and the elements after it.
+    """
+
+    place: Place
+    first: int
+    count: int
+    offset: int = 0
+    stride: int = 0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows first, first + step, ... of a matrix: their columns, where their results go."""
+
+    rows: slice
+    columns: tuple[Columns, ...]
+
+
 def lower_linear(b: Builder, layer: graph.Linear) -> None:
-    """One stage: dot product, scale to the format of the output, activation."""
+    """Dot product, scale to the format of the output, activation."""
+    place = b.place(layer.inputs[0], b.rates[layer.name])
+    rows, count = layer.weight.shape
+    block = Block(slice(0, rows), (Columns(place, 0, count),))
+    lower_blocks(b, layer, (block,), f"linear {count} -> {rows}")
+
+
+def lower_blocks(b: Builder, layer: graph.Linear, blocks: tuple[Block, ...], what: str) -> None:
+    """A stage for every block of rows; together they define all of the layer's output."""
+    stores = b.define(layer.name, "y", f"output of {layer.name}")
+    suffix = f" then {layer.activation}" if layer.activation else ""
+    for k, block in enumerate(blocks):
+        body = _block_body(b, layer, block, f"part{k}_" if len(blocks) > 1 else "")
+        part = f", part {k + 1} of {len(blocks)}" if len(blocks) > 1 else ""
+        title = b.title(layer, f"{what}{suffix}{part}")
+        count = len(range(layer.weight.shape[0])[block.rows])
+        b.append(b.rates[layer.name], Stage(title, count, body, block_stores(stores, block)))
+
+
+def block_stores(stores: tuple[Store, ...], block: Block) -> tuple[Store, ...]:
+    """Where the results of a block go."""
+    place = {"offset": block.rows.start, "stride": block.rows.step or 1}
+    return tuple(replace(s, element=replace(s.element, **place)) for s in stores)
+
+
+def placed(dot: Dot, block: Block) -> Dot:
+    """The dot product of a block, reading its parts of the vectors."""
+    segments = tuple(
+        replace(s, offset=c.offset, stride=c.stride)
+        for s, c in zip(dot.segments, block.columns, strict=True)
+    )
+    return replace(dot, segments=segments)
+
+
+def _block_body(
+    b: Builder, layer: graph.Linear, block: Block, label: str
+) -> tuple[Call | Dot, ...]:
     x = b.format(layer.inputs[0])
     form = b.format(layer.name)
     if layer.weight.scale is None:
         raise UnsupportedError(f"layer '{layer.name}': the weight is not quantized")
-    scale = layer.weight.scale * x.scale
+    scale = layer.weight.scale[block.rows] * x.scale
     through_table = layer.activation in ("sigmoid", "tanh")
     unit = TABLE_STEP if through_table else form.scale
-    q = np.asarray(layer.weight.data, np.int64)
-    bias = bias_steps(layer, layer.bias, scale) - x.zero_point * q.sum(axis=1)
+    q = np.asarray(layer.weight.data[block.rows], np.int64)
+    bias = bias_steps(layer, layer.bias[block.rows], scale) - x.zero_point * q.sum(axis=1)
     by_shift = b.numerics.profile == "compact" and layer.name not in b.numerics.split
     shift = _power(layer, scale, unit) if by_shift else 0
     bias += rounding(shift)
 
-    rate = b.rates[layer.name]
-    place = b.place(layer.inputs[0], rate)
-    parts = ((place, q[:, None, :], (0,)),)
-    dot, proven = b.dot(layer, "", ("sum",), parts, bias[:, None], layer.weight.bits)
-    body: list[Call | Dot] = [dot]
+    parts = tuple((c.place, q[:, None, c.first : c.first + c.count], (0,)) for c in block.columns)
+    dot, proven = b.dot(layer, label, ("sum",), parts, bias[:, None], layer.weight.bits)
+    body: list[Call | Dot] = [placed(dot, block)]
     what = "Q3.12" if through_table else "y"
     if by_shift:
         body += shift_calls("scaled", "sum", shift, dot.width == "i16", what)
@@ -58,10 +116,7 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
             body.append(Call("moved", "add", ("scaled", form.zero_point), "the zero point"))
             scaled = "moved"
         body += limited("y", scaled, form, layer.activation)
-    stores = b.define(layer.name, "y", f"output of {layer.name}")
-    suffix = f" then {layer.activation}" if layer.activation else ""
-    title = b.title(layer, f"linear {q.shape[1]} -> {q.shape[0]}{suffix}")
-    b.append(rate, Stage(title, len(q), tuple(body), stores))
+    return tuple(body)
 
 
 def _scaled(

@@ -7,6 +7,7 @@ from typing import Literal
 from rnn2c.ir import graph, window
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import Call, Loop, Stage, Store
+from rnn2c.ir.temporal import ALWAYS
 from rnn2c.lower.builder import Builder, Place
 from rnn2c.lower.schedule import is_final_state
 
@@ -48,6 +49,10 @@ def _last_step(b: Builder, layer: graph.LastStep | window.FirstStep, source: str
         stores = (Store(kept.elem(), "v"),)
         b.append("step", b.copy_stage(b.title(layer, "keep"), place.elem(), size, stores))
         place = kept
+    times = b.times_of[source]
+    if times != ALWAYS:
+        clock = b.clock(times)
+        b.finish_after.append((clock.buffer, clock.first))
     b.set_place(layer.name, place)
 
 

@@ -8,9 +8,9 @@ into a loop of `finish`, its state into scratch memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Float32, Format, Model, Numerics, Rate
 from rnn2c.ir.names import Names, comment, prose
@@ -18,48 +18,24 @@ from rnn2c.ir.program import (
     Argument,
     Buffer,
     Call,
+    Clock,
     Const,
     Elem,
+    Inner,
     Loop,
     Op,
-    Reduce,
     Signal,
     Stage,
     Store,
     Weight,
+    When,
 )
+from rnn2c.ir.temporal import ALWAYS, Times, infer_times
+from rnn2c.lower.places import LoopDraft, Place
 from rnn2c.lower.schedule import schedule
 from rnn2c.lower.storage import float32_numerics, storage_type
 from rnn2c.lower.tables import TABLES
 from rnn2c.target import Target
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a value is: a buffer, and whether it is the copy being computed in this step."""
-
-    buffer: str
-    new: bool = False
-
-    def elem(self, offset: int = 0) -> Elem:
-        return Elem(self.buffer, offset, new=self.new)
-
-
-@dataclass
-class LoopDraft:
-    """A loop of finish in the making; `states`: what it carries from one step to the next."""
-
-    reverse: bool
-    states: list[str] = field(default_factory=list)
-    start: list[Stage] = field(default_factory=list)
-    body: list[Stage | Reduce] = field(default_factory=list)
-
-    def finished(self, zero: Callable[[str], Stage]) -> Loop:
-        """States that nothing loads start with `zero`."""
-        loaded = {s.element.buffer for stage in self.start for s in stage.stores}
-        start = [zero(name) for name in self.states if name not in loaded]
-        title = f"every step, {'from the last to the first' if self.reverse else 'in order'}"
-        return Loop(title, tuple(self.body), self.reverse, (*start, *self.start))
 
 
 @dataclass
@@ -78,11 +54,14 @@ class Values:
     finish: list[Op] = field(default_factory=list)
     outputs: dict[str, Signal] = field(default_factory=dict)
     counter: str = ""
+    finish_after: list[tuple[str, int]] = field(default_factory=list)
+    step_until: list[tuple[str, int]] = field(default_factory=list)
     loops: list[LoopDraft] = field(default_factory=list)
     selections: list[Loop] = field(default_factory=list)
     _places: dict[str, Place] = field(default_factory=dict)
     _rows: dict[str, Place] = field(default_factory=dict)
     _layer: graph.Layer | None = None
+    _clocks: dict[Times, Clock] = field(default_factory=dict)
     _own_states: list[str] = field(default_factory=list)
     _inputs_kept: dict[str, str] = field(default_factory=dict)
 
@@ -91,6 +70,7 @@ class Values:
             self.names.take(name)  # before any name of the user
         self.sizes = self.model.sizes()
         self.rates = self.model.rates()
+        self.times_of = infer_times(self.model)
         self.schedule = schedule(self.model)
         self.loops = [LoopDraft(reverse) for reverse in self.schedule.reverse]
         if self.max_steps:
@@ -113,9 +93,7 @@ class Values:
         return None if k is None else self.loops[k]
 
     def _count_steps(self) -> None:
-        self.counter = self.names.take("step_count")
-        type_, doc = "u8" if self.max_steps <= 255 else "u16", "steps that are stored"
-        self.buffers[self.counter] = Buffer(self.counter, type_, 1, "state", doc, 0, self.max_steps)
+        self.counter = self.counting("step_count", self.max_steps, "steps that are stored")
 
     def place(self, value: str, rate: Rate) -> Place:
         """Where the work of this rate finds a value."""
@@ -278,17 +256,58 @@ class Values:
             isinstance(p, graph.LastStep) and p.inputs[0] == value for p in self.model.layers
         )
 
-    def append(self, rate: Rate, *operations: Stage | Reduce) -> None:
-        """Add operations to the work of every step, or to finish."""
+    def append(self, rate: Rate, *operations: Inner) -> None:
+        """Add operations to the work of every step at which the layer at hand has a value, or to
+        finish.
+        """
         if rate == "sequence":
             self.finish.extend(operations)
-            return
-        (self.step if self.loop is None else self.loop.body).extend(map(self._held, operations))
+        elif self.loop is not None:
+            self.loop.body.extend(map(self._held, operations))
+        else:
+            times = ALWAYS if self._layer is None else self.times_of[self._layer.name]
+            self._append_when(times, *map(self._held, operations))
 
-    def _held(self, op: Stage | Reduce) -> Stage | Reduce:
+    def append_at(self, value: str, *operations: Inner) -> None:
+        """Add operations to the work of every step at which there is a `value`."""
+        if self.loop is not None:
+            self.loop.body.extend(operations)
+        else:
+            self._append_when(self.times_of[value], *operations)
+
+    def _append_when(self, times: Times, *operations: Inner) -> None:
+        if times == ALWAYS:
+            self.step.extend(operations)
+            return
+        clock, last = self.clock(times), self.step[-1] if self.step else None
+        if isinstance(last, When) and last.clock == clock:
+            operations = (*last.body, *operations)
+            self.step.pop()
+        self.step.append(When(clock, operations))
+
+    def clock(self, times: Times) -> Clock:
+        """The clock of these steps; its counter is in the state."""
+        if times not in self._clocks:
+            doc = f"counts steps to {times.first}, then by {times.every}"
+            name = self.counting("clock", times.first + times.every, doc)
+            for use in ("due", "now"):
+                self.names.take(f"{use}_{name}")
+            self._clocks[times] = Clock(name, times.first, times.every)
+        return self._clocks[times]
+
+    def counting(self, name: str, most: int, doc: str) -> str:
+        """A number in the state, from 0 to `most`; returns its C name."""
+        if most >= 2**16:
+            raise UnsupportedError(f"{doc}: {most} steps; at most {2**16 - 1} can be counted")
+        taken = self.names.take(name)
+        type_ = "u8" if most < 2**8 else "u16"
+        self.buffers[taken] = Buffer(taken, type_, 1, "state", comment(doc), 0, most)
+        return taken
+
+    def _held(self, op: Inner) -> Inner:
         """Where the layer at hand has a mask: the state only changes where that is 1."""
         mask = self._layer.mask if isinstance(self._layer, graph.Recurrent) else ""
-        if not mask or isinstance(op, Reduce):
+        if not mask or not isinstance(op, Stage):
             return op
         on = replace(self.place(mask, "step").elem(), stride=0)
         held: dict[str, Call] = {}

@@ -18,6 +18,7 @@ import numpy as np
 
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Layer, Model, Tensor
+from rnn2c.ir.temporal import Conv1d
 
 Shows = TypeVar("Shows", graph.Output, graph.Delay)
 SPREAD = 8.0
@@ -101,15 +102,18 @@ def _scaled_rows(weight: Tensor, factor: FloatArray) -> Tensor | None:
 
 def _fits_forwards(affine: graph.Affine, readers: Sequence[Layer]) -> bool:
     """Whether every reader is a layer with weights for x, and folding costs no accuracy."""
-    if not readers or not all(_reads_as_data(p, affine.name) for p in readers):
+    if not readers or not all(_reads_as_data(p, affine) for p in readers):
         return False
     scale = np.abs(affine.scale)
     alike = float(scale.min()) * SPREAD >= float(scale.max()) > 0
     return alike and float(np.abs(affine.offset).max()) <= LARGEST_OFFSET
 
 
-def _reads_as_data(layer: Layer, value: str) -> bool:
+def _reads_as_data(layer: Layer, affine: graph.Affine) -> bool:
+    value = affine.name
     match layer:
+        case Conv1d(groups=groups, pads=pads) if groups > 1 or (any(pads) and affine.offset.any()):
+            return False  # rows of padding are zeros, and would be offsets before
         case graph.Linear(weight=weight) | graph.Recurrent(w_ih=weight):
             return weight.scale is None and layer.inputs[0] == value not in layer.inputs[1:]
     return False
@@ -118,9 +122,10 @@ def _reads_as_data(layer: Layer, value: str) -> bool:
 def _forwards(layer: Layer, affine: graph.Affine) -> Layer:
     match layer:
         case graph.Linear(weight=weight, bias=bias):
-            real = weight.real()
-            more = bias + real @ affine.offset
-            return replace(layer, weight=Tensor(real * affine.scale), bias=more)
+            real, taps = weight.real(), layer.kernel if isinstance(layer, Conv1d) else 1
+            more = bias + real @ np.tile(affine.offset, taps)
+            scaled = Tensor(real * np.tile(affine.scale, taps))
+            return replace(layer, weight=scaled, bias=more)
         case graph.Recurrent(w_ih=w_ih, b_ih=b_ih):
             real = w_ih.real()
             more = b_ih + real @ affine.offset

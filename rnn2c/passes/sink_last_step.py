@@ -27,7 +27,7 @@ def _sink_one(model: Model) -> Model | None:
             continue
         layer = next((p for p in model.layers if p.name == select.inputs[0]), None)
         readers = [r for r in model.layers if select.inputs[0] in r.inputs]
-        if not isinstance(layer, PER_STEP) or len(readers) > 1 or layer.name in wanted:
+        if layer is None or type(layer) not in PER_STEP or len(readers) > 1 or layer.name in wanted:
             continue
         names = _selected_names(model, layer)
         before = [replace(select, name=names[n], inputs=(n,)) for n in names]

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from rnn2c.errors import UnsupportedError
-from rnn2c.ir import graph, window
+from rnn2c.ir import graph, temporal, window
 from rnn2c.ir.graph import Format, Model
 from rnn2c.ir.tokens import token_format
 from rnn2c.quantization.embedding import embedding_format
 from rnn2c.quantization.given import given_format, given_matrices
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
-from rnn2c.quantization.pointwise import OWN_STAGE, cuts_within, is_pointwise, largest_gain
+from rnn2c.quantization.pointwise import cuts_within, is_pointwise, largest_gain
 from rnn2c.quantization.weights import tensor_scale
 
 HEADROOM = 2.0
@@ -29,7 +29,7 @@ SMALLEST_REACH = 2.0**-20
 FINEST = 256
 """No result of an Affine or a Sum is finer than this fraction of a step of its coarsest input."""
 
-SELECTIONS = (graph.LastStep, window.FirstStep, window.Flip, window.Masked)
+SELECTIONS = (graph.LastStep, window.FirstStep, window.Flip, window.Masked, temporal.Pool)
 """Layers that show a value as it is."""
 
 MASK = Format(1.0, 8, lo=0, hi=1)
@@ -91,6 +91,8 @@ def _layer_formats(
     options: QuantizeOptions,
 ) -> list[tuple[str, Format]]:
     name = layer.name
+    if is_pointwise(layer) or _is_total(layer):
+        return [(name, _combined_format(model, layer, formats, spans, options))]
     match layer:
         case graph.Lstm():
             return [
@@ -103,14 +105,10 @@ def _layer_formats(
             return [(name, hidden_format(options))]
         case graph.Linear(activation=function):
             return [(name, _linear_format(model, layer, function, formats, spans, options))]
-        case graph.Activation(function=function) if function in OWN_STAGE:
-            return [(name, _combined_format(model, layer, formats, spans, options))]
         case graph.Activation(function="relu"):
             return [(name, formats[layer.inputs[0]])]
         case graph.Activation(function=function):
             return [(name, _function_format(function, options))]
-        case graph.Affine() | graph.Sum() | graph.Product() | graph.Concat() | graph.Pick():
-            return [(name, _combined_format(model, layer, formats, spans, options))]
         case graph.Rounded(form=form):
             return [(name, form)]
         case graph.Embedding(table=table):
@@ -222,8 +220,17 @@ def _delay_format(
 def _readers(model: Model, name: str) -> list[graph.Layer]:
     """Layers that read a value, also through a selection of a step."""
     direct = [layer for layer in model.layers if name in layer.data_inputs]
-    through = [r for d in direct if isinstance(d, SELECTIONS) for r in _readers(model, d.name)]
-    return [d for d in direct if not isinstance(d, SELECTIONS)] + through
+    through = [r for d in direct if _selects(d) for r in _readers(model, d.name)]
+    return [d for d in direct if not _selects(d)] + through
+
+
+def _selects(layer: graph.Layer) -> bool:
+    """Whether the layer shows numbers of its input, or something between them."""
+    return isinstance(layer, (*SELECTIONS, temporal.Reduce)) and not _is_total(layer)
+
+
+def _is_total(layer: graph.Layer) -> bool:
+    return isinstance(layer, temporal.Reduce) and layer.function == "sum"
 
 
 def _combined_format(

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
 from rnn2c.execute import quantize_inputs
-from rnn2c.interp import Interpreter
-from rnn2c.ir.graph import NumberArray
+from rnn2c.interp import Interpreter, dtype_of
+from rnn2c.ir.graph import NumberArray, Rate
 from rnn2c.ir.interface import FLOAT_TOLERANCE
 from rnn2c.ir.program import Buffer, Program
 from rnn2c.validate.compare import Mismatch, SequenceResult, compare, largest_error
@@ -24,6 +24,7 @@ from rnn2c.validate.runner import CheckFailure, run_sequences, self_check
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
 
 RawSequence = Mapping[str, NumberArray]
+NO_OUTPUT, ERROR_EARLY = 1, -5
 REAL_EXTREME = 8.0
 Sequences = Sequence[Mapping[str, NDArray[np.floating]]]
 
@@ -118,17 +119,29 @@ def reference(program: Program, sequence: RawSequence) -> SequenceResult:
     steps = len(sequence[moving[0]])
     if steps < 1:
         raise Rnn2cError("a sequence needs at least one time step")
+    nothing = _zeros(program, "step")
+    codes: list[int] = []
     outputs: list[Mapping[str, NumberArray]] = []
     states: list[Mapping[str, NumberArray]] = []
     for t in range(steps):
-        outputs.append(machine.step({name: sequence[name][t : t + 1] for name in moving}))
+        found = machine.step({name: sequence[name][t : t + 1] for name in moving})
+        codes.append(NO_OUTPUT if found is None else 0)
+        outputs.append(nothing if found is None else found)
         states.append(machine.state())
+    finals = machine.finish() if not machine.is_early else _zeros(program, "sequence", "window")
     return SequenceResult(
-        codes=np.zeros(steps, np.int64),
+        codes=np.array(codes, np.int64),
         outputs=_stacked(outputs),
         saved=_stacked(states),
-        finals={name: _whole(program, name, a[0]) for name, a in machine.finish().items()},
+        finals={name: _whole(program, name, a[0]) for name, a in finals.items()},
+        final_code=ERROR_EARLY if machine.is_early else 0,
     )
+
+
+def _zeros(program: Program, *rates: Rate) -> dict[str, NumberArray]:
+    """What stands for the outputs of a call that had none."""
+    buffers = [program.buffer[s.buffer] for s in program.outputs if s.rate in rates]
+    return {b.name: np.zeros((1, b.size), dtype_of(b.type)) for b in buffers}
 
 
 def _whole(program: Program, name: str, array: NumberArray) -> NumberArray:

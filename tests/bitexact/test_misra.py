@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from building import Build, Built
+from filters import filtered
 from fixed import EXACT_OPTIONS, single, zoo_case
 from models import Case, random_model
 
@@ -31,6 +32,7 @@ CASES: dict[str, tuple[str, Callable[[], Case]]] = {
         "host", lambda: single("one", "gru", EXACT_OPTIONS["int8"], raw=RAW)
     ),
     SEEDED: ("cortex-m4", lambda: random_model(4)),
+    "rings and clocks": ("host", lambda: filtered(1, EXACT_OPTIONS["int8"])),
     "one unit of odd int4 rows": (
         "host", lambda: single("one", "tanh", EXACT_OPTIONS["int4"], units=1, inputs=3)
     ),

@@ -148,6 +148,10 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
     for span in (I32, (-10, 70000)):
         yield "exp2_down", ("exp2_words", span), exp2_exact
     yield "largest", (I32, I32), max
+    yield "smallest", (I32, I32), min
+    for most in (9, 2**31 - 2**16):
+        yield "divide", ((0, most), (1, 65535)), lambda t, n: floor(Fraction(t, n) + Fraction(1, 2))
+    yield "divide", ((0, 1000), (0, 3)), lambda t, n: floor(Fraction(t, max(n, 1)) + Fraction(1, 2))
     yield "subtract", ((-(2**30), 2**30 - 1), half), lambda a, b: a - b
     yield "at_least", (I16, (-32768, 32768), I16), lambda x, least, o: x if x >= least else o
     yield "excess_bit", ((0, 2**31 - 1),), lambda t: int(t >= 2**15)

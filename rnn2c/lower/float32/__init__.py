@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rnn2c.ir import graph
+from rnn2c.ir import graph, temporal
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.float32.cells import lower_gru, lower_lstm, lower_rnn
 from rnn2c.lower.float32.embedding import lower_embedding
@@ -22,6 +22,7 @@ from rnn2c.lower.float32.pointwise import (
     lower_rounded,
     lower_sum,
 )
+from rnn2c.lower.float32.temporal import lower_conv, lower_pool, lower_reduce
 
 __all__ = ["FLOAT_LOWERINGS", "lower_raw"]
 
@@ -37,4 +38,7 @@ FLOAT_LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Sum: lower_sum,
     graph.Product: lower_product,
     graph.Embedding: lower_embedding,
+    temporal.Conv1d: lower_conv,
+    temporal.Pool: lower_pool,
+    temporal.Reduce: lower_reduce,
 }

@@ -74,9 +74,17 @@ def run_torch(model: bytes, inputs: dict[str, Any], wanted: Sequence[str]) -> li
             if target == "getitem":
                 values[name] = held["self"][held["index"]]
                 continue
-            _, operator, overload = target.split(".")
-            values[name] = getattr(getattr(torch.ops.aten, operator), overload)(**held)
+            values[name] = _operator(torch, *target.split("."))(**held)
     return [values[name].numpy() for name in wanted]
+
+
+def _operator(torch: Any, library: str, operator: str, overload: str) -> Any:
+    """An operator of aten, or of torch.export's words for quantization."""
+    if library == "quantized_decomposed":
+        from torch.ao.quantization.fx import _decomposed  # noqa: F401 - registers the operators
+
+        return getattr(getattr(torch.ops.quantized_decomposed, operator), overload)
+    return getattr(getattr(torch.ops.aten, operator), overload)
 
 
 def shapes(given: bytes) -> bytes:

@@ -94,6 +94,34 @@ def check_module(found: ProgramImport) -> str:
     return _check_program(found, run)
 
 
+def check_original(found: ProgramImport, module: Any, example: tuple[Any, Any]) -> str:
+    """The same for the quantized module that was given: it rounds activations while it runs.
+
+    example: positional and keyword arguments, in whose places the random ones go.
+    """
+    import torch
+
+    imported = found.imported
+    feeds = _random_feeds(imported)
+    leaves, form = torch.utils._pytree.tree_flatten(example)
+    names = [s.name for s in found.graph.sources]
+    given = [
+        torch.from_numpy(feeds[n]) if n in feeds else leaf
+        for n, leaf in zip(names, leaves, strict=True)
+    ]
+    arguments, keywords = torch.utils._pytree.tree_unflatten(given, form)
+    with torch.no_grad():
+        outputs = torch.utils._pytree.tree_leaves(module(*arguments, **keywords))
+    results = {p.name: y.numpy() for p, y in zip(imported.outputs, outputs, strict=True)}
+    allowed = quantization_allowed(imported.model, imported.dynamic, _model_inputs(imported, feeds))
+    values = _model_values(imported, feeds)
+    worst, wrong = _compare(imported, imported.outputs, results, values, allowed)
+    if wrong:
+        raise _difference(wrong, "torch", worst)
+    version = importlib.metadata.version("torch")
+    return f"agrees with torch {version} to {worst:.0e}{_dynamic_note(imported, allowed)}"
+
+
 def check_pt2(found: ProgramImport) -> str:
     """The same for the program of a .pt2 file, in a child process."""
     if importlib.util.find_spec("torch") is None:

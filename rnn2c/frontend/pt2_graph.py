@@ -23,7 +23,7 @@ MAX_TEXT = 2000
 MAX_STEPS = 2**16
 NUMBERS = {"Infinity": float("inf"), "-Infinity": -float("inf"), "NaN": float("nan")}
 SYMBOL = re.compile(r"Symbol\('(\w{1,60})'(?:, \w+=(?:True|False))*\)|([a-z]\w{0,60})", re.ASCII)
-OPERATOR = re.compile(r"torch\.ops\.(aten\.\w{1,60}\.\w{1,60})", re.ASCII)
+OPERATOR = re.compile(r"torch\.ops\.((?:aten|quantized_decomposed)\.\w{1,60}\.\w{1,60})", re.ASCII)
 LAYOUTS = {7: "strided"}
 MEMORY_FORMATS = {1: "contiguous_format", 4: "preserve_format"}
 

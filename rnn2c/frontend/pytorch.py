@@ -19,7 +19,9 @@ from rnn2c.frontend import (
     pytorch_compute,
     pytorch_functions,
     pytorch_layout,
+    pytorch_modules,
     pytorch_pointwise,
+    pytorch_quantized,
     pytorch_rnn,
 )
 from rnn2c.frontend.builder import Builder
@@ -36,6 +38,7 @@ OPERATORS: dict[str, Handler] = {
     **pytorch_functions.OPERATORS,
     **pytorch_layout.OPERATORS,
     **pytorch_pointwise.OPERATORS,
+    **pytorch_quantized.OPERATORS,
     **pytorch_rnn.OPERATORS,
 }
 
@@ -58,9 +61,12 @@ def load_module(
     found = import_module(module, example_input, name)
     if not cross_check:
         return found.imported.model
-    from rnn2c.frontend.crosscheck import check_module
+    from rnn2c.frontend.crosscheck import check_module, check_original
 
-    return replace(found.imported.model, cross_check=check_module(found))
+    text = check_module(found)
+    if found.imported.dynamic:
+        text = check_original(found, module, _arguments(example_input))
+    return replace(found.imported.model, cross_check=text)
 
 
 def import_module(module: Any, example_input: Any, name: str | None = None) -> ProgramImport:
@@ -69,10 +75,11 @@ def import_module(module: Any, example_input: Any, name: str | None = None) -> P
 
     if example_input is None:
         raise Rnn2cError("a torch module needs example_input: a tensor [1, T, features]")
-    example = torch.utils._pytree.tree_map(_example, example_input)
-    keywords = example if isinstance(example, dict) else {}
-    arguments = example if isinstance(example, tuple) else () if keywords else (example,)
+    arguments, keywords = _arguments(example_input)
     kept = copy.deepcopy(module).eval()
+    dynamic: dict[str, int] = {}
+    if pytorch_modules.is_quantized(kept):
+        kept, dynamic = pytorch_modules.plain(kept)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             # nn.RNN keeps views of its weights; export warns about them and drops them.
@@ -83,7 +90,16 @@ def import_module(module: Any, example_input: Any, name: str | None = None) -> P
         raise Rnn2cError(f"torch.export cannot record this module: {text[0][:200]}") from None
     builder = Builder(name or plain(type(module).__name__).lower() or "model")
     graph = of_program(program)
-    return ProgramImport(graph, import_graph(builder, graph))
+    return ProgramImport(graph, import_graph(builder, graph, dynamic))
+
+
+def _arguments(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and keyword arguments of forward."""
+    import torch
+
+    example = torch.utils._pytree.tree_map(_example, example_input)
+    keywords = example if isinstance(example, dict) else {}
+    return example if isinstance(example, tuple) else () if keywords else (example,), keywords
 
 
 def _example(given: Any) -> Any:
@@ -96,13 +112,19 @@ def _example(given: Any) -> Any:
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
-def import_graph(builder: Builder, graph: Graph) -> Imported:
-    """Translate every node; raises Rnn2cError naming the one at fault."""
+def import_graph(
+    builder: Builder, graph: Graph, dynamic: Mapping[str, int] | None = None
+) -> Imported:
+    """Translate every node; raises Rnn2cError naming the one at fault.
+
+    dynamic: by the path of a module, to how many bits it rounds what it reads while it runs.
+    """
     results: dict[str, Result] = dict(graph.constants)
     for source in graph.sources:
         results[source.name] = _source(builder, source)
     for node in graph.nodes:
-        results[node.name] = _call(builder, node, results)
+        with builder.dynamic_activations((dynamic or {}).get(node.path, 0)):
+            results[node.name] = _call(builder, node, results)
         _trace(builder, node.name, results[node.name])
     outputs: list[tuple[str, Operand]] = []
     for name, returned in graph.results:
@@ -135,13 +157,15 @@ def _source(builder: Builder, source: Source) -> Result:
 def _call(builder: Builder, node: Node, results: Mapping[str, Result]) -> Result:
     operator = node.target.removeprefix("aten.")
     where = f"node {quoted(node.name)} ({quoted(node.target)[1:-1]}, module {quoted(node.path)})"
-    handler = OPERATORS.get(operator) or OPERATORS.get(operator.split(".")[0])
+    name = pytorch_quantized.handler_name(operator)
+    handler = OPERATORS.get(operator) or OPERATORS.get(name)
     if handler is None:
         raise UnsupportedError(
             f"{where}: this operator is not supported; supported are {', '.join(sorted(OPERATORS))}"
         )
     arguments = {key: _resolve(value, results) for key, value in node.arguments.items()}
     call = Call(builder, where, node.path, arguments)
+    pytorch_quantized.refuse_integers(call, operator)
     try:
         result = handler(call)
     except Exception as error:

@@ -14,11 +14,21 @@ import numpy as np
 
 from rnn2c.errors import UnsupportedError
 from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.given import Given
 from rnn2c.frontend.layout import position
 from rnn2c.frontend.values import Axis, Operand, Value
-from rnn2c.ir.graph import FloatArray
+from rnn2c.ir.graph import FloatArray, Format, Tensor
 
-Result = Operand | Sequence[Operand] | Axis | int | None
+
+@dataclass(frozen=True)
+class Rounding:
+    """Integers of a computed value: `value` is already rounded to `form`."""
+
+    value: Value
+    form: Format
+
+
+Result = Operand | Sequence[Operand] | Axis | int | Given | Rounding | None
 """Of an operator; an Axis or a number is a size that the program computes with."""
 
 
@@ -54,9 +64,16 @@ class Call:
 
     def weight(self, name: str) -> FloatArray:
         found = self.get(name)
+        if isinstance(found, Given):
+            return found.real()
         if not isinstance(found, np.ndarray):
             raise self.refuse(f"argument {name} must be a parameter of the module")
         return found.astype(np.float64)
+
+    def matrix(self, name: str) -> FloatArray | Tensor:
+        """A weight [rows, columns], as integers where a quantized source gives them."""
+        found = self.get(name)
+        return found.tensor(self.where) if isinstance(found, Given) else self.weight(name)
 
     def axis(self, name: str, rank: int, default: int = 0) -> int:
         return position(int(self.get(name, default)), rank, self.where)

@@ -19,7 +19,7 @@ def linear(call: Call) -> Result:
     """aten.linear."""
     bias = None if call.get("bias") is None else call.weight("bias")
     return call.builder.linear(
-        call.path, call.value("input"), call.weight("weight"), bias, call.where
+        call.path, call.value("input"), call.matrix("weight"), bias, call.where
     )
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from rnn2c.frontend.builder import CellWeights
 from rnn2c.frontend.gates import Cell
+from rnn2c.frontend.given import Given
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.values import Operand, Value
-from rnn2c.ir.graph import Layer
+from rnn2c.ir.graph import FloatArray, Layer, Tensor
 
 
 def recurrent(cell: Cell, activation: str = "tanh") -> Handler:
@@ -48,7 +49,7 @@ def recurrent(cell: Cell, activation: str = "tanh") -> Handler:
 
 
 def _weight_groups(call: Call, layers: int) -> list[CellWeights]:
-    params = [np.asarray(p, np.float64) for p in call.get("params")]
+    params = [_parameter(call, p) for p in call.get("params")]
     each = 4 if call.get("has_biases") else 2
     if len(params) != each * layers:
         raise call.refuse(f"{len(params)} parameters; projections (proj_size) are not supported")
@@ -57,8 +58,17 @@ def _weight_groups(call: Call, layers: int) -> list[CellWeights]:
         w_ih, w_hh, *bias = params[k : k + each]
         zero = np.zeros(w_hh.shape[0])
         b_ih, b_hh = bias or (zero, zero)
-        groups.append(CellWeights(w_ih, w_hh, b_ih, b_hh))
+        groups.append(CellWeights(w_ih, w_hh, _vector(b_ih), _vector(b_hh)))
     return groups
+
+
+def _parameter(call: Call, found: object) -> FloatArray | Tensor:
+    """A matrix or a bias, as integers where a quantized source gives them."""
+    return found.tensor(call.where) if isinstance(found, Given) else np.asarray(found, np.float64)
+
+
+def _vector(bias: FloatArray | Tensor) -> FloatArray:
+    return bias.real() if isinstance(bias, Tensor) else bias
 
 
 def _layer_state(call: Call, state: Operand | None, layer: int, layers: int) -> Operand | None:

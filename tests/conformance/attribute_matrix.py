@@ -32,6 +32,7 @@ PARAMETERS: dict[str, tuple[float | None, float | None]] = {
     "ScaledTanh": (0.8, 0.7),
     "Elu": (0.7, None),
 }
+WITHOUT_DEFAULTS = ("Affine", "ThresholdedRelu", "ScaledTanh")
 OUTPUTS = {"LSTM": ("Y", "Y_h", "Y_c"), "GRU": ("Y", "Y_h"), "RNN": ("Y", "Y_h")}
 
 
@@ -108,14 +109,17 @@ def _numbers(cell: str, direction: str) -> Iterator[Variant]:
 
 
 def _activations(cell: str, direction: str) -> Iterator[Variant]:
-    """Every function at every position, with the parameters it has by default and with others; in a
-    bidirectional node alternately in the first and in the second direction.
+    """Every function at every position, with the parameters it has by default (where runtimes agree
+    on them) and with others; in a bidirectional node in the first and in the second direction by
+    turns.
     """
     count = 0
     for position, default in enumerate(DEFAULTS[cell]):
         for function in (*PLAIN, *PARAMETERS):
             for given in (False, True) if function in PARAMETERS else (False,):
                 if function == default or (direction == "reverse" and given):
+                    continue
+                if function in WITHOUT_DEFAULTS and not given:
                     continue
                 names = list(DEFAULTS[cell])
                 if direction == "bidirectional":

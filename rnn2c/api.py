@@ -79,27 +79,33 @@ def compile(  # noqa: A001 - the API's name
     *,
     input_scale: float | Sequence[float] | None = None,
     input_offset: float | Sequence[float] = 0.0,
+    max_steps: int | None = None,
 ) -> Program:
     """Lower a quantized Model for a target and prove it; a float Model becomes float32 C.
 
-    input_scale, input_offset: emit from_raw, model input = (count - offset) * scale.
+    input_scale, input_offset: emit from_raw, model input = (count - offset) * scale; max_steps: the
+    most steps of a sequence, for a model that waits for the end of it (reverse layers).
     """
     chosen = load_target(target) if isinstance(target, str) else target
     raw = None if input_scale is None else RawScale(_numbers(input_scale), _numbers(input_offset))
     if model.numerics is None:
-        plain = pipeline.compile_float32(model, chosen, raw).program
+        plain = pipeline.compile_float32(model, chosen, raw, max_steps).program
     else:
-        plain = pipeline.lower_model(model, chosen, raw)
+        plain = pipeline.lower_model(model, chosen, raw, max_steps)
     return Program(**{f: getattr(plain, f) for f in ir_program.Program.__dataclass_fields__})
 
 
 def build(
     source: Any, calibration: Data, target: str = "host", folder: Path | str = "out", **options: Any
 ) -> Program:
-    """load, quantize with the target's default profile, compile and emit in one call."""
+    """load, quantize with the target's default profile, compile and emit in one call.
+
+    options: those of quantize, and max_steps.
+    """
     model = load(source)
+    max_steps = options.pop("max_steps", None)
     options.setdefault("profile", load_target(target).profile)
-    program = compile(quantize(model, calibration, **options), target)
+    program = compile(quantize(model, calibration, **options), target, max_steps=max_steps)
     program.emit(folder)
     return program
 

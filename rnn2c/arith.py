@@ -78,7 +78,9 @@ def hold(new: i32, old: i32, on: i32) -> i32:
 
 def differs(a: i32, b: i32) -> i32:
     """1 where a and b differ, else 0."""
-    apart: i32 = maximum(a - b, b - a)
+    up: i32 = a - b
+    down: i32 = b - a
+    apart: i32 = maximum(up, down)
     return clamp(apart, 0, 1)
 
 

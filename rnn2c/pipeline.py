@@ -22,8 +22,9 @@ from rnn2c.frontend import WHOLE, Part, load, make_part, parse_part, zeros
 from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
+from rnn2c.ir.window import whole_sequence
 from rnn2c.lower import RawScale, check_max_steps, lower
-from rnn2c.passes import fold_affine, fuse_activation, sink_last_step
+from rnn2c.passes import fold_affine, fuse_activation, sink_flips, sink_last_step
 from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, given_matrices, quantize_model
 from rnn2c.target import Target, load_target
@@ -44,7 +45,7 @@ __all__ = [
 ]  # fmt: skip
 
 Pass = Callable[[Model], Model]
-PASSES: tuple[Pass, ...] = (sink_last_step, fold_affine, fuse_activation)
+PASSES: tuple[Pass, ...] = (sink_flips, sink_last_step, fold_affine, fuse_activation)
 STAGES = ("float", "fused", "quantized", "program", "c")
 
 
@@ -86,11 +87,14 @@ def compile_float32(
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a precision needs: weights with biases and multipliers, and the state struct."""
+    """Bytes that a precision needs: weights with biases and multipliers, the state struct, and of
+    that for each step of a sequence what has to wait for its end.
+    """
 
     precision: str
     weights: int
     state: int
+    per_step: int = 0
 
 
 def memory(model: Model) -> tuple[Memory, ...]:
@@ -113,10 +117,14 @@ def memory(model: Model) -> tuple[Memory, ...]:
         options = QuantizeOptions(weights=width)
         if kept > options.weight_bits:
             continue
-        need = budget(lower(quantize(model, data, options), load_target("host")))
-        found.append(Memory(width, need.weights, need.ram))
-    need = budget(lower(model, load_target("host")))
-    return (*found, Memory("float32", need.weights, need.ram))
+        found.append(_memory(width, quantize(model, data, options)))
+    return (*found, _memory("float32", model))
+
+
+def _memory(precision: str, model: Model) -> Memory:
+    steps = 1 if whole_sequence(model) else None
+    need = budget(lower(model, load_target("host"), None, steps))
+    return Memory(precision, need.weights, need.ram - need.window, need.window)
 
 
 def prepare(model: Model) -> Model:

@@ -37,7 +37,8 @@ def _summary(result: Bench) -> str:
         f" for {result.macs} multiply-accumulates",
     ]
     if m.finish is not None:
-        lines.append(f"  finish  {_cost(m.finish.instructions, m.finish.cycles)}")
+        steps = f" after {m.steps} steps" if result.max_steps else ""
+        lines.append(f"  finish  {_cost(m.finish.instructions, m.finish.cycles)}{steps}")
     for k, name in enumerate(result.stages):
         cycles = m.step.stage_cycles[k] if m.step.stage_cycles else None
         lines.append(f"    {_cost(m.step.stage_instructions[k], cycles)}  {name}")

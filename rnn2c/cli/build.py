@@ -8,10 +8,11 @@ from typing import Any
 
 import rich_click as click
 
-from rnn2c.budget import budget
+from rnn2c.budget import Budget, budget
 from rnn2c.cli.compiling import Job, compile_from
 from rnn2c.cli.options import json_option, model_options, out_option
 from rnn2c.errors import Rnn2cError
+from rnn2c.ir.program import Program
 from rnn2c.pipeline import STAGES, emit, emit_c
 
 
@@ -58,11 +59,23 @@ def _record(job: Job, paths: tuple[Path, ...]) -> dict[str, object]:
         "cross_checked": not job.compiled.float.cross_check.startswith("not"),
         "flash_bytes": {"weights": need.weights, "tables": need.tables, "code_at_most": need.code},
         "ram_bytes": {"state": need.state, "scratch": need.scratch, "total": need.ram},
+        "max_steps": program.max_steps or None,
+        "window_bytes": need.window,
         "stack_bytes_at_most": need.stack,
         "macs": program.macs,
         "notes": list(program.notes),
         "files": [str(path) for path in paths],
     }
+
+
+def _window(program: Program, need: Budget) -> list[str]:
+    """A line on what waits for the end of the sequence, if anything does."""
+    if not program.max_steps:
+        return []
+    return [
+        f"  window   {need.window} of these bytes for at most {program.max_steps} steps;"
+        f" {program.loop_macs} multiply-accumulates a step wait for finish"
+    ]
 
 
 def _summary(job: Job, paths: tuple[Path, ...]) -> str:
@@ -81,6 +94,7 @@ def _summary(job: Job, paths: tuple[Path, ...]) -> str:
             f"  flash    {need.constants} bytes of constants ({need.weights} weights, {need.tables}"
             f" tables), code at most {need.code}{has_flash}",
             f"  RAM      {need.ram} bytes, stack at most {need.stack}{has_ram}",
+            *_window(program, need),
             f"  bounds   of code and stack hold for {program.target.compiled_with}",
             *(f"  note     {note}" for note in program.notes),
             f"  files    {' '.join(str(path) for path in paths)}",

@@ -13,6 +13,7 @@ from rnn2c.cli.options import SOURCE, example_input, json_option, part_options
 from rnn2c.ir.facts import LayerFacts, ModelFacts, model_facts
 from rnn2c.ir.graph import Model
 from rnn2c.ir.names import prose
+from rnn2c.ir.window import whole_sequence
 from rnn2c.pipeline import Memory, load, memory, parse_part, prepare
 
 
@@ -62,7 +63,9 @@ def _record(model: Model, facts: ModelFacts, need: tuple[Memory, ...]) -> dict[s
         "layers": [dataclasses.asdict(layer) for layer in facts.layers],
         "parameters": facts.parameters,
         "macs_per_step": facts.macs("step"),
+        "macs_per_step_in_finish": facts.macs("window"),
         "macs_per_sequence": facts.macs("sequence"),
+        "waits_for_the_sequence": [layer.name for layer in whole_sequence(model)],
         "memory": [dataclasses.asdict(m) for m in need],
         "warnings": [w for layer in facts.layers for w in layer.warnings],
     }
@@ -77,21 +80,34 @@ def _summary(model: Model, facts: ModelFacts, need: tuple[Memory, ...]) -> Itera
     outs = [f"{prose(o.name)} [{sizes[o.value]}] per {rates[o.value]}" for o in model.outputs]
     yield (
         f"{prose(model.name)}: {facts.parameters} parameters, {facts.macs('step')}"
-        f" multiply-accumulates a step, {facts.macs('sequence')} a sequence"
+        f" multiply-accumulates a step, {_finish_macs(facts)} a sequence"
     )
     yield f"  import    {model.cross_check}"
     yield f"  inputs    {', '.join(ins)}"
     yield f"  outputs   {', '.join(outs)}"
-    for title, rate in (("every step", "step"), ("once per sequence, in finish", "sequence")):
+    for title, rate in (
+        ("every step", "step"),
+        ("every step, in finish: needs the whole sequence, --max-steps N", "window"),
+        ("once per sequence, in finish", "sequence"),
+    ):
         layers = [layer for layer in facts.layers if layer.rate == rate]
         if layers:
             yield f"  {title}"
             yield from (f"    {_line(layer)}" for layer in layers)
-    yield "  memory    bytes of weights, and of state"
+    more = ", and of every step of a sequence" if whole_sequence(model) else ""
+    yield f"  memory    bytes of weights, and of state{more}"
     for m in need:
-        yield f"    {m.precision:8} {m.weights:8} {m.state:6}"
+        yield f"    {m.precision:8} {m.weights:8} {m.state:6}" + (
+            f" {m.per_step:6}" if more else ""
+        )
     for layer in facts.layers:
         yield from (f"  warning   {warning}" for warning in layer.warnings)
+
+
+def _finish_macs(facts: ModelFacts) -> str:
+    waiting = facts.macs("window")
+    once = f"{facts.macs('sequence')}"
+    return f"{waiting} for each step and {once} once" if waiting else once
 
 
 def _line(layer: LayerFacts) -> str:

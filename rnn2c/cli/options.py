@@ -100,6 +100,12 @@ def model_options(command: F) -> F:
                 help="Count at input 0, for --input-scale [default: 0].",
             ),
             click.option(
+                "--max-steps",
+                type=int,
+                metavar="N",
+                help="Most steps of a sequence, for a model that needs it whole (reverse layers).",
+            ),
+            click.option(
                 "--crosscheck/--no-crosscheck",
                 default=True,
                 help="Compare the import with onnxruntime.",

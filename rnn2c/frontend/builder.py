@@ -22,9 +22,9 @@ from rnn2c.frontend.finish import (
 )
 from rnn2c.frontend.gates import Cell
 from rnn2c.frontend.imported import Imported, Port
-from rnn2c.frontend.layout import Layout
+from rnn2c.frontend.layout import Layout, OverTime
 from rnn2c.frontend.values import Axes, Axis, Operand, Value, plain, quoted
-from rnn2c.ir import graph
+from rnn2c.ir import graph, window
 from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import FloatArray, Layer, Model, Output, Tensor
 
@@ -35,6 +35,11 @@ CELLS: dict[Cell, type[graph.Recurrent]] = {
 }
 
 
+OVER_TIME: dict[OverTime, type[Layer]] = {
+    "last": graph.LastStep,
+    "first": window.FirstStep,
+    "flip": window.Flip,
+}
 MAX_WEIGHTS = 2**25
 MAX_FOLDED = 2**22
 
@@ -61,7 +66,7 @@ class Builder:
     def __init__(self, name: str) -> None:
         self.name = name
         self.axes = Axes()
-        self.layout = Layout(self.axes, self.last_step, self.pick, self.join)
+        self.layout = Layout(self.axes, self.over_time, self.pick, self.join)
         self._layers: dict[str, Layer] = {}
         self._inputs: list[Port] = []
         self._inner: list[Port] = []
@@ -146,10 +151,20 @@ class Builder:
         return value.parts[0]
 
     def last_step(self, name: str) -> str:
-        last = f"{name}.last"
-        if last not in self._layers:
-            self.add(graph.LastStep(name=last, inputs=(name,)))
-        return last
+        return self.over_time(name, "last")
+
+    def final(self, name: str) -> str:
+        """The value with which a cell ends: that of the last step, or in reverse of the first."""
+        layer = next(p for p in self._layers.values() if name in p.outputs)
+        reverse = isinstance(layer, graph.Recurrent) and layer.direction == "reverse"
+        return self.over_time(name, "first" if reverse else "last")
+
+    def over_time(self, name: str, what: OverTime) -> str:
+        """The last or first step of a per-step vector, or its steps in opposite order."""
+        made = f"{name}.{what}"
+        if made not in self._layers:
+            self.add(OVER_TIME[what](name=made, inputs=(name,)))
+        return made
 
     def pick(self, name: str, indices: Sequence[int]) -> str:
         """The vector of these elements of another."""

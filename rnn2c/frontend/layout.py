@@ -7,30 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Literal
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.values import Axes, Axis, Kind, Value
 
+OverTime = Literal["last", "first", "flip"]
 ENDLESS = 2**31 - 1
 MOST_PICKED = 2**16
 
 
 class Layout:
-    """The operators; three callbacks make layers and return the names of their values.
+    """The operators; callbacks make layers and return the names of their values.
 
-    last_step: of a per-step vector its last step; pick: some elements of a vector; join: vectors
-    one after the other.
+    pick: some elements of a vector; join: vectors one after the other; over_time: of a per-step
+    vector its last or first step, or all in opposite order.
     """
 
     def __init__(
         self,
         axes: Axes,
-        last_step: Callable[[str], str],
+        over_time: Callable[[str, OverTime], str],
         pick: Callable[[str, Sequence[int]], str],
         join: Callable[[Sequence[str]], str],
     ) -> None:
         self.axes = axes
-        self._last_step = last_step
+        self._over_time = over_time
         self._pick = pick
         self._join = join
         self.raw_inputs: set[str] = set()
@@ -64,9 +66,15 @@ class Layout:
         return Value(value.parts, axes)
 
     def reshape(self, value: Value, dims: Sequence[int | Axis], where: str) -> Value:
-        """Only axes of size 1 may come or go; -1 stands for whatever fits."""
+        """Only axes of size 1 may come or go; -1 stands for whatever fits.
+
+        A stack whose features come next may become one vector: both directions of a layer.
+        """
         axes = self._match(value.axes, tuple(dims))
         if axes is None:
+            joined = self._unstacked(value)
+            if joined is not None and self._match(joined.axes, tuple(dims)) is not None:
+                return self.reshape(self._merged(joined), dims, where)
             sizes = [a.size if a.size is not None else a.label or "?" for a in value.axes]
             wanted = [d if isinstance(d, int) else d.label or "?" for d in dims]
             raise UnsupportedError(
@@ -109,9 +117,30 @@ class Layout:
         unknown = self.axes.kind(axis) is None and axis.size is None
         return unknown or self.axes.is_unit(axis)
 
+    def _unstacked(self, value: Value) -> Value | None:
+        """The axes of a stack and its features as one, if nothing but units lies between them."""
+        kinds = [self.axes.kind(a) for a in value.axes]
+        if "part" not in kinds or "feature" not in kinds:
+            return None
+        stack, features = kinds.index("part"), kinds.index("feature")
+        between = value.axes[stack + 1 : features]
+        if stack > features or not all(self._may_go(a) for a in between):
+            return None
+        size = len(self.parts(value)) * (value.axes[features].size or 0)
+        one = self.axes.new("feature", size)
+        axes = (*value.axes[:stack], *between, one, *value.axes[features + 1 :])
+        return Value(self.parts(value), axes)
+
+    def _merged(self, stack: Value) -> Value:
+        return Value((self._join(stack.parts),), stack.axes)
+
     def flatten(self, value: Value, first: int, last: int, where: str) -> Value:
         """Merge the axes first..last; all but one of them must have size 1."""
         merged = value.axes[first : last + 1]
+        kinds = {self.axes.kind(a) for a in merged}
+        joined = self._unstacked(value) if {"part", "feature"} <= kinds else None
+        if joined is not None:
+            return self.flatten(self._merged(joined), first, last - 1, where)
         wide = [a for a in merged if not self._may_go(a)]
         if len(wide) > 1:
             sizes = [a.size if a.size is not None else a.label or "?" for a in merged]
@@ -141,11 +170,25 @@ class Layout:
             if axis.size == 1:
                 return Value(value.parts, rest)
             return Value(self._picked(value, [index % (axis.size or 1)], where), rest)
-        if index != -1 and (axis.size is None or index != axis.size - 1):
+        which: OverTime = "last" if index == -1 or index + 1 == axis.size else "first"
+        if which == "first" and index not in (0, -(axis.size or 0)):
             raise UnsupportedError(
-                f"{where}: picks time step {index}; only the last one (-1) is supported"
+                f"{where}: picks time step {index}; only the last one (-1) and the first (0) are "
+                "supported"
             )
-        return Value(tuple(self._last_step(p) for p in value.parts), rest)
+        return Value(tuple(self._over_time(p, which) for p in value.parts), rest)
+
+    def flip(self, value: Value, at: int, where: str) -> Value:
+        """An axis in opposite order: time, features or a stack."""
+        axis = value.axes[at]
+        if self.axes.kind(axis) == "feature" and axis.size is not None:
+            return self.take(value, at, range(axis.size)[::-1], where)
+        if self.axes.is_unit(axis):
+            return value
+        if self.axes.kind(axis) == "part":
+            return Value(self.parts(value)[::-1], value.axes)
+        self.axes.bind(axis, "time", where)
+        return Value(tuple(self._over_time(p, "flip") for p in value.parts), value.axes)
 
     def _kind_when_selected(self, value: Value, axis: Axis, index: int) -> Kind:
         kind = self.axes.kind(axis)
@@ -172,8 +215,13 @@ class Layout:
             return value
         if self.axes.kind(axis) == "feature" and axis.size is not None:
             return self.take(value, at, range(axis.size)[slice(start, stop, step)], where)
+        whole = (axis.size or ENDLESS) - 1
+        if step == -1 and start in (-1, whole, ENDLESS) and stop < -whole:
+            return self.flip(value, at, where)
         if step != 1:
-            raise UnsupportedError(f"{where}: slices with step {step}; only step 1 is supported")
+            raise UnsupportedError(
+                f"{where}: slices with step {step}; only step 1, or -1 over all of it, is supported"
+            )
         if axis.size is None:
             picked = [start] if (start, stop >= ENDLESS) == (-1, True) else []
             picked = [start] if (start, stop) == (0, 1) else picked

@@ -206,6 +206,22 @@ def slice_(builder: Builder, node: Node) -> Sequence[Operand]:
     return [found]
 
 
+def reverse_sequence(builder: Builder, node: Node) -> Sequence[Operand]:
+    """Time in opposite order, of sequences that are as long as the tensor."""
+    at, batch_at = node.integer("time_axis", 0), node.integer("batch_axis", 1)
+    x = node.value(0)
+    if sorted((at, batch_at)) != [0, 1] or len(x.axes) < 2:
+        raise node.refuse(f"time_axis={at}, batch_axis={batch_at}; they are 0 and 1 in some order")
+    lengths = node.operand(1)
+    time = x.axes[at]
+    if isinstance(lengths, Value) or lengths.size != 1 or lengths.item() not in (time, time.size):
+        raise node.refuse(
+            "sequence_lens must be the length of the tensor; run one whole sequence at a time"
+        )
+    builder.axes.bind(x.axes[batch_at], "unit", node.where)
+    return [builder.layout.flip(x, at, node.where)]
+
+
 def concat(builder: Builder, node: Node) -> Sequence[Operand]:
     """Features one after the other, layers of h_n stacked, or constants joined."""
     operands = [node.operand(k) for k in range(len(node.inputs))]
@@ -257,6 +273,7 @@ OPERATORS = {
     "Identity": Operator(identity),
     "Reshape": Operator(reshape, ("allowzero",), inputs=2),
     "Shape": Operator(shape, ("start", "end")),
+    "ReverseSequence": Operator(reverse_sequence, ("batch_axis", "time_axis"), inputs=2),
     "Slice": Operator(slice_, ("starts", "ends", "axes"), inputs=5),
     "Split": Operator(split, ("axis", "split", "num_outputs"), inputs=2),
     "Squeeze": Operator(squeeze, ("axes",), inputs=2),

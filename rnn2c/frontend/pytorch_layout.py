@@ -211,11 +211,21 @@ def sym_size(call: Call) -> Result:
     return axis if axis.size is None else axis.size
 
 
+def flip(call: Call) -> Result:
+    """Axes in opposite order."""
+    found = call.value()
+    for dim in call.get("dims"):
+        at = position(int(dim), len(found.axes), call.where)
+        found = call.builder.layout.flip(found, at, call.where)
+    return found
+
+
 OPERATORS: dict[str, Handler] = {
     "cat": cat,
     "chunk": chunk,
     "expand": expand,
     "flatten": flatten,
+    "flip": flip,
     "index": index,
     "index_select": index_select,
     "new_zeros": zeros,

@@ -24,6 +24,8 @@ class Bench:
     scratch_bytes: int
     stages: tuple[str, ...]
     measured: Measurement
+    max_steps: int = 0
+    loop_macs: int = 0
 
     def to_json(self) -> dict[str, object]:
         """The record that `rnn2c bench --json` prints; bytes, instructions and cycles are exact."""
@@ -44,9 +46,15 @@ class Bench:
             "stack_bytes": m.stack_bytes,
             "init": _counts(m.init),
             "step": {"macs": self.macs, **_counts(m.step), "constant": m.is_constant},
-            "finish": None if m.finish is None else _counts(m.finish),
+            "finish": None if m.finish is None else {**_counts(m.finish), **self._window()},
             "stages": [self._stage(k, name) for k, name in enumerate(self.stages)],
         }
+
+    def _window(self) -> dict[str, object]:
+        """Of a program that waits for the end of a sequence: its length here."""
+        if not self.max_steps:
+            return {}
+        return {"steps": self.measured.steps, "macs_per_step": self.loop_macs}
 
     def _stage(self, k: int, name: str) -> dict[str, object]:
         step = self.measured.step
@@ -76,7 +84,10 @@ def bench(
     measured = measure(
         folder, interface, program.target, sequence, build=build, rule=_rule(program)
     )
-    return Bench(program.target.name, program.macs, scratch, interface.stages, measured)
+    return Bench(
+        program.target.name, program.macs, scratch, interface.stages, measured,
+        program.max_steps, program.loop_macs,
+    )  # fmt: skip
 
 
 def bench_in_temporary(

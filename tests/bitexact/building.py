@@ -64,7 +64,9 @@ Build = Callable[..., Built]
 
 def built(case: Case, folder: Path, target: str = "host") -> Built:
     """Compile, prove and emit."""
-    compiled = compile_model(case.model, case.data, load_target(target), case.options, case.raw)
+    compiled = compile_model(
+        case.model, case.data, load_target(target), case.options, case.raw, case.max_steps
+    )
     emit(compiled.program, folder)
     return Built(compiled.program, folder, case)
 

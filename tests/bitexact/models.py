@@ -41,12 +41,15 @@ SEQUENCES, STEPS = 3, 8
 
 
 class Case(NamedTuple):
-    """A float Model, calibration data, options, and how sensor counts become the input, if so."""
+    """A float Model, calibration data, options, and how sensor counts become the input, if so;
+    max_steps of a model that waits for the end of a sequence.
+    """
 
     model: Model
     data: SequenceSet
     options: QuantizeOptions
     raw: RawScale | None
+    max_steps: int | None = None
 
 
 @dataclass

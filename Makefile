@@ -12,14 +12,19 @@ DEV := .venv/dev-$(HERE)
 SEGLEARN := seglearn-1.2.5
 DATA := .data/$(SEGLEARN)/installed
 PYTEST := $(PY) -m pytest -n $(JOBS)
+# The folders of the parts of test-full; its last part is whatever is in none of them.
+BITEXACT := tests/bitexact
+FRONTEND := tests/conformance tests/frontend tests/keras tests/pt2
+FUZZ := tests/hostile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-full lint setup toolchains clean
+.PHONY: help demo test test-full test-full-bitexact test-full-frontend test-full-fuzz \
+	test-full-others lint setup toolchains clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r goal text; do \
-		printf 'make %-11s %s\n' "$$goal" "$$text"; done
+		printf 'make %-18s %s\n' "$$goal" "$$text"; done
 
 demo: toolchains $(CORE) ## compile a trained network for two chips and run it in their emulators
 	$(PY) firmware_examples/activity/demo.py
@@ -27,8 +32,28 @@ demo: toolchains $(CORE) ## compile a trained network for two chips and run it i
 test: toolchains $(DEV) $(DATA) lint ## check the code and run the tests, emulators included
 	$(PYTEST)
 
-test-full: toolchains $(DEV) $(DATA) lint ## the same with the heavy matrix of models and targets
-	$(PYTEST) -m "full or not full"
+# Times are of 2 quiet cores.  The parts run one after the other, even with make -j.
+test-full: test ## the same and then the heavy tests, all the parts below (about 30 min)
+	$(MAKE) test-full-bitexact
+	$(MAKE) test-full-frontend
+	$(MAKE) test-full-fuzz
+	$(MAKE) test-full-others
+
+test-full-bitexact: toolchains $(DEV) ## random models on every target, every bit (about 8 min)
+	@echo "$@: about 8 minutes on 2 cores"
+	$(PYTEST) -m full $(BITEXACT)
+
+test-full-frontend: toolchains $(DEV) ## networks in every format against their runtimes (about 15 min)
+	@echo "$@: about 15 minutes on 2 cores"
+	$(PYTEST) -m full $(FRONTEND)
+
+test-full-fuzz: $(DEV) ## a hundred thousand damaged files (about 2 min)
+	@echo "$@: about 2 minutes on 2 cores"
+	$(PYTEST) -m full $(FUZZ)
+
+test-full-others: toolchains $(DEV) $(DATA) ## the other heavy tests (about 1 min)
+	@echo "$@: about 1 minute on 2 cores"
+	$(PYTEST) -m full $(patsubst %,--ignore=%,$(BITEXACT) $(FRONTEND) $(FUZZ)) || test $$? -eq 5
 
 lint: $(DEV) ## ruff and mypy
 	$(PY) -m ruff check --quiet .

@@ -103,12 +103,15 @@ def _arguments(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _example(given: Any) -> Any:
-    """An example of numbers as float32, of tokens as it is; anything that is no tensor too."""
+    """An example of numbers as float32, of tokens as it is; anything that is no tensor too.
+
+    Always a copy: one tensor given for two arguments is two inputs.
+    """
     import torch
 
     if not isinstance(given, (np.ndarray, torch.Tensor)):
         return given
-    tensor = torch.as_tensor(given)
+    tensor = torch.tensor(given) if isinstance(given, np.ndarray) else given.detach().clone()
     return tensor.float() if tensor.is_floating_point() else tensor
 
 

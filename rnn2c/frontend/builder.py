@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.cells import (
+    CellForm,
+    CellWeights,
+    Start,
+    as_tensor,
+    constant_start,
+    make_cell,
+)
 from rnn2c.frontend.finish import (
     live_layers,
     model_inputs,
@@ -20,20 +27,13 @@ from rnn2c.frontend.finish import (
     refuse_repeated,
     token_input,
 )
-from rnn2c.frontend.gates import Cell
+from rnn2c.frontend.gates import GATE_COUNT, Cell
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.layout import Layout, OverTime
 from rnn2c.frontend.values import Axes, Axis, Operand, Value, plain, quoted
 from rnn2c.ir import graph, window
 from rnn2c.ir.check import check_model
-from rnn2c.ir.graph import FloatArray, Layer, Model, Output, Tensor
-
-CELLS: dict[Cell, type[graph.Recurrent]] = {
-    "LSTM": graph.Lstm,
-    "GRU": graph.Gru,
-    "RNN": graph.Rnn,
-}
-
+from rnn2c.ir.graph import FloatArray, Layer, Model, Output, Recurrent, Tensor
 
 OVER_TIME: dict[OverTime, type[Layer]] = {
     "last": graph.LastStep,
@@ -42,22 +42,6 @@ OVER_TIME: dict[OverTime, type[Layer]] = {
 }
 MAX_WEIGHTS = 2**25
 MAX_FOLDED = 2**22
-
-
-@dataclass(frozen=True, eq=False)
-class CellWeights:
-    """Weights of one layer in our gate order; shapes as in ir.graph.Recurrent."""
-
-    w_ih: FloatArray | Tensor
-    w_hh: FloatArray | Tensor
-    b_ih: FloatArray
-    b_hh: FloatArray
-
-
-def _tensor(weight: FloatArray | Tensor) -> Tensor:
-    if isinstance(weight, Tensor):
-        return weight
-    return Tensor(np.array(weight, np.float64, order="C"))
 
 
 class Builder:
@@ -191,56 +175,34 @@ class Builder:
         weights: CellWeights,
         state: Sequence[Operand | None],
         where: str,
-        *,
-        reset_after: bool = True,
-        activation: str = "tanh",
-    ) -> Layer:
+        form: CellForm,
+    ) -> Recurrent:
         """Add one layer.  x has three axes with time at `time_at` (0 or 1), batch at the other."""
         if len(x.axes) != 3:
             raise UnsupportedError(f"{where}: the input has {len(x.axes)} dimensions, expected 3")
         self.axes.bind(x.axes[time_at], "time", where)
         self.axes.bind(x.axes[1 - time_at], "unit", where)
-        units = weights.w_hh.shape[-1]
-        inputs = [self.vector(x, where)]
-        inputs += [self._initial(s, units, where) for s in state]
-        common = {
-            "name": self.unique(stem, cell.lower()),
-            "inputs": tuple(inputs),
-            "w_ih": _tensor(weights.w_ih),
-            "w_hh": _tensor(weights.w_hh),
-            "b_ih": weights.b_ih,
-            "b_hh": weights.b_hh,
-        }
-        functions = (graph.CellFunction(activation),)
-        extra = {"GRU": {"reset_after": reset_after}, "RNN": {"activations": functions}}
-        layer = CELLS[cell](**common, **extra.get(cell, {}))  # type: ignore[arg-type]
+        name, source = self.unique(stem, cell.lower()), self.vector(x, where)
+        sizes = (weights.w_hh.shape[-1], weights.w_hh.shape[0] // GATE_COUNT[cell])
+        starts = [self._start(s, n, where) for s, n in zip(state, sizes, strict=False)]
+        layer = make_cell(cell, name, source, starts, weights, form)
         self.add(layer)
         return layer
 
-    def _initial(self, state: Operand | None, units: int, where: str) -> str:
+    def _start(self, state: Operand | None, size: int, where: str) -> Start:
         if state is None:
-            return ""
+            return Start()
         if isinstance(state, np.ndarray):
-            if state.dtype == object or np.any(state):
-                raise UnsupportedError(
-                    f"{where}: a constant initial state other than zero; make it a model input or "
-                    "start from zero"
-                )
-            if state.shape and state.shape[-1] not in (1, units):
-                raise Rnn2cError(
-                    f"{where}: the initial state has shape {list(state.shape)}, expected "
-                    f"[1, 1, {units}]"
-                )
-            return ""
+            return constant_start(state, size, where)
         for axis in state.axes[:-1]:
             self.axes.bind(axis, "unit", where)
         name = self.vector(state, where)
         if name in self._layers:
             raise UnsupportedError(
                 f"{where}: the initial state is computed by layer {quoted(name)}; it must be a "
-                "model input or zero"
+                "model input or a constant"
             )
-        return name
+        return Start(name)
 
     def linear(
         self,
@@ -258,7 +220,7 @@ class Builder:
             )
         rows = weight.shape[0]
         bias = np.zeros(rows) if bias is None else self._bias(bias, rows, where)
-        matrix = _tensor(weight)
+        matrix = as_tensor(weight)
         name = self.unique(stem, "linear")
         source = self.vector(x, where)
         self.add(graph.Linear(name=name, inputs=(source,), weight=matrix, bias=bias))

@@ -18,6 +18,7 @@ MAX_OBJECTS = 5_000
 MAX_DEPTH = 24
 MAX_PATH = 2000
 MAX_NAMES = 100_000
+MAX_METADATA = 10_000
 ROOTS = {"keras": ("layers", "_layer_checkpoint_dependencies"), "h5": ("model_weights",)}
 FLOATS = ("<f4", ">f4", "<f8", ">f8")
 
@@ -104,8 +105,8 @@ def texts(value: Any, what: str) -> list[str]:
     return [i.decode("utf-8") if isinstance(i, bytes) else str(i) for i in items]
 
 
-def unzip(data: bytes, most: int) -> tuple[str, bytes]:
-    """config.json and model.weights.h5 of a .keras file; sizes are checked before reading."""
+def unzip(data: bytes, most: int) -> tuple[str, bytes, str]:
+    """config.json, model.weights.h5 and the version of a .keras file; sizes are checked first."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except zipfile.BadZipFile:
@@ -114,7 +115,10 @@ def unzip(data: bytes, most: int) -> tuple[str, bytes]:
         ) from None
     names = archive.namelist()
     parts = []
-    for name, limit in (("config.json", MAX_JSON), ("model.weights.h5", 10 * most)):
+    members = [("config.json", MAX_JSON), ("model.weights.h5", 10 * most)]
+    if "metadata.json" in names:
+        members.append(("metadata.json", MAX_METADATA))
+    for name, limit in members:
         if names.count(name) != 1:
             raise RefusedError(
                 f"the zip holds {names.count(name)} members {name!r}, expected one; save the model "
@@ -131,7 +135,9 @@ def unzip(data: bytes, most: int) -> tuple[str, bytes]:
             parts.append(archive.read(info))
         except (zipfile.BadZipFile, EOFError, ValueError):
             raise RefusedError(f"member {name!r} is damaged; save the model again") from None
-    return parts[0].decode("utf-8"), parts[1]
+    metadata = json.loads(parts[2]) if len(parts) > 2 else {}
+    version = metadata.get("keras_version", "") if isinstance(metadata, dict) else ""
+    return parts[0].decode("utf-8"), parts[1], str(version)[:40]
 
 
 def main() -> None:
@@ -146,9 +152,9 @@ def main() -> None:
     import numpy as np
 
     data = sys.stdin.buffer.read()
-    config = ""
+    config = version = ""
     if kind == "keras":
-        config, data = unzip(data, most)
+        config, data, version = unzip(data, most)
     try:
         file = h5py.File(io.BytesIO(data), "r")
     except OSError:
@@ -161,6 +167,7 @@ def main() -> None:
                 "holds weights without a model; save the whole model with model.save('NAME.keras')"
             )
         config = "".join(texts(file.attrs["model_config"], "model_config"))
+        version = "".join(texts(file.attrs.get("keras_version", ""), "keras_version"))[:40]
         if len(config) > MAX_JSON:
             raise RefusedError(f"the model's JSON has {len(config)} letters; at most {MAX_JSON}")
     walk = Walk(h5py, most)
@@ -174,6 +181,7 @@ def main() -> None:
         "paths": list(walk.arrays),
         "names": walk.names,
         "skipped": walk.skipped,
+        "version": version,
     }
     buffer = io.BytesIO()
     arrays = {f"a{k}": array for k, array in enumerate(walk.arrays.values())}

@@ -40,7 +40,8 @@ class KerasFile:
     """What a file holds: the model's JSON and its weights by path in the HDF5 file.
 
     names: PATH@name and PATH@weight_names are attributes of the group PATH; skipped: weights that
-    are not floats, with their type; zipped: .keras, else .h5 (they name weights differently).
+    are not floats, with their type; zipped: .keras, else .h5 (they name weights differently);
+    version: of Keras, empty where the file does not say.
     """
 
     config: Json
@@ -48,6 +49,7 @@ class KerasFile:
     names: Mapping[str, list[str]]
     skipped: Mapping[str, str]
     zipped: bool
+    version: str = ""
 
 
 def read_keras(path: Path) -> KerasFile:
@@ -66,6 +68,7 @@ def read_keras(path: Path) -> KerasFile:
         names=manifest["names"],
         skipped=manifest["skipped"],
         zipped=zipped,
+        version=str(manifest["version"]),
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.frontend.builder import CellWeights
+from rnn2c.frontend.cell_functions import KERAS_2, KERAS_FUNCTIONS
+from rnn2c.frontend.cells import CellForm, CellWeights
 from rnn2c.frontend.gates import GATE_COUNT, Cell, from_keras
 from rnn2c.frontend.keras_call import Call, Handler, zeros
-from rnn2c.frontend.values import Value
-from rnn2c.ir.graph import FloatArray, Layer
+from rnn2c.frontend.values import Value, quoted
+from rnn2c.ir.graph import CellFunction, FloatArray, Layer
 
 HARMLESS = frozenset(
     """kernel_initializer recurrent_initializer bias_initializer unit_forget_bias kernel_regularizer
@@ -20,8 +21,6 @@ HARMLESS = frozenset(
 """Training, speed, masks (refused elsewhere), and `stateful`: whoever calls the C code decides when
 a sequence starts, so both kinds of layer compute the same."""
 
-RNN_ACTIVATIONS = ("tanh", "relu")
-
 
 def recurrent(cell: Cell) -> Handler:
     """A handler for one kind of cell."""
@@ -31,11 +30,6 @@ def recurrent(cell: Cell) -> Handler:
         settings.ignore(HARMLESS)
         for key in ("go_backwards", "time_major"):
             settings.must_be(key, False, f"use {key}=False")
-        activation = settings.function(
-            "activation", RNN_ACTIVATIONS if cell == "RNN" else ("tanh",)
-        )
-        if cell != "RNN":
-            settings.function("recurrent_activation", ("sigmoid",))
         after = cell == "GRU" and settings.flag("reset_after", False)
         layer = call.builder.recurrent(
             cell,
@@ -45,12 +39,31 @@ def recurrent(cell: Cell) -> Handler:
             _weights(call, cell, after),
             _states(call, cell),
             call.where,
-            reset_after=after,
-            activation=activation,
+            CellForm(reset_after=after, activations=_functions(call, cell)),
         )
         return _results(call, layer)
 
     return handler
+
+
+def _functions(call: Call, cell: Cell) -> tuple[CellFunction, ...]:
+    """The activations in our order: gates first."""
+    activation = _function(call, "activation")
+    if cell == "RNN":
+        return (activation,)
+    gates = _function(call, "recurrent_activation")
+    return (gates, activation, activation) if cell == "LSTM" else (gates, activation)
+
+
+def _function(call: Call, key: str) -> CellFunction:
+    name = call.settings.function(key, tuple(KERAS_FUNCTIONS))
+    version = call.file.version.split(".")[0]
+    if name in KERAS_2 and version not in ("2", "3"):
+        raise call.refuse(
+            f"{key} {quoted(name)} is not the same function in Keras 2 and 3, and the file does not"
+            " say which one wrote it; save the model again"
+        )
+    return (KERAS_FUNCTIONS | KERAS_2 if version == "2" else KERAS_FUNCTIONS)[name]
 
 
 def _weights(call: Call, cell: Cell, after: bool) -> CellWeights:

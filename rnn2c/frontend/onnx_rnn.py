@@ -6,13 +6,17 @@ Every attribute and optional input that changes the result is either used or ref
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import onnx
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.frontend.builder import Builder, CellWeights
+from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.cell_functions import onnx_functions
+from rnn2c.frontend.cells import CELLS, CellForm, CellWeights
 from rnn2c.frontend.gates import GATE_COUNT, Cell, from_onnx
 from rnn2c.frontend.onnx_node import Node, Operator
 from rnn2c.frontend.values import Constant, Operand, Value, quoted
@@ -28,11 +32,6 @@ COMMON = (
     "hidden_size",
     "layout",
 )
-DEFAULT_ACTIVATIONS: dict[Cell, tuple[str, ...]] = {
-    "LSTM": ("sigmoid", "tanh", "tanh"),
-    "GRU": ("sigmoid", "tanh"),
-    "RNN": ("tanh",),
-}
 
 
 def state_hidden_size(graph: onnx.GraphProto, constants: Mapping[str, Constant]) -> None:
@@ -45,13 +44,12 @@ def state_hidden_size(graph: onnx.GraphProto, constants: Mapping[str, Constant])
 
 
 def lstm(builder: Builder, node: Node) -> Sequence[Operand]:
-    """LSTM without peepholes and coupled gates."""
-    if node.integer("input_forget", 0) != 0:
-        raise node.refuse("input_forget couples two gates; only input_forget=0 is supported")
-    if node.optional(7) is not None:
-        raise node.refuse("peepholes (input P) are not supported; use an LSTM without them")
-    _activations(node, "LSTM")
-    return _recurrent(builder, node, "LSTM", (node.optional(5), node.optional(6)))
+    """LSTM, with peepholes and with coupled gates too."""
+    coupled = node.integer("input_forget", 0)
+    if coupled not in (0, 1):
+        raise node.refuse(f"input_forget={coupled}; 0 and 1 are supported")
+    form = replace(_form(node, "LSTM"), coupled=bool(coupled))
+    return _recurrent(builder, node, "LSTM", (node.optional(5), node.optional(6)), form)
 
 
 def gru(builder: Builder, node: Node) -> Sequence[Operand]:
@@ -59,33 +57,33 @@ def gru(builder: Builder, node: Node) -> Sequence[Operand]:
     reset = node.integer("linear_before_reset", 0)
     if reset not in (0, 1):
         raise node.refuse(f"linear_before_reset={reset}; 0 and 1 are supported")
-    _activations(node, "GRU")
-    return _recurrent(builder, node, "GRU", (node.optional(5),), reset_after=bool(reset))
+    form = replace(_form(node, "GRU"), reset_after=bool(reset))
+    return _recurrent(builder, node, "GRU", (node.optional(5),), form)
 
 
 def rnn(builder: Builder, node: Node) -> Sequence[Operand]:
-    """Elman RNN with tanh or relu."""
-    activation = _activations(node, "RNN")
-    return _recurrent(builder, node, "RNN", (node.optional(5),), activation=activation)
+    """Elman RNN."""
+    return _recurrent(builder, node, "RNN", (node.optional(5),), _form(node, "RNN"))
 
 
-def _activations(node: Node, cell: Cell) -> str:
-    """The last activation; refuses all but the defaults and, for RNN, relu."""
+def _form(node: Node, cell: Cell) -> CellForm:
+    """Activations and clip."""
     # First, for a bidirectional layer lists its activations twice.
     _check_attributes(node)
-    default = DEFAULT_ACTIVATIONS[cell]
-    given = node.strings("activations")
-    names = default if given is None else tuple(name.lower() for name in given)
-    if names != default and not (cell == "RNN" and names == ("relu",)):
-        supported = "Tanh or Relu" if cell == "RNN" else ", ".join(n.title() for n in default)
+    usual = CELLS[cell].usual
+    names = node.strings("activations")
+    if names is not None and len(names) != len(usual):
         raise node.refuse(
-            f"activations {quoted(', '.join(given or ()))} are not supported; use {supported}"
+            f"{len(names)} activations ({quoted(', '.join(names))}); one direction of"
+            f" {cell} has {len(usual)}"
         )
-    # Parameters of Sigmoid, Tanh and Relu do not exist, so any value given means a misread file.
-    for name in ("activation_alpha", "activation_beta"):
-        if node.floats(name):
-            raise node.refuse(f"{name} has no meaning for {', '.join(names)}; remove it")
-    return names[-1]
+    names = [f.function for f in usual] if names is None else names
+    alpha, beta = (node.floats(f"activation_{n}") or () for n in ("alpha", "beta"))
+    functions = onnx_functions(names, alpha, beta, node.where)
+    clip = node.real("clip", math.inf)
+    if not clip > 0:
+        raise node.refuse(f"clip={clip:g}; it must be above 0")
+    return CellForm(activations=functions, clip=clip)
 
 
 def _recurrent(
@@ -93,9 +91,7 @@ def _recurrent(
     node: Node,
     cell: Cell,
     state: Sequence[Operand | None],
-    *,
-    reset_after: bool = True,
-    activation: str = "tanh",
+    form: CellForm,
 ) -> Sequence[Operand]:
     batch_first = _layout(node)
     weights = _weights(node, cell)
@@ -116,8 +112,7 @@ def _recurrent(
         weights,
         state,
         node.where,
-        reset_after=reset_after,
-        activation=activation,
+        form,
     )
     return _outputs(builder, x, layer, batch_first, weights.w_hh.shape[1])
 
@@ -141,8 +136,6 @@ def _check_attributes(node: Node) -> None:
     direction = node.string("direction", "forward")
     if direction != "forward":
         raise node.refuse(f"direction {quoted(direction)} is not supported; use 'forward'")
-    if "clip" in node.attributes:
-        raise node.refuse(f"clip={node.real('clip', 0.0):g} is not supported; export without clip")
 
 
 def _layout(node: Node) -> bool:
@@ -181,12 +174,25 @@ def _weights(node: Node, cell: Cell) -> CellWeights:
         if bias.shape != (1, 2 * gates * units):
             raise _misshapen(node, 3, bias, f"[1, {2 * gates * units}]", units)
     b_ih, b_hh = np.split(bias[0], 2)
+    peepholes = _peepholes(node, units) if cell == "LSTM" else None
     return CellWeights(
         _matrix(node, 1, cell, w),
         _matrix(node, 2, cell, r),
         from_onnx(cell, b_ih),
         from_onnx(cell, b_hh),
+        peepholes,
     )
+
+
+def _peepholes(node: Node, units: int) -> FloatArray | None:
+    """P [1, 3 * units] in the order i, o, f, as i, f, o."""
+    if node.optional(7) is None:
+        return None
+    given = node.weights(7, "peepholes P")
+    if given.shape != (1, 3 * units):
+        raise _misshapen(node, 7, given, f"[1, {3 * units}]", units)
+    i, o, f = np.split(np.asarray(given[0], np.float64), 3)
+    return np.concatenate([i, f, o])
 
 
 def _matrix(node: Node, index: int, cell: Cell, weights: Constant) -> FloatArray | Tensor:
@@ -198,7 +204,7 @@ def _matrix(node: Node, index: int, cell: Cell, weights: Constant) -> FloatArray
 
 
 def _misshapen(node: Node, index: int, got: Constant, wanted: str, units: int) -> Rnn2cError:
-    letter = "XWRB"[index]
+    letter = {1: "W", 2: "R", 3: "B", 7: "P"}[index]
     return Rnn2cError(
         f"{node.where}: {letter} {quoted(node.input_names[index])} has shape {list(got.shape)}, "
         f"expected {wanted} for hidden_size={units} and one direction"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnn2c.frontend.builder import CellWeights
+from rnn2c.frontend.cells import CellForm, CellWeights
 from rnn2c.frontend.gates import Cell
 from rnn2c.frontend.given import Given
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.values import Operand, Value
-from rnn2c.ir.graph import FloatArray, Layer, Tensor
+from rnn2c.ir.graph import RELU, FloatArray, Recurrent, Tensor
 
 
 def recurrent(cell: Cell, activation: str = "tanh") -> Handler:
@@ -22,11 +22,12 @@ def recurrent(cell: Cell, activation: str = "tanh") -> Handler:
         if call.get("bidirectional"):
             raise call.refuse("bidirectional is not supported; use bidirectional=False")
         call.skip("dropout", "train")
+        form = CellForm(activations=(RELU,) if activation == "relu" else ())
         time_at = 1 if call.get("batch_first") else 0
         states = call.get("hx")
         states = states if cell == "LSTM" else [states]
         groups = _weight_groups(call, count)
-        layers: list[Layer] = []
+        layers: list[Recurrent] = []
         features = x
         for k, weights in enumerate(groups):
             state = [_layer_state(call, s, k, count) for s in states]
@@ -38,7 +39,7 @@ def recurrent(cell: Cell, activation: str = "tanh") -> Handler:
                 weights,
                 state,
                 call.where,
-                activation=activation,
+                form,
             )
             layers.append(layer)
             last = call.builder.axes.new("feature", weights.w_hh.shape[1])
@@ -50,15 +51,17 @@ def recurrent(cell: Cell, activation: str = "tanh") -> Handler:
 
 def _weight_groups(call: Call, layers: int) -> list[CellWeights]:
     params = [_parameter(call, p) for p in call.get("params")]
-    each = 4 if call.get("has_biases") else 2
-    if len(params) != each * layers:
-        raise call.refuse(f"{len(params)} parameters; projections (proj_size) are not supported")
+    plain = 4 if call.get("has_biases") else 2
+    each = len(params) // layers
+    if each not in (plain, plain + 1) or len(params) != each * layers:
+        raise call.refuse(f"{len(params)} parameters; expected {plain} per layer")
     groups = []
     for k in range(0, len(params), each):
-        w_ih, w_hh, *bias = params[k : k + each]
+        w_ih, w_hh, *bias = params[k : k + plain]
         zero = np.zeros(w_hh.shape[0])
         b_ih, b_hh = bias or (zero, zero)
-        groups.append(CellWeights(w_ih, w_hh, _vector(b_ih), _vector(b_hh)))
+        projection = params[k + plain] if each > plain else None
+        groups.append(CellWeights(w_ih, w_hh, _vector(b_ih), _vector(b_hh), projection=projection))
     return groups
 
 
@@ -79,14 +82,15 @@ def _layer_state(call: Call, state: Operand | None, layer: int, layers: int) -> 
     return state
 
 
-def _finals(call: Call, y: Value, time_at: int, layers: Sequence[Layer]) -> list[Value]:
+def _finals(call: Call, y: Value, time_at: int, layers: Sequence[Recurrent]) -> list[Value]:
     """h_n and, for an LSTM, c_n: [layers, batch, features]."""
     axes = call.builder.axes
     finals = []
     for which in range(len(layers[0].outputs)):
         names = tuple(call.builder.last_step(layer.outputs[which]) for layer in layers)
         stack = axes.unit() if len(names) == 1 else axes.new("part", len(names))
-        finals.append(Value(names, (stack, y.axes[1 - time_at], y.axes[2])))
+        size = y.axes[2] if which == 0 else axes.new("feature", layers[0].units)
+        finals.append(Value(names, (stack, y.axes[1 - time_at], size)))
     return finals
 
 

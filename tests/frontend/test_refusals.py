@@ -15,19 +15,11 @@ from torch import nn
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import load
 
-PEEPHOLES = {"P": np.zeros((1, 3 * UNITS), np.float32)}
-STATE = {"h0": np.full((1, 1, UNITS), 0.5, np.float32)}
 LENGTH = {"len": np.array([STEPS - 1], np.int32)}
-ALL = ("X", "W", "R", "B", "", "", "", "P")
 
 REFUSED = {
     "reverse": ({"direction": "reverse"}, "direction 'reverse'.*'forward'"),
     "bidirectional": ({"direction": "bidirectional"}, "direction 'bidirectional'"),
-    "clip": ({"clip": 3.0}, "clip=3 is not supported"),
-    "input_forget": ({"input_forget": 1}, "input_forget"),
-    "peepholes": ({"inputs": ALL, "arrays": PEEPHOLES}, "peepholes"),
-    "activations": ({"activations": ["HardSigmoid", "Tanh", "Tanh"]}, "'HardSigmoid, Tanh, Tanh'"),
-    "alpha": ({"activation_alpha": [0.1]}, "activation_alpha"),
     "unknown attribute": ({"wibble": 1}, "attribute 'wibble'"),
     "attribute type": ({"clip": "x"}, "attribute clip has the wrong type"),
     "layout": ({"layout": 7}, "layout=7"),
@@ -43,10 +35,6 @@ REFUSED = {
     "no steps": ({"shape": (0, 1, FEATURES)}, "size 0"),
     "rank": ({"shape": (STEPS, FEATURES)}, "2 dimensions, expected 3"),
     "dynamic features": ({"shape": (STEPS, 1, "f")}, "input 'X': the last dimension must be"),
-    "initial state": (
-        {"inputs": ("X", "W", "R", "B", "", "h0"), "arrays": STATE},
-        "constant initial state other than zero",
-    ),
     "sequence_lens": (
         {"inputs": ("X", "W", "R", "B", "len"), "arrays": LENGTH},
         r"sequence_lens \[3\] differs from the 4 steps",
@@ -227,7 +215,6 @@ class Wrapped(nn.Module):
 
 MODULES = {
     "bidirectional": (nn.GRU(2, 3, bidirectional=True), lambda r: r[0], "bidirectional"),
-    "projection": (nn.LSTM(2, 4, proj_size=3), lambda r: r[0], "proj_size"),
     "operator": (nn.GRU(2, 3), lambda r: r[0].cumsum(0), "cumsum.*not supported; supported are"),
     "log_softmax": (nn.GRU(2, 3), lambda r: r[0].log_softmax(-1), "log_softmax"),
     "softmax dim": (nn.GRU(2, 3), lambda r: r[0].softmax(0), "axis 0; only the last axis"),

@@ -28,20 +28,12 @@ STACKS: dict[str, tuple[Callable[[], list[Any]], str]] = {
         "layer 'mask' (Masking): masked steps are not supported; remove it",
     ),
     "cell activation": (
-        lambda: [LSTM(2, activation="relu", name="cell")],
-        "layer 'cell' (LSTM): activation 'relu' is not supported; use tanh",
-    ),
-    "gru activation": (
-        lambda: [GRU(2, activation="elu", name="cell")],
-        "layer 'cell' (GRU): activation 'elu' is not supported; use tanh",
-    ),
-    "rnn activation": (
-        lambda: [RNN(2, activation="linear", name="cell")],
-        "layer 'cell' (SimpleRNN): activation 'linear' is not supported; use tanh or relu",
+        lambda: [LSTM(2, activation="mish", name="cell")],
+        "layer 'cell' (LSTM): activation 'mish' is not supported; use linear or relu or",
     ),
     "recurrent activation": (
-        lambda: [LSTM(2, recurrent_activation="hard_sigmoid", name="cell")],
-        "recurrent_activation 'hard_sigmoid' is not supported; use sigmoid",
+        lambda: [GRU(2, recurrent_activation="exponential", name="cell")],
+        "recurrent_activation 'exponential' is not supported; use linear or relu or",
     ),
     "dense activation": (
         lambda: [RNN(2), layers.Dense(2, activation="gelu", name="head")],

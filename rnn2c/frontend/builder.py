@@ -20,16 +20,19 @@ from rnn2c.frontend.cells import (
     constant_start,
     make_cell,
 )
+from rnn2c.frontend.feedback import Feedback, feed_back
 from rnn2c.frontend.finish import (
     live_layers,
     model_inputs,
     port_names,
     refuse_repeated,
     token_input,
+    visible_ports,
 )
 from rnn2c.frontend.gates import GATE_COUNT, Cell
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.layout import Layout, OverTime
+from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.values import Axes, Axis, Operand, Value, plain, quoted
 from rnn2c.ir import graph, window
 from rnn2c.ir.check import check_model
@@ -260,21 +263,30 @@ class Builder:
             )
         return self.vector(x, where)
 
-    def finish(self, outputs: Sequence[tuple[str, Operand]]) -> Imported:
-        """The checked Model; raises Rnn2cError naming the input, layer or output at fault."""
-        shown = [self._output(name, operand) for name, operand in outputs]
+    def finish(self, outputs: Sequence[tuple[str, Operand]], part: Part = WHOLE) -> Imported:
+        """The checked Model; raises Rnn2cError naming the input, layer or output at fault.
+
+        part.state is what feeds back; such an output is shown only if part.end names it.
+        """
+        shown = tuple(self._output(name, operand) for name, operand in outputs)
+        loops = Feedback(tuple(self._layers.values()), (), shown, single=False)
+        if part.state:
+            loops = feed_back(self.axes, loops.layers, self._inputs, shown, part.state)
+        visible = visible_ports(loops.shown, part)
         ports = [
             Output(name, value)
-            for port in shown
+            for port in visible
             for name, value in zip(port_names(port), port.values, strict=True)
         ]
         refuse_repeated([p.name for p in ports])
-        layers = live_layers(self._layers.values(), [p.value for p in ports])
-        read = {n for layer in layers for n in layer.inputs} | {p.value for p in ports}
-        recurrent = any(isinstance(layer, graph.Recurrent) for layer in layers)
+        wanted = [*(p.value for p in ports), *(d.value for d in loops.delays)]
+        layers = live_layers(loops.layers, wanted)
+        read = {n for layer in layers for n in layer.inputs} | set(wanted)
+        recurrent = not loops.single and any(isinstance(p, graph.Recurrent) for p in layers)
         inputs = tuple(
             i
             for port in self._inputs
+            if port.name not in part.state
             for i in (
                 [token_input(self.axes, port, layers)]
                 if port.name in self._tokens
@@ -282,12 +294,19 @@ class Builder:
             )
         )
         refuse_repeated([i.name for i in inputs])
-        model = Model(name=self.name, inputs=inputs, layers=tuple(layers), outputs=tuple(ports))
+        model = Model(self.name, inputs, tuple(layers), tuple(ports), delays=loops.delays)
         check_model(model)
         kept = {name for layer in layers for name in layer.outputs}
-        inner = tuple(p for p in self._inner if len(p.values) == 1 and p.values[0] in kept)
-        dynamic = {n: bits for n, bits in self._dynamic.items() if n in kept}
-        return Imported(model, tuple(self._inputs), tuple(shown), inner, self.axes, dynamic)
+        return Imported(
+            model,
+            tuple(self._inputs),
+            visible,
+            tuple(p for p in self._inner if len(p.values) == 1 and p.values[0] in kept),
+            self.axes,
+            {n: bits for n, bits in self._dynamic.items() if n in kept},
+            dict(part.state),
+            loops.single,
+        )
 
     def _output(self, name: str, operand: Operand) -> Port:
         where = f"output {quoted(name)}"

@@ -2,8 +2,9 @@
 
 Arguments: the job, bytes of memory, seconds of processor time.  Jobs, from standard input to
 standard output:
-    onnxruntime, torch  one run of a model; an .npz with `model` (bytes), `names` (JSON: of the
-                        inputs, then of the outputs), `feed0`, ...; answers an .npz with `out0`, ...
+    onnxruntime, torch  some calls of a model; an .npz with `model` (bytes), `names` (JSON: inputs,
+                        outputs, state), `feed0`, ... [calls, ...]; see run_calls; answers an .npz
+                        with `out0`, ... [calls, ...]
     shapes              shape inference of onnx; a ModelProto; answers a GraphProto with the types
                         of the outputs
 """
@@ -12,7 +13,7 @@ import io
 import json
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -27,22 +28,43 @@ def main() -> None:
 
 
 def run(runtime: str, given: bytes) -> bytes:
-    """One run of one model."""
+    """Some calls of one model."""
     import numpy as np
 
     with np.load(io.BytesIO(given), allow_pickle=False) as data:
         arrays = {key: data[key] for key in data.files}
-    feeds = [arrays[f"feed{k}"] for k in range(len(arrays) - 2)]
-    names = json.loads(arrays["names"].tobytes())
-    inputs, wanted = dict(zip(names, feeds, strict=False)), names[len(feeds) :]
+    inputs, wanted, state = json.loads(arrays["names"].tobytes())
+    feeds = {name: arrays[f"feed{k}"] for k, name in enumerate(inputs)}
     run_model = {"onnxruntime": run_onnx, "torch": run_torch}[runtime]
-    outputs = run_model(arrays["model"].tobytes(), inputs, wanted)
+    outputs = run_calls(run_model, arrays["model"].tobytes(), feeds, wanted, state)
     buffer = io.BytesIO()
-    np.savez(buffer, **{f"out{k}": array for k, array in enumerate(outputs)})
+    np.savez(buffer, **{f"out{k}": np.stack(array) for k, array in enumerate(outputs)})  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
-def run_onnx(model: bytes, inputs: dict[str, Any], wanted: list[str]) -> list[Any]:
+def run_calls(
+    run_model: Callable[[bytes, dict[str, Any], Sequence[str]], list[Any]],
+    model: bytes,
+    feeds: Mapping[str, Sequence[Any]],
+    wanted: Sequence[str],
+    state: Mapping[str, str],
+) -> list[list[Any]]:
+    """For each tensor of `wanted` its value in every call.
+
+    feeds: what an input gets in each call, or in all; state: input -> the tensor whose value it
+    gets from the call before.
+    """
+    names = list(dict.fromkeys([*wanted, *state.values()]))
+    results: list[dict[str, Any]] = []
+    for call in range(max(map(len, feeds.values()))):
+        now = {name: given[min(call, len(given) - 1)] for name, given in feeds.items()}
+        if call:
+            now.update((name, results[-1][source]) for name, source in state.items())
+        results.append(dict(zip(names, run_model(model, now, names), strict=True)))
+    return [[result[name] for result in results] for name in wanted]
+
+
+def run_onnx(model: bytes, inputs: dict[str, Any], wanted: Sequence[str]) -> list[Any]:
     """The outputs of a serialized ONNX model."""
     import onnxruntime
 
@@ -52,7 +74,7 @@ def run_onnx(model: bytes, inputs: dict[str, Any], wanted: list[str]) -> list[An
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return list(session.run(wanted, inputs))
+    return list(session.run(list(wanted), inputs))
 
 
 def run_torch(model: bytes, inputs: dict[str, Any], wanted: Sequence[str]) -> list[Any]:

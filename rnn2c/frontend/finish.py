@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.imported import Port
 from rnn2c.frontend.layout import part_names
+from rnn2c.frontend.part import Part
 from rnn2c.frontend.values import Axes, Axis, quoted
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Input, Layer, Rate
@@ -29,6 +30,18 @@ def port_names(port: Port) -> tuple[str, ...]:
     return (port.name,) if count == 1 else part_names(port.name, count)
 
 
+def visible_ports(ports: Sequence[Port], part: Part) -> tuple[Port, ...]:
+    """Without what is fed back and not asked for by name, unless nothing else is left."""
+    hidden = set(part.state.values()) - set(part.end)
+    return tuple(p for p in ports if p.name not in hidden) or tuple(ports)
+
+
+def input_names(axes: Axes, port: Port) -> tuple[str, ...]:
+    """Names of the vectors of one source input, a stack taken apart."""
+    stack = next((a for a in port.axes if axes.kind(a) == "part"), None)
+    return (port.name,) if stack is None else part_names(port.name, stack.size or 1)
+
+
 def model_inputs(axes: Axes, port: Port, read: set[str], recurrent: bool) -> list[Input]:
     """The Model inputs of one source input.
 
@@ -38,8 +51,7 @@ def model_inputs(axes: Axes, port: Port, read: set[str], recurrent: bool) -> lis
     size = port.axes[-1].size
     assert size is not None
     rate = _rate(axes, f"input {quoted(port.name)}", port.axes[:-1], recurrent)
-    stack = next((a for a in port.axes if axes.kind(a) == "part"), None)
-    names = (port.name,) if stack is None else part_names(port.name, stack.size or 1)
+    names = input_names(axes, port)
     unused = [n for n in names if n not in read]
     if unused:
         raise UnsupportedError(

@@ -27,6 +27,8 @@ class Imported:
     """A Model with what a cross-check needs: how source tensors relate to its values.
 
     dynamic: layers that round what they read in the source and not here, with the bits they use.
+    state: source input -> the source output that it gets at the next call; single: whether a call
+    is one step.
     """
 
     model: Model
@@ -35,3 +37,5 @@ class Imported:
     inner: tuple[Port, ...]
     axes: Axes
     dynamic: Mapping[str, int] = field(default_factory=dict)
+    state: Mapping[str, str] = field(default_factory=dict)
+    single: bool = False

@@ -81,9 +81,7 @@ def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> Onnx
     count = len(proto.graph.node)
     if count > MAX_NODES:
         raise UnsupportedError(f"{count} nodes; graphs up to {MAX_NODES} nodes are read")
-    if part.state:
-        raise UnsupportedError("--state: feeding outputs back is not supported yet")
-    if part.cuts:
+    if part.cuts or part.state:
         proto = cut(proto, part)
     elif part.shapes:
         given_shapes(proto, part)
@@ -103,7 +101,7 @@ def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> Onnx
     for output in proto.graph.output:
         refuse_integer_output(output.name, quantities.get(output.name))
     outputs = [(o.name, _defined(o.name, operands, "output")) for o in proto.graph.output]
-    return OnnxImport(proto, builder.finish(outputs))
+    return OnnxImport(proto, builder.finish(outputs, part))
 
 
 def _input(builder: Builder, info: onnx.ValueInfoProto) -> Value:

@@ -70,7 +70,7 @@ class Graph:
 
     def _near(self, name: str) -> list[str]:
         """Names that contain this one or look like it."""
-        known = [*self.inputs.keys() - self.constants, *self.maker]
+        known = [n for n in (*self.inputs, *self.maker) if n not in self.constants]
         short = name.lower()[:60]
         inside = [n for n in known if short and short in n.lower()]
         alike = difflib.get_close_matches(
@@ -89,20 +89,25 @@ def cut(proto: onnx.ModelProto, part: Part) -> onnx.ModelProto:
     graph.require("--from", part.start)
     graph.require("--to", part.end)
     graph.require("--shape", part.shapes)
+    graph.require("--state", [*part.state, *part.state.values()])
     end = part.end or _outputs_behind(graph, part.start)
-    numbers = graph.before(end, part.start)
+    end = tuple(dict.fromkeys([*end, *part.state.values()]))
+    start = tuple(dict.fromkeys([*part.start, *(n for n in part.state if n in graph.maker)]))
+    numbers = graph.before(end, start)
     read = graph.read(numbers)
-    for name in part.start:
+    for name in start:
         if name not in read and name not in end:
             raise Rnn2cError(
                 f"--from {quoted(name)}: the tensors of --to do not depend on it; leave it out"
             )
     given = [n for n in graph.inputs if n in read | set(end) and n not in graph.constants]
-    inputs = [*part.start, *(n for n in given if n not in part.start)]
+    inputs = [*start, *(n for n in given if n not in start)]
     return _model(proto, graph, numbers, inputs, end, part)
 
 
 def _outputs_behind(graph: Graph, start: Sequence[str]) -> tuple[str, ...]:
+    if not start:
+        return tuple(graph.outputs)
     reached = graph.behind(start)
     end = tuple(name for name in graph.outputs if name in reached)
     if not end:
@@ -126,7 +131,7 @@ def _model(
         node = made.graph.node.add()
         node.CopyFrom(graph.nodes[number])
         for k, name in enumerate(node.output):
-            if name in part.start:  # what is given is not computed as well
+            if name in inputs:  # what is given is not computed as well
                 node.output[k] = ""
     read = graph.read(numbers)
     made.graph.initializer.extend(t for t in proto.graph.initializer if t.name in read)

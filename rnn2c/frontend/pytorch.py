@@ -16,6 +16,7 @@ import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import (
+    pytorch_cells,
     pytorch_compute,
     pytorch_functions,
     pytorch_layout,
@@ -27,6 +28,7 @@ from rnn2c.frontend import (
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.embedding import TOKEN_TYPES
 from rnn2c.frontend.imported import Imported
+from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.pytorch_graph import Graph, Node, ProgramImport, Ref, Source, of_program
 from rnn2c.frontend.values import Axis, Operand, Value, plain, quoted
@@ -34,6 +36,7 @@ from rnn2c.ir.graph import Model
 
 # Keyed by "NAME.OVERLOAD" or, for all overloads alike, by "NAME".
 OPERATORS: dict[str, Handler] = {
+    **pytorch_cells.OPERATORS,
     **pytorch_compute.OPERATORS,
     **pytorch_functions.OPERATORS,
     **pytorch_layout.OPERATORS,
@@ -58,7 +61,7 @@ def load_module(
     only shapes matter.  Inputs are named after the arguments of forward; outputs `y`, or `y0`,
     `y1`, ... or the keys of a returned dictionary.  Raises Rnn2cError naming the operator at fault.
     """
-    found = import_module(module, example_input, name)
+    found = import_module(module, example_input, name, state or {})
     if not cross_check:
         return found.imported.model
     from rnn2c.frontend.crosscheck import check_module, check_original
@@ -69,7 +72,9 @@ def load_module(
     return replace(found.imported.model, cross_check=text)
 
 
-def import_module(module: Any, example_input: Any, name: str | None = None) -> ProgramImport:
+def import_module(
+    module: Any, example_input: Any, name: str | None = None, state: Mapping[str, str] | None = None
+) -> ProgramImport:
     """Like load_module without the cross-check; also returns the exported program."""
     import torch
 
@@ -90,7 +95,8 @@ def import_module(module: Any, example_input: Any, name: str | None = None) -> P
         raise Rnn2cError(f"torch.export cannot record this module: {text[0][:200]}") from None
     builder = Builder(name or plain(type(module).__name__).lower() or "model")
     graph = of_program(program)
-    return ProgramImport(graph, import_graph(builder, graph, dynamic))
+    part = Part(state=state or {})
+    return ProgramImport(graph, import_graph(builder, graph, dynamic, part))
 
 
 def _arguments(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -116,7 +122,10 @@ def _example(given: Any) -> Any:
 
 
 def import_graph(
-    builder: Builder, graph: Graph, dynamic: Mapping[str, int] | None = None
+    builder: Builder,
+    graph: Graph,
+    dynamic: Mapping[str, int] | None = None,
+    part: Part = WHOLE,
 ) -> Imported:
     """Translate every node; raises Rnn2cError naming the one at fault.
 
@@ -135,7 +144,7 @@ def import_graph(
         if not isinstance(operand, (Value, np.ndarray)):
             raise UnsupportedError(f"output {quoted(name)}: not a tensor")
         outputs.append((name, operand))
-    return builder.finish(outputs)
+    return builder.finish(outputs, part)
 
 
 def _trace(builder: Builder, name: str, result: Result) -> None:

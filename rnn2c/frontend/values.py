@@ -65,6 +65,9 @@ class Axes:
     def kind(self, axis: Axis) -> Kind | None:
         return self._kinds.get(axis)
 
+    def of_kind(self, kind: Kind) -> list[Axis]:
+        return [axis for axis, known in self._kinds.items() if known == kind]
+
     def new(self, kind: Kind, size: int) -> Axis:
         axis = Axis(size)
         self._kinds[axis] = kind

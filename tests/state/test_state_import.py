@@ -108,7 +108,7 @@ def test_what_cannot_be_state_is_refused(tmp_path: Path) -> None:
     assert "layer 'rnn': starts from input 's1' at every call" in refusal(path, {"s0": "n0"})
     crossed = {"s0": "n1", "s1": "n0"}
     assert "is not its final state 'rnn'" in refusal(path, crossed)
-    assert "--state 'so': no tensor is called so; near: 's0', 's1'" in refusal(
+    assert "--state 'so': no tensor is called so; near: 's1', 's0'" in refusal(
         path, both | {"so": "n0x"}
     )
     assert "the shapes [1, 1, 4] and [1, 1, 2] differ" in refusal(path, both | {"s0": "y"})

@@ -31,6 +31,11 @@ def log(x: Any) -> Any:
     return np.log(np.asarray(x, np.float64)).astype(np.float32)
 
 
+def sqrt(x: Any) -> Any:
+    """sqrtf(x), which is exact to the last bit."""
+    return np.sqrt(np.asarray(x, np.float32))
+
+
 def tanh(x: Any) -> Any:
     """tanhf(x), from a result in double."""
     return np.tanh(np.asarray(x, np.float64)).astype(np.float32)
@@ -259,6 +264,33 @@ def softsign_f32(x: f32) -> f32:
     return x / (1.0 + size)
 
 
+def log_below_f32(x: f32, top: f32, total: f32) -> f32:
+    """x - top - log(total): one log probability of a softmax."""
+    share: f32 = log(total)
+    distance: f32 = x - top
+    return distance - share
+
+
+def add_square_f32(total: f32, x: f32) -> f32:
+    """total + x * x"""
+    square: f32 = x * x
+    return total + square
+
+
+def deviation_f32(total: f32, count: f32, epsilon: f32) -> f32:
+    """sqrt(total / count + epsilon), never 0"""
+    variance: f32 = total / count
+    spread: f32 = maximum(variance + epsilon, 1e-37)
+    return sqrt(spread)
+
+
+def normal_f32(away: f32, deviation: f32, gain: f32, bias: f32) -> f32:
+    """away / deviation * gain + bias"""
+    normal: f32 = away / deviation
+    scaled: f32 = normal * gain
+    return scaled + bias
+
+
 PRIMITIVES: tuple[Callable[..., Any], ...] = (
     same_f32,
     add_f32,
@@ -294,5 +326,9 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     silu_f32,
     softplus_f32,
     softsign_f32,
+    log_below_f32,
+    add_square_f32,
+    deviation_f32,
+    normal_f32,
 )
 """Every float32 primitive, callees before callers."""

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from rnn2c import arith, arith_f32
+from rnn2c import arith, arith_f32, arith_norm
 
-PRIMITIVES: tuple[Callable[..., Any], ...] = (*arith.PRIMITIVES, *arith_f32.PRIMITIVES)
+INTEGERS: tuple[Callable[..., Any], ...] = (*arith.PRIMITIVES, *arith_norm.PRIMITIVES)
+PRIMITIVES: tuple[Callable[..., Any], ...] = (*INTEGERS, *arith_f32.PRIMITIVES)
 REAL = "f32"
 LIMITS: dict[str, tuple[int, int]] = {
     "i8": (-(2**7), 2**7 - 1),
@@ -42,7 +43,7 @@ OPERATORS: dict[type[ast.operator], str] = {
     ast.FloorDiv: "//",
 }
 REAL_OPERATORS = frozenset("+-*/")
-LIBRARY = {"exp": "expf", "log": "logf", "tanh": "tanhf"}
+LIBRARY = {"exp": "expf", "log": "logf", "sqrt": "sqrtf", "tanh": "tanhf"}
 """Functions of the C library that f32 expressions may call."""
 
 

@@ -23,6 +23,7 @@ from rnn2c.ir.program import (
     Clock,
     Dot,
     Elem,
+    Fold,
     Gather,
     Loop,
     Op,
@@ -290,6 +291,11 @@ def _reduce(op: Reduce, source: NumberArray) -> NumberArray:
     if op.function == "argmax":
         return np.asarray(source.argmax(axis=1)[:, None], np.int64)
     fn: Callable[..., NumberArray] = primitive(op.function)
+    if isinstance(op, Fold):
+        total: NumberArray = np.full(len(source), op.start, source.dtype)
+        for k in range(op.size):
+            total = fn(total, source[:, k], *op.more)
+        return total[:, None]
     result: NumberArray = source[:, 0]
     for k in range(1, op.size):
         result = fn(result, source[:, k])

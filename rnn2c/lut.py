@@ -73,3 +73,13 @@ def exp2_words() -> IntArray:
 def reciprocal_guesses() -> IntArray:
     """arith.reciprocal: 2^29 / x at the middle of x = 256 * (k + 64) .. + 255, k = 0..63."""
     return np.round(2.0**29 / (256 * (np.arange(64) + 64) + 128)).astype(np.int64)
+
+
+def root_guesses() -> IntArray:
+    """arith_norm.inverse_root: 2^22 / sqrt(x) at the middle of x = 1024 * (k + 16) .. + 1023."""
+    return np.round(2.0**22 / np.sqrt(1024 * (np.arange(48) + 16) + 512)).astype(np.int64)
+
+
+def log_words() -> IntArray:
+    """arith.lut: log(t / 2^15) in Q0.15 of t = x / 2 + 49152, for x over 16 bits."""
+    return pack_words(np.round(np.log(1 + np.arange(257) / 256) * 2**15).astype(np.int64))

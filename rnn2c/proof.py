@@ -21,6 +21,7 @@ from rnn2c.ir.program import (
     Clock,
     Dot,
     Elem,
+    Fold,
     Gather,
     Loop,
     Op,
@@ -312,8 +313,11 @@ def _verify_reduce(program: Program, op: Reduce) -> None:
             raise RangeError(f"{op.function} does not give the {target.type} of {target.name}")
         return
     else:
-        result = Interval(source.lo, source.hi)
-        for _ in range(op.size - 1):
-            result = bound(op.function, (result, Interval(source.lo, source.hi)))
+        element = Interval(source.lo, source.hi)
+        begun = isinstance(op, Fold)
+        result = Interval(op.start, op.start) if isinstance(op, Fold) else element
+        more = tuple(Interval(m, m) for m in op.more) if isinstance(op, Fold) else ()
+        for _ in range(op.size if begun else op.size - 1):
+            result = bound(op.function, (result, element, *more))
     if not result.within(target.lo, target.hi):
         raise RangeError(f"[{result.lo}, {result.hi}] leaves {target.name}")

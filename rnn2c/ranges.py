@@ -128,7 +128,14 @@ def _blend_bound(n: Interval, h: Interval, z: Interval) -> Interval:
     return n.hull(h)
 
 
+def _add_square_bound(total: Interval, x: Interval, shift: Interval) -> Interval:
+    """A square is not negative."""
+    most = max(abs(x.lo), abs(x.hi)) ** 2
+    return Interval(total.lo, total.hi + ((most + ((1 << shift.lo) >> 1)) >> shift.lo))
+
+
 LEMMAS: dict[str, Callable[..., Interval]] = {
+    "add_square": _add_square_bound,
     "lut": _lut_bound,
     "lut_slope": _lut_slope_bound,
     "blend": _blend_bound,

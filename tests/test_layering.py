@@ -23,10 +23,13 @@ STAGES = frozenset(
     {"frontend", "compress", "quantization", "passes", "lower", "emit", "validate", "tune"}
 )
 SHARED = frozenset(
-    "arith arith_f32 arith_tree budget calibration data errors ir lut npz packing target".split()
+    """arith arith_f32 arith_norm arith_tree budget calibration data errors ir lut npz packing
+    target""".split()
 )
 READERS = frozenset({"execute", "interp", "proof", "ranges"})
-READ_BY_READERS = frozenset({"arith", "arith_f32", "arith_tree", "errors", "ir", "lut", "packing"})
+READ_BY_READERS = frozenset(
+    {"arith", "arith_f32", "arith_norm", "arith_tree", "errors", "ir", "lut", "packing"}
+)
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     **dict.fromkeys(SHARED - {"errors"}, SHARED),

@@ -24,6 +24,7 @@ from rnn2c.ir.program import (
     Call,
     Clock,
     Dot,
+    Fold,
     Gather,
     Loop,
     Op,
@@ -180,6 +181,8 @@ def _primitives(program: Program) -> set[str]:
                 names |= {i.primitive for i in op.body if isinstance(i, Call)}
                 tables = {program.weight[i.table] for i in op.body if isinstance(i, Gather)}
                 names |= {"nibble" for table in tables if table.packing == "dense4"}
+            case Fold(function=function):
+                names.add(function)
             case Reduce(function=function, size=size) if size > 1:
                 names |= {function} - {"argmax"}
     if program.raw_input is not None:

@@ -32,6 +32,7 @@ from rnn2c.ir.program import (
     Call,
     Dot,
     Elem,
+    Fold,
     Gather,
     Inner,
     Loop,
@@ -254,16 +255,24 @@ class Coder:
 
     def _reduce(self, op: Reduce, index: int) -> ReduceCode:
         target = self.program.buffer[op.target]
+        source = self.vector(op.source, op.new)
+        first, more = f"({CTYPES[target.type]}){source}[0]", ""
+        if isinstance(op, Fold):
+            first = f"{op.start}.0f" if target.type == REAL else str(op.start)
+            more = "".join(f", {m}" for m in op.more)
         function = op.function if op.function == "argmax" else f"{self.prefix}_{op.function}"
         return ReduceCode(
             kind="argmax" if op.function == "argmax" else "fold",
             title=op.title,
             index=index,
             function=function,
-            source=self.vector(op.source, op.new),
+            source=source,
             target=self.vector(op.target),
             ctype=CTYPES[target.type],
             size=op.size,
+            first=first,
+            begin=0 if isinstance(op, Fold) else 1,
+            more=more,
         )
 
 

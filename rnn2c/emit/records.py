@@ -69,7 +69,7 @@ class StageCode:
 
 @dataclass(frozen=True)
 class ReduceCode:
-    """target[0] from source[0 .. size-1]."""
+    """target[0] from source[0 .. size-1]; first: its first value, more: arguments of function."""
 
     kind: str
     title: str
@@ -79,6 +79,9 @@ class ReduceCode:
     target: str
     ctype: str
     size: int
+    first: str
+    begin: int
+    more: str
 
 
 @dataclass(frozen=True)

@@ -237,14 +237,16 @@ class Builder:
     def _shown(self, x: Value, name: str, size: int) -> Value:
         return Value((name,), (*x.axes[:-1], self.axes.new("feature", size)))
 
-    def softmax(self, stem: str, x: Value, axis: int, where: str) -> Value:
-        source = self._over_features(x, axis, where)
+    def softmax(self, stem: str, x: Value, axis: int, where: str, *, log: bool = False) -> Value:
+        """The softmax over the features, or its logarithm."""
+        source = self.over_features(x, axis, where)
         name = self.unique(stem, "softmax")
-        self.add(graph.Softmax(name=name, inputs=(source,)))
+        kind = graph.LogSoftmax if log else graph.Softmax
+        self.add(kind(name=name, inputs=(source,)))
         return Value((name,), x.axes)
 
     def argmax(self, stem: str, x: Value, axis: int, keepdims: bool, where: str) -> Value:
-        source = self._over_features(x, axis, where)
+        source = self.over_features(x, axis, where)
         name = self.unique(stem, "argmax")
         self.add(graph.ArgMax(name=name, inputs=(source,)))
         shown = self._shown(x, name, 1)
@@ -256,12 +258,16 @@ class Builder:
             p in self._tokens or isinstance(self._layers.get(p), graph.ArgMax) for p in value.parts
         )
 
-    def _over_features(self, x: Value, axis: int, where: str) -> str:
-        if axis not in (-1, len(x.axes) - 1):
+    def over_features(self, x: Value, axis: int, where: str) -> str:
+        """The one vector of x, whose features lie along `axis`; UnsupportedError if they do not."""
+        rank = len(x.axes)
+        if not -rank <= axis < rank or self.axes.kind(x.axes[axis]) != "feature":
             raise UnsupportedError(
-                f"{where}: works on axis {axis}; only the last axis (the features) is supported"
+                f"{where}: works on axis {axis}; only the features are supported"
             )
-        return self.vector(x, where)
+        if len(self.layout.parts(x)) != 1:
+            raise UnsupportedError(f"{where}: reads a stack of layers; select one of them first")
+        return x.parts[0]
 
     def finish(self, outputs: Sequence[tuple[str, Operand]], part: Part = WHOLE) -> Imported:
         """The checked Model; raises Rnn2cError naming the input, layer or output at fault.

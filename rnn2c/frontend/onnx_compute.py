@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.normalize import layer_norm
 from rnn2c.frontend.onnx_node import Node, Operator
-from rnn2c.frontend.values import Operand
+from rnn2c.frontend.values import Operand, Value
 from rnn2c.ir.graph import FloatArray, Tensor
 
 
@@ -49,6 +50,34 @@ def softmax(builder: Builder, node: Node) -> Sequence[Operand]:
     return [builder.softmax(node.stem, node.value(0), axis, node.where)]
 
 
+def log_softmax(builder: Builder, node: Node) -> Sequence[Operand]:
+    """The logarithm of a softmax over the features."""
+    axis = node.integer("axis", -1 if node.opset >= 13 else 1)
+    return [builder.softmax(node.stem, node.value(0), axis, node.where, log=True)]
+
+
+def layer_normalization(builder: Builder, node: Node) -> Sequence[Operand]:
+    """Over the features; mean and inverse deviation are no outputs."""
+    node.integer("stash_type", 1)  # the precision of a runtime
+    return [_normalized(builder, node, centred=True)]
+
+
+def rms_normalization(builder: Builder, node: Node) -> Sequence[Operand]:
+    """The same without the mean."""
+    node.integer("stash_type", 1)
+    return [_normalized(builder, node, centred=False)]
+
+
+def _normalized(builder: Builder, node: Node, *, centred: bool) -> Value:
+    x, axis = node.value(0), node.integer("axis", -1)
+    if axis not in (-1, len(x.axes) - 1):
+        raise node.refuse(f"normalizes from axis {axis} on; only the last axis is supported")
+    gain = node.weights(1, "scale")
+    bias = None if node.optional(2) is None else node.weights(2, "bias")
+    epsilon = node.real("epsilon", 1e-5)
+    return layer_norm(builder, node.stem, x, -1, epsilon, node.where, gain, bias, centred=centred)
+
+
 def argmax(builder: Builder, node: Node) -> Sequence[Operand]:
     """Index of the largest feature, the first one on ties."""
     if node.integer("select_last_index", 0) != 0:
@@ -61,6 +90,11 @@ def argmax(builder: Builder, node: Node) -> Sequence[Operand]:
 OPERATORS = {
     "ArgMax": Operator(argmax, ("axis", "keepdims", "select_last_index")),
     "Gemm": Operator(gemm, ("alpha", "beta", "transA", "transB"), inputs=3),
+    "LayerNormalization": Operator(
+        layer_normalization, ("axis", "epsilon", "stash_type"), inputs=3
+    ),
+    "LogSoftmax": Operator(log_softmax, ("axis",)),
+    "RMSNormalization": Operator(rms_normalization, ("axis", "epsilon", "stash_type"), inputs=2),
     "MatMul": Operator(matmul, inputs=2),
     "Softmax": Operator(softmax, ("axis",)),
 }

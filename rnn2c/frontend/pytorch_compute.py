@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rnn2c.frontend.embedding import embedding
+from rnn2c.frontend.normalize import layer_norm
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.values import Operand
 
@@ -57,6 +60,36 @@ def softmax(call: Call) -> Result:
     """Softmax over the features."""
     call.skip("dtype", "half_to_float")
     return call.builder.softmax(call.path, call.value(), int(call.get("dim")), call.where)
+
+
+def log_softmax(call: Call) -> Result:
+    """The logarithm of a softmax over the features."""
+    call.skip("dtype", "half_to_float")
+    axis = int(call.get("dim"))
+    return call.builder.softmax(call.path, call.value(), axis, call.where, log=True)
+
+
+def normalize(call: Call) -> Result:
+    """layer_norm, over the last axis only."""
+    call.skip("cudnn_enable")
+    return _normalized(call, 1e-5, centred=True)
+
+
+def normalize_rms(call: Call) -> Result:
+    """rms_norm, over the last axis only."""
+    return _normalized(call, float(np.finfo(np.float32).eps), centred=False)
+
+
+def _normalized(call: Call, default: float, *, centred: bool) -> Result:
+    shape = call.get("normalized_shape")
+    if len(shape) != 1:
+        raise call.refuse(f"normalizes {len(shape)} dimensions; only the last one is supported")
+    gain, bias = (None if call.get(n) is None else call.weight(n) for n in ("weight", "bias"))
+    given, x = call.get("eps"), call.value("input")
+    epsilon = default if given is None else float(given)
+    return layer_norm(
+        call.builder, call.path, x, -1, epsilon, call.where, gain, bias, centred=centred
+    )
 
 
 def argmax(call: Call) -> Result:
@@ -116,7 +149,11 @@ OPERATORS: dict[str, Handler] = {
     "embedding_renorm_": renormalize,
     "getitem": getitem,
     "lift_fresh_copy": identity,
+    "layer_norm": normalize,
     "linear": linear,
+    "log_softmax": log_softmax,
+    "_log_softmax": log_softmax,
+    "rms_norm": normalize_rms,
     "matmul": matmul,
     "mm": matmul,
     "softmax": softmax,

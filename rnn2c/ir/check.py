@@ -12,6 +12,8 @@ from rnn2c.ir.graph import Model, Rate
 from rnn2c.ir.loops import refuse_in_loop
 from rnn2c.ir.tokens import check_tokens
 
+MOST_EPSILON = 1e6
+
 
 def check_model(model: Model) -> None:
     """Raise Rnn2cError that names the layer and the attribute unless the model is valid."""
@@ -140,6 +142,11 @@ def _check_elementwise(layer: graph.Layer, got: int, sizes: dict[str, int]) -> N
             expect(layer, "the mask", (sizes[layer.inputs[1]],), (1,))
         case graph.Activation(function=function) if function not in FUNCTIONS or not function:
             raise Rnn2cError(f"layer '{layer.name}': there is no function '{function}'")
+        case graph.LayerNorm(gain=gain, bias=bias, epsilon=epsilon):
+            expect(layer, "gain", gain.shape, (got,))
+            expect(layer, "bias", bias.shape, (got,))
+            if not 0 <= epsilon <= MOST_EPSILON:
+                raise Rnn2cError(f"layer '{layer.name}': epsilon {epsilon:g} is no small number")
         case graph.Affine(scale=scale, offset=offset):
             expect(layer, "scale", scale.shape, (got,))
             expect(layer, "offset", offset.shape, (got,))

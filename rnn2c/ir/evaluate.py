@@ -91,11 +91,8 @@ def _run_layer(
             return (functions.apply(activation, x @ weight.real().T + bias),)
         case graph.Activation(function=function, alpha=alpha, beta=beta):
             return (functions.apply(function, x, alpha, beta),)
-        case graph.Softmax():
-            e = np.exp(x - x.max(axis=-1, keepdims=True))
-            return (e / e.sum(axis=-1, keepdims=True),)
-        case graph.ArgMax():
-            return (x.argmax(axis=-1)[..., None].astype(np.float64),)
+        case graph.Softmax() | graph.LogSoftmax() | graph.LayerNorm() | graph.ArgMax():
+            return (_over_features(layer, x),)
         case graph.LastStep():
             return (x[..., -1, :],)
         case window.FirstStep():
@@ -111,6 +108,26 @@ def _run_layer(
         case graph.Embedding(table=table):
             return (table.real()[x[..., 0].astype(np.int64)],)
     return _run_pointwise(layer, [a for a in args if a is not None])
+
+
+def _over_features(layer: graph.Layer, x: FloatArray) -> FloatArray:
+    below = x - x.max(axis=-1, keepdims=True)
+    match layer:
+        case graph.Softmax():
+            e = np.exp(below)
+            return np.asarray(e / e.sum(axis=-1, keepdims=True))
+        case graph.LogSoftmax():
+            return np.asarray(below - np.log(np.exp(below).sum(axis=-1, keepdims=True)))
+        case graph.LayerNorm():
+            return _normalized(layer, x)
+    return np.asarray(x.argmax(axis=-1)[..., None], np.float64)
+
+
+def _normalized(layer: graph.LayerNorm, x: FloatArray) -> FloatArray:
+    away = x - x.mean(axis=-1, keepdims=True) if layer.centred else x
+    spread = np.mean(away * away, axis=-1, keepdims=True) + layer.epsilon
+    root = np.sqrt(np.maximum(spread, np.finfo(np.float64).tiny))
+    return np.asarray(layer.gain * (away / root) + layer.bias)
 
 
 def _run_pointwise(layer: graph.Layer, args: list[FloatArray]) -> tuple[FloatArray, ...]:

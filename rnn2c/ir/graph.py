@@ -2,8 +2,8 @@
 
     Model   = inputs, delays, layers (in topological order), outputs, numerics (None until
               quantized)
-    Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | ArgMax | LastStep
-            | Affine | Rounded | Sum | Product | Concat | Pick | Embedding
+    Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | LogSoftmax | ArgMax | LastStep
+            | LayerNorm | Affine | Rounded | Sum | Product | Concat | Pick | Embedding
             | layers of ir/window.py and ir/temporal.py
 
 A layer reads values by name and defines the values in `Layer.outputs`.  Every value is a vector
@@ -104,6 +104,24 @@ class Embedding(Layer):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Softmax(Layer):
     """Softmax over the vector."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LogSoftmax(Layer):
+    """The logarithm of the softmax over the vector."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerNorm(Layer):
+    """y = gain (x - mean) / sqrt(variance + epsilon) + bias, over the vector; gain, bias [size].
+
+    Not `centred`: y = gain x / sqrt(mean of squares + epsilon) + bias (RMS normalization).
+    """
+
+    gain: FloatArray
+    bias: FloatArray
+    epsilon: float
+    centred: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,6 +15,7 @@ from rnn2c.ir.graph import Delay, FloatArray, Layer, Model, Recurrent
 
 PER_STEP = (
     *(graph.Linear, graph.Activation, graph.Softmax, graph.ArgMax),
+    *(graph.LogSoftmax, graph.LayerNorm),
     *(graph.Affine, graph.Rounded, graph.Sum, graph.Product, graph.Concat, graph.Pick),
 )
 """Layers that treat every step alike and look at no other one, by their exact types."""

@@ -1,6 +1,6 @@
 """Operations of a Program: stages of straight-line code, dot products, reductions.
 
-    Op      = Stage(units, body, stores) | Reduce(function, source, target)
+    Op      = Stage(units, body, stores) | Reduce(function, source, target) | Fold
             | Loop(start, body of Stages and Reduces), in finish only
     body    = Call(out, primitive, arguments) | Dot(outs, weight, bias, segments)
             | Gather(out, table, index)
@@ -128,6 +128,14 @@ class Reduce:
     target: str
     size: int
     new: bool = False
+
+
+@dataclass(frozen=True)
+class Fold(Reduce):
+    """A Reduce that begins with a number: total = function(total, element, *more)."""
+
+    start: int = 0
+    more: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from rnn2c.ir.ops import (
     Clock,
     Dot,
     Elem,
+    Fold,
     Gather,
     Inner,
     Loop,
@@ -45,9 +46,9 @@ from rnn2c.ir.ops import (
 from rnn2c.target import Target
 
 __all__ = [
-    "CTYPES", "Advance", "Argument", "Buffer", "Call", "Clock", "Const", "Dot", "Elem", "Gather",
-    "Inner", "Loop", "Op", "Program", "RawInput", "Reduce", "Ring", "Role", "Row", "Segment",
-    "Signal", "Stage", "Store", "Table", "Weight", "When", "Width",
+    "CTYPES", "Advance", "Argument", "Buffer", "Call", "Clock", "Const", "Dot", "Elem", "Fold",
+    "Gather", "Inner", "Loop", "Op", "Program", "RawInput", "Reduce", "Ring", "Role", "Row",
+    "Segment", "Signal", "Stage", "Store", "Table", "Weight", "When", "Width",
 ]  # fmt: skip
 
 Role = Literal["input", "output", "state", "scratch", "local", "view"]

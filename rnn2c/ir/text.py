@@ -23,6 +23,7 @@ from rnn2c.ir.program import (
     Const,
     Dot,
     Elem,
+    Fold,
     Gather,
     Loop,
     Op,
@@ -121,6 +122,8 @@ def _attributes(layer: Layer) -> str:
             return f" ({name}{f' {alpha:.6g} {beta:.6g}' if alpha or beta else ''})"
         case graph.Rounded(form=form):
             return f" (to {format_text(form)})"
+        case graph.LayerNorm(epsilon=epsilon, centred=centred):
+            return f" (epsilon {epsilon:g}{'' if centred else ', not centred'})"
         case graph.Sum(subtract=True):
             return " (a - b)"
         case window.StepMask(steps=steps):
@@ -242,6 +245,14 @@ def _operation(op: Op) -> Iterator[str]:
         case Reduce():
             mark = "'" if op.new else ""
             yield op.title
+            if isinstance(op, Fold):
+                more = "".join(f", {m}" for m in op.more)
+                yield f"  {op.target}[0] = {op.start}"
+                yield (
+                    f"  {op.target}[0] = {op.function}({op.target}[0], {op.source}{mark}[k]{more})"
+                    f" for k = 0 .. {op.size - 1}"
+                )
+                return
             yield f"  {op.target}[0] = {op.function} of {op.source}{mark}[0 .. {op.size - 1}]"
         case Loop():
             which = f"the {op.steps} step" if op.steps != "all" else "all steps"

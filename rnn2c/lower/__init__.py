@@ -26,8 +26,10 @@ from rnn2c.lower.functions import lower_function
 from rnn2c.lower.gru import lower_gru
 from rnn2c.lower.head import lower_argmax, lower_softmax
 from rnn2c.lower.linear import lower_linear
+from rnn2c.lower.log_softmax import lower_log_softmax
 from rnn2c.lower.lstm import lower_lstm
 from rnn2c.lower.masks import lower_flip, lower_masked, lower_step_mask, lower_value_mask
+from rnn2c.lower.norm import lower_norm
 from rnn2c.lower.pointwise import lower_product, lower_sum
 from rnn2c.lower.pool import lower_pool
 from rnn2c.lower.raw import RawScale, lower_raw
@@ -65,6 +67,8 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     temporal.Conv1d: lower_conv,
     temporal.Pool: lower_pool,
     temporal.Reduce: lower_reduce,
+    graph.LogSoftmax: lower_log_softmax,
+    graph.LayerNorm: lower_norm,
 }
 
 

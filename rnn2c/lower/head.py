@@ -38,12 +38,24 @@ def lower_softmax(b: Builder, layer: graph.Softmax) -> None:
     """Three passes over the classes: largest, exponentials, shares."""
     rate = b.rates[layer.name]
     size = b.sizes[layer.name]
+    title = b.title(layer, "softmax")
+    _, powers, total = exponentials(b, layer, title)
+    inverse, shift = _normalize(b, layer, total, size, rate, title)
+    share = Call(
+        "y", "share", (powers.elem(), Elem(inverse.buffer, 0, 0), Elem(shift.buffer, 0, 0)), "Q0.15"
+    )
+    stores = b.define(layer.name, "y", f"probabilities of {layer.inputs[0]}")
+    b.append(rate, Stage(f"{title}: e / sum", size, (share,), stores))
+
+
+def exponentials(b: Builder, layer: graph.Layer, title: str) -> tuple[Place, Place, Place]:
+    """Stages that compute the largest logit, e = exp(x - largest) and the sum of e, in Q0.15."""
+    rate, size = b.rates[layer.name], b.sizes[layer.name]
     if size > MOST_CLASSES:
         raise UnsupportedError(f"layer '{layer.name}': softmax over {size} > {MOST_CLASSES} values")
     x_format = b.format(layer.inputs[0])
     x = b.place(layer.inputs[0], rate)
     top = _memory(b, layer, "max", x_format, 1, rate)
-    title = b.title(layer, "softmax")
     r = ratio(np.array([x_format.scale * math.log2(math.e) * LOG2_STEPS]))
     factor = int(r.multiplier[0])
     furthest = min(((OCTAVES * LOG2_STEPS) << r.shift) // factor + 1, 65535)
@@ -61,12 +73,7 @@ def lower_softmax(b: Builder, layer: graph.Softmax) -> None:
         Stage(f"{title}: e = exp(x - max)", size, below, (Store(powers.elem(), "e"),)),
         Reduce(f"{title}: sum of e", "add", powers.buffer, total.buffer, size),
     )
-    inverse, shift = _normalize(b, layer, total, size, rate, title)
-    share = Call(
-        "y", "share", (powers.elem(), Elem(inverse.buffer, 0, 0), Elem(shift.buffer, 0, 0)), "Q0.15"
-    )
-    stores = b.define(layer.name, "y", f"probabilities of {layer.inputs[0]}")
-    b.append(rate, Stage(f"{title}: e / sum", size, (share,), stores))
+    return top, powers, total
 
 
 def _memory(
@@ -75,21 +82,30 @@ def _memory(
     return b.scratch(f"{b.slug(layer)}_{name}", form, size, f"softmax: {name}", rate)
 
 
-def _normalize(
-    b: Builder, layer: graph.Layer, total: Place, size: int, rate: Rate, title: str
-) -> tuple[Place, Place]:
-    """Halve the sum until it is below 2^15, then take the reciprocal."""
+def halved(total: Place, size: int, start: int) -> tuple[list[Call], str | Elem, str | int, int]:
+    """Calls that halve a sum of `size` numbers below 2^15 until it is one too.
+
+    Also the names of the result and of start + halvings, and the most halvings there can be.
+    """
     halvings = max(1, math.ceil(math.log2(size)))
     body: list[Call] = []
     value: str | Elem = total.elem()
-    shift: str | int = 14
+    count: str | int = start
     for k in range(halvings):
         body += [
             Call(f"large{k}", "excess_bit", (value,), "1 if the sum is too large"),
             Call(f"sum{k}", "shift_down", (value, f"large{k}"), "halved if so"),
-            Call(f"shift{k}", "add", (shift, f"large{k}"), "14 + halvings"),
+            Call(f"shift{k}", "add", (count, f"large{k}"), f"{start} + halvings"),
         ]
-        value, shift = f"sum{k}", f"shift{k}"
+        value, count = f"sum{k}", f"shift{k}"
+    return body, value, count, halvings
+
+
+def _normalize(
+    b: Builder, layer: graph.Layer, total: Place, size: int, rate: Rate, title: str
+) -> tuple[Place, Place]:
+    """Halve the sum until it is below 2^15, then take the reciprocal."""
+    body, value, shift, halvings = halved(total, size, 14)
     body += [
         Call("in_range", "clamp", (value, 16384, 32767), "already so"),
         Call("inverse", "reciprocal", ("in_range", b.table("reciprocal_table")), "2^29 / sum"),

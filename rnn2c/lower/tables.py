@@ -11,5 +11,7 @@ TABLES = {
     "tanh_q12_table": (lut.tanh_q12, "i16", "tanh by high byte, Q3.12 -> Q3.12"),
     "tanh_q12_slope_table": (lut.tanh_q12_slope, "u8", "rise of tanh over 256 steps"),
     "exp2_table": (lut.exp2_words, "i32", "2^-(k/256) in Q0.15: base << 16 | slope"),
+    "root_table": (lut.root_guesses, "i16", "first guesses of 2^22 / sqrt(x)"),
+    "log_table": (lut.log_words, "i32", "log(t / 2^15), t = 2^15 .. 2^16, Q0.15: base, slope"),
     "reciprocal_table": (lut.reciprocal_guesses, "i16", "first guesses of 2^29 / x"),
 }

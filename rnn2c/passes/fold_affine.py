@@ -80,6 +80,9 @@ def _backwards(source: Layer, affine: graph.Affine) -> Layer | None:
         case graph.Affine(scale=scale, offset=offset):
             more = offset * affine.scale + affine.offset
             return replace(source, scale=scale * affine.scale, offset=more)
+        case graph.LayerNorm(gain=gain, bias=bias):
+            more = bias * affine.scale + affine.offset
+            return replace(source, gain=gain * affine.scale, bias=more)
         case graph.Embedding(table=table):
             return replace(source, table=Tensor(table.real() * affine.scale + affine.offset))
     return None

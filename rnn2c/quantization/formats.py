@@ -91,18 +91,14 @@ def _layer_formats(
     options: QuantizeOptions,
 ) -> list[tuple[str, Format]]:
     name = layer.name
+    if isinstance(layer, graph.LayerNorm):
+        free = _free_format(model, name, spans, options)
+        return [(name, _no_finer(free, float(np.abs(layer.gain).max()) / 2**15))]
     if is_pointwise(layer) or _is_total(layer):
         return [(name, _combined_format(model, layer, formats, spans, options))]
     match layer:
-        case graph.Lstm():
-            return [
-                (name, hidden_format(options)),
-                (f"{name}.c", _cell_format(spans[f"{name}.c"], options)),
-            ]
-        case graph.Rnn(relu=True):
-            return [(name, _relu_state(spans[name].reach, options))]
         case graph.Recurrent():
-            return [(name, hidden_format(options))]
+            return _recurrent_formats(layer, spans, options)
         case graph.Linear(activation=function):
             return [(name, _linear_format(model, layer, function, formats, spans, options))]
         case graph.Activation(function="relu"):
@@ -123,6 +119,21 @@ def _layer_formats(
             size = model.sizes()[layer.inputs[0]]
             return [(name, Format(1.0, 8 if size <= 128 else 16, lo=0, hi=max(size - 1, 1)))]
     return [(name, formats[layer.inputs[0]])]
+
+
+def _recurrent_formats(
+    layer: graph.Recurrent, spans: Mapping[str, Span], options: QuantizeOptions
+) -> list[tuple[str, Format]]:
+    name = layer.name
+    match layer:
+        case graph.Lstm():
+            return [
+                (name, hidden_format(options)),
+                (f"{name}.c", _cell_format(spans[f"{name}.c"], options)),
+            ]
+        case graph.Rnn(relu=True):
+            return [(name, _relu_state(spans[name].reach, options))]
+    return [(name, hidden_format(options))]
 
 
 def hidden_format(options: QuantizeOptions) -> Format:
@@ -258,9 +269,11 @@ def _combined_format(
         return sources[0]
     free = _free_format(model, layer.name, spans, options)
     finest = max(s.scale for s in sources) * largest_gain(layer) / FINEST
-    if free.scale >= finest:
-        return free
-    return Format(finest, free.bits, lo=free.lo, hi=free.hi)
+    return _no_finer(free, finest)
+
+
+def _no_finer(form: Format, scale: float) -> Format:
+    return form if form.scale >= scale else Format(scale, form.bits, lo=form.lo, hi=form.hi)
 
 
 def _symmetric(reach: float, bits: int) -> Format:

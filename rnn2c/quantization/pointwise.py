@@ -7,7 +7,10 @@ import numpy as np
 from rnn2c.ir import functions, graph
 from rnn2c.ir.graph import Format
 
-POINTWISE = (graph.Affine, graph.Sum, graph.Product, graph.Concat, graph.Pick)
+POINTWISE = (
+    *(graph.Affine, graph.Sum, graph.Product, graph.Concat, graph.Pick),
+    *(graph.LayerNorm, graph.LogSoftmax),
+)
 """Layers whose inputs get 16 bits: memory that costs little, and the accuracy of a residual."""
 
 OWN_STAGE = (*functions.TABULATED, *functions.PIECEWISE)

@@ -79,6 +79,19 @@ class Draft:
         table = Tensor(self.rng.normal(0, self.gain, (tokens, size)))
         self.add(graph.Embedding(name=f"{name}_row", inputs=(name,), table=table), size)
 
+    def norm(self, name: str) -> None:
+        """A layer normalization, of squares alone at times."""
+        gain, bias = self.rng.normal(0, 1, self.size), self.rng.normal(0, 1, self.size)
+        layer = graph.LayerNorm(
+            name=name,
+            inputs=(self.value,),
+            gain=gain,
+            bias=bias,
+            epsilon=float(10.0 ** self.rng.integers(-8, 0)),
+            centred=bool(self.rng.random() < 0.7),
+        )
+        self.add(layer, self.size)
+
     def initial(self, name: str, units: int) -> str:
         self.inputs.append(Input(name, units, "sequence"))
         return name
@@ -257,6 +270,8 @@ def _chain(draft: Draft, seed: int, input_range: float) -> None:
         cell = CELLS[(seed + k * int(rng.integers(1, 5))) % len(CELLS)]
         units = int(rng.choice(UNITS if count == 1 else UNITS[:5]))
         recurrent(draft, f"r{k}", cell, units, input_range if k == 0 else 1.0, states)
+    if seed % 7 == 3:
+        draft.norm("norm")
     _head(draft, HEADS[(seed // 3) % len(HEADS)])
 
 

@@ -28,6 +28,7 @@ TABLES = {
     "tanh_q12_slope": lut.tanh_q12_slope(),
     "exp2_words": lut.exp2_words(),
     "reciprocal_guesses": lut.reciprocal_guesses(),
+    "root_guesses": lut.root_guesses(),
 }
 
 
@@ -89,6 +90,27 @@ def reciprocal_exact(x: int, guesses: list[int]) -> int:
     guess = int(guesses[x // 256 - 64])
     error = nearest(2**29 - x * guess, 14)
     return limit(guess + 1 + nearest(guess * error, 15), 16384, 32768)
+
+
+def half_log2_exact(x: int) -> int:
+    return (x.bit_length() - 1) // 2
+
+
+def root_step_exact(guess: int, x: int) -> int:
+    square = min(nearest(guess * guess, 14), 65535)
+    error = limit(32768 - nearest(square * x, 15), -4096, 4096)
+    return limit(guess + nearest(guess * error, 16), 16384, 32767)
+
+
+def inverse_root_exact(x: int, half: int, guesses: list[int]) -> int:
+    scaled = limit(down(x * 2 ** (30 - 2 * half), 16), 16384, 65535)
+    guess = int(guesses[scaled // 1024 - 16])
+    return root_step_exact(root_step_exact(guess, scaled), scaled)
+
+
+def scaled16_exact(x: int, less: int, more: int) -> int:
+    shorter = nearest(x, less)
+    return sat(sat(shorter, 16) << more, 16)
 
 
 def gated_exact(f: int, c: int, i: int, g: int, shift: int) -> int:
@@ -159,6 +181,17 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
     yield "shift_down", (I32, (0, 30)), down
     yield "reciprocal", ((16384, 32767), "reciprocal_guesses"), reciprocal_exact
     yield "share", (GATE, (16384, 32768), (14, 26)), lambda p, i, s: min(nearest(p * i, s), 32767)
+    sums = (-(2**20), 2**20), at(256), (-(2**22), 2**22), (1, 64)
+    yield "remainder", sums, lambda t, f, p, c: t * f - p * c
+    for span in ((1, 2**31 - 1), (1, 70000)):
+        yield "half_log2", (span,), half_log2_exact
+    for span in (small, (-(2**29), 2**29)):
+        yield "scaled16", (span, (0, 30), (0, 14)), scaled16_exact
+    yield "add_square", ((0, 2**30 - 1), I16, (0, 12)), lambda t, x, s: t + nearest(x * x, s)
+    yield "root_step", ((16384, 32767), (16384, 65535)), root_step_exact
+    for g in (0, 3, 7, 8, 15):
+        span = (4**g, min(4 ** (g + 1), 2**31) - 1)
+        yield "inverse_root", (span, at(g), "root_guesses"), inverse_root_exact
     yield "nibble", (U8, (0, 1)), lambda b, odd: (down(b, 4 * odd) % 16 + 8) % 16 - 8
     yield "shift_sat16", (small, (0, 9)), lambda a, s: sat(down(a, s), 16)
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from primitive_cases import CASES, TABLES, Case, Span
 
-from rnn2c import arith
+from rnn2c.arith_tree import INTEGERS, primitive, tree
 from rnn2c.arith_tree import TABLES as TABLE_TYPES
-from rnn2c.arith_tree import tree
 from rnn2c.data import templates_dir
 from rnn2c.emit.arith_c import definition
 from rnn2c.ir.interface import Interface
@@ -86,7 +85,7 @@ def expected(block: int) -> dict[str, list[int]]:
     weights = np.cumprod(factors, dtype=np.uint32)[::-1]
     sums: dict[str, list[int]] = {}
     for number, case in enumerate(CASES):
-        results = getattr(arith, case.primitive)(*arguments(case, number, block * BLOCKS))
+        results = primitive(case.primitive)(*arguments(case, number, block * BLOCKS))
         rows = np.asarray(results).astype(np.uint32).reshape(BLOCKS, block)
         sums[str(case)] = [int((row * weights).sum(dtype=np.uint32)) for row in rows]
     return sums
@@ -136,7 +135,7 @@ def program_text(target: Target, block: int, folder: Path) -> str:
         render(f"io_{target.harness}.c.j2", target, NOBODY),
         _put(target),
         _platform(target),
-        *(definition(tree(p.__name__), "p") for p in arith.PRIMITIVES),
+        *(definition(tree(p.__name__), "p") for p in INTEGERS),
         *(_table(name, data) for name, data in TABLES.items()),
         PRELUDE,
         *(_case(n, c, block) for n, c in enumerate(CASES)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from primitive_cases import TABLES
 
-from rnn2c import arith
+from rnn2c import arith, arith_norm
 from rnn2c.errors import RangeError
 from rnn2c.ranges import LEMMAS, Interval, bound
 
@@ -18,7 +18,8 @@ EDGES = np.unique(np.concatenate([
 
 
 def test_this_file_proves_every_lemma():
-    assert set(LEMMAS) == {"lut", "lut_slope", "blend", "blend_u8", "mul_u8", "add_sat16"}
+    known = {"lut", "lut_slope", "blend", "blend_u8", "mul_u8", "add_sat16", "add_square"}
+    assert set(LEMMAS) == known
 
 
 def test_mul_u8_lies_between_0_and_x_for_all_pairs():
@@ -113,3 +114,17 @@ def test_a_table_bound_of_whole_words_is_exact():
         row = every[k]
         got = bound("lut", (table, Interval(lo, lo + 255)))
         assert got == Interval(int(row.min()), int(row.max()))
+
+
+@pytest.mark.parametrize("shift", [0, 1, 6, 12])
+def test_add_square_lies_between_the_total_and_the_largest_square(shift: int):
+    rng = np.random.default_rng(shift)
+    for reach in (1, 200, 32768):
+        x = np.append(rng.integers(-reach, reach, 2000), [-reach, reach - 1, 0])
+        total = rng.integers(-(2**20), 2**20, x.size)
+        got = arith_norm.add_square(total, x, shift)
+        spans = Interval(-(2**20), 2**20), Interval(-reach, reach - 1), Interval(shift, shift)
+        proven = bound("add_square", spans)
+        assert proven.lo <= got.min() <= got.max() <= proven.hi
+        assert np.all(got >= total)
+        assert arith_norm.add_square(2**20, -reach, shift) == proven.hi

@@ -46,7 +46,7 @@ def test_on_the_host_on_104_000_samples_a_case(build: BuildOptions, tmp_path: Pa
 
 
 def test_on_avr_where_int_has_16_bits(tmp_path: Path):
-    got = run(load_target("atmega328p"), tmp_path, AVR_BLOCK, BuildOptions())
+    got = run(load_target("atmega2560"), tmp_path, AVR_BLOCK, BuildOptions())
     assert differences(got, expected(AVR_BLOCK), AVR_BLOCK) == []
 
 

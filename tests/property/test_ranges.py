@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from primitive_cases import CASES, TABLES, Case
 
-from rnn2c import arith
-from rnn2c.arith_tree import LIMITS, tree
+from rnn2c.arith_tree import LIMITS, primitive, tree
 from rnn2c.arith_tree import TABLES as TABLE_TYPES
 from rnn2c.errors import RangeError
 from rnn2c.ranges import Interval, bound, dot_bound
@@ -44,7 +43,7 @@ def test_what_is_inside_the_arguments_stays_inside_the_bound(chosen, seed: int):
         else np.append(rng.integers(a.lo, a.hi, 64, endpoint=True), [a.lo, a.hi, a.lo, a.hi])
         for a in arguments
     ]
-    got = getattr(arith, case.primitive)(*points)
+    got = primitive(case.primitive)(*points)
     assert proven.lo <= got.min() <= got.max() <= proven.hi
 
 

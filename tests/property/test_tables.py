@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from primitive_cases import TABLES
 
-from rnn2c import arith, lut
+from rnn2c import arith, arith_norm, lut
 
 X = np.arange(-32768, 32768)
 REAL = X / 4096.0
@@ -65,6 +65,7 @@ def test_short_tanh_is_within_3_units_of_q12():
         ("tanh_q12", 256, -4095, 4095),
         ("tanh_q12_slope", 256, 0, 255),
         ("reciprocal_guesses", 64, 16384, 32767),
+        ("root_guesses", 48, 16384, 32767),
     ],
 )
 def test_entries_fit_their_types(name: str, size: int, lo: int, hi: int):
@@ -79,3 +80,19 @@ def test_words_hold_the_knots_and_their_differences():
     words = lut.pack_words(knots[1:])
     assert (words >> 16).tolist() == [-1, 0, 32767]
     assert (((words & 65535) ^ 32768) - 32768).tolist() == [1, 32767, 5 - 32767]
+
+
+def test_half_log2_and_inverse_root_over_all_magnitudes():
+    rng = np.random.default_rng(3)
+    powers = 2 ** np.arange(31)
+    x = np.concatenate([np.arange(1, 70000), rng.integers(1, 2**31 - 1, 200000), powers])
+    half = arith_norm.half_log2(x)
+    assert np.all((4**half <= x) & (x < 4 ** (half + 1)))
+    exact = np.minimum(2.0 ** (15 + half) / np.sqrt(x), 32767)
+    assert np.abs(arith_norm.inverse_root(x, half, TABLES["root_guesses"]) - exact).max() <= 2
+
+
+def test_the_logarithm_of_a_sum_is_within_a_unit_of_q15():
+    t = np.arange(32768, 65536)
+    got = arith.lut(lut.log_words(), 2 * (t - 49152))
+    assert np.abs(got - 2**15 * np.log(t / 2**15)).max() < 1.6

@@ -15,6 +15,7 @@ from rnn2c.lower.builder import Builder
 from rnn2c.lower.float32.cells import lower_gru, lower_lstm, lower_rnn
 from rnn2c.lower.float32.embedding import lower_embedding
 from rnn2c.lower.float32.layers import lower_linear, lower_raw, lower_softmax
+from rnn2c.lower.float32.norm import lower_log_softmax, lower_norm
 from rnn2c.lower.float32.pointwise import (
     lower_activation,
     lower_affine,
@@ -41,4 +42,6 @@ FLOAT_LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     temporal.Conv1d: lower_conv,
     temporal.Pool: lower_pool,
     temporal.Reduce: lower_reduce,
+    graph.LogSoftmax: lower_log_softmax,
+    graph.LayerNorm: lower_norm,
 }

@@ -7,7 +7,7 @@ import numpy as np
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FLOAT32
 from rnn2c.ir.program import Call, Dot, Elem, RawInput, Reduce, Signal, Stage, Store
-from rnn2c.lower.builder import Builder
+from rnn2c.lower.builder import Builder, Place
 from rnn2c.lower.float32.dot import Part, const, dot
 from rnn2c.lower.raw import RawScale, raw_channels
 
@@ -29,22 +29,29 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
 
 def lower_softmax(b: Builder, layer: graph.Softmax) -> None:
     """Three passes over the classes: largest, exponentials, shares."""
+    rate, size = b.rates[layer.name], b.sizes[layer.name]
+    title = b.title(layer, "softmax")
+    _, powers, total = exponentials(b, layer, title)
+    share = Call("y", "share_f32", (powers.elem(), Elem(total.buffer, 0, 0)))
+    stores = b.define(layer.name, "y", f"probabilities of {layer.inputs[0]}")
+    b.append(rate, Stage(f"{title}: e / sum", size, (share,), stores))
+
+
+def exponentials(b: Builder, layer: graph.Layer, title: str) -> tuple[Place, Place, Place]:
+    """Stages that compute the largest logit, e = exp(x - largest) and the sum of e."""
     rate, size, slug = b.rates[layer.name], b.sizes[layer.name], b.slug(layer)
     x = b.place(layer.inputs[0], rate)
     top = b.scratch(f"{slug}_max", FLOAT32, 1, "softmax: max", rate)
     powers = b.scratch(f"{slug}_exp", FLOAT32, size, "softmax: exp", rate)
     total = b.scratch(f"{slug}_total", FLOAT32, 1, "softmax: total", rate)
     power = Call("e", "exp_below_f32", (x.elem(), Elem(top.buffer, 0, 0)), "exp(x - max)")
-    share = Call("y", "share_f32", (powers.elem(), Elem(total.buffer, 0, 0)))
-    stores = b.define(layer.name, "y", f"probabilities of {layer.inputs[0]}")
-    title = b.title(layer, "softmax")
     b.append(
         rate,
         Reduce(f"{title}: largest logit", "largest_f32", x.buffer, top.buffer, size, x.new),
         Stage(f"{title}: e = exp(x - max)", size, (power,), (Store(powers.elem(), "e"),)),
         Reduce(f"{title}: sum of e", "add_f32", powers.buffer, total.buffer, size),
-        Stage(f"{title}: e / sum", size, (share,), stores),
     )
+    return top, powers, total
 
 
 def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput:

@@ -116,5 +116,15 @@ def _line(layer: LayerFacts) -> str:
         return text
     return (
         f"{text}, {layer.parameters} parameters, {layer.macs} multiply-accumulates,"
-        f" weights from {layer.smallest:.2g} to {layer.largest:.3g}"
+        f" weights from {layer.smallest:.2g} to {layer.largest:.3g}{_quantized(layer)}"
     )
+
+
+def _quantized(layer: LayerFacts) -> str:
+    """Which matrices came as integers, and with what scales."""
+    kinds: dict[str, list[str]] = {}
+    for given in layer.quantized:
+        kind = f"int{given.bits} with one scale for each {given.scales}"
+        kinds.setdefault(kind, []).append(given.matrix)
+    parts = [f"; {' and '.join(names)} came as {kind}" for kind, names in kinds.items()]
+    return "".join(parts).replace("each tensor", "the tensor")

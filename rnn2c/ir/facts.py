@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -21,10 +22,20 @@ DENORMAL = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
+class Given:
+    """A matrix that came as integers, with one scale for each `row` or one for the `tensor`."""
+
+    matrix: str
+    bits: int
+    scales: Literal["row", "tensor"]
+
+
+@dataclass(frozen=True)
 class LayerFacts:
     """One layer; inputs and output are vector lengths, largest and smallest are magnitudes.
 
-    smallest: of the weights other than 0; both are 0 for a layer without weights.
+    smallest: of the weights other than 0; both are 0 for a layer without weights.  quantized:
+    matrices that came as integers, which every program keeps.
     """
 
     name: str
@@ -36,6 +47,7 @@ class LayerFacts:
     macs: int
     largest: float
     smallest: float
+    quantized: tuple[Given, ...]
     warnings: tuple[str, ...]
 
 
@@ -76,8 +88,15 @@ def _layer(layer: Layer, sizes: dict[str, int], rate: Rate) -> LayerFacts:
         macs=0 if isinstance(layer, graph.Embedding) else weights.size,
         largest=float(weights.max(initial=0.0)),
         smallest=float(nonzero.min()) if nonzero.size else 0.0,
+        quantized=tuple(_given(matrices)),
         warnings=tuple(_warnings(layer, matrices)),
     )
+
+
+def _given(matrices: dict[str, Tensor]) -> Iterator[Given]:
+    for name, tensor in matrices.items():
+        if tensor.scale is not None:
+            yield Given(name, tensor.bits, "row" if np.ptp(tensor.scale) else "tensor")
 
 
 def _warnings(layer: Layer, matrices: dict[str, Tensor]) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from core_models import data, integer, program
 from given_models import stored
 from onnx import helper, numpy_helper
@@ -15,6 +17,7 @@ from onnxruntime import quantization as ort
 from quantized_onnx import INPUTS, OUTPUTS, STEPS, UNITS, codes, float_network, save
 
 import rnn2c
+from rnn2c.cli import main
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend.gates import from_onnx
 from rnn2c.ir import graph
@@ -190,3 +193,13 @@ def test_a_bad_dynamic_lstm_is_refused(
 ):
     with pytest.raises(Rnn2cError, match=message):
         rnn2c.load(lstm(tmp_path, **changed))
+
+
+def test_inspect_says_which_weights_came_quantized(tmp_path: Path):
+    path = str(dynamic(tmp_path, per_channel=True))
+    text = CliRunner().invoke(main, ["inspect", path]).output
+    assert "; w_ih and w_hh came as int8 with one scale for each row" in text
+    assert "int4" not in text  # the integers have 8 bits and keep them
+    record = json.loads(CliRunner().invoke(main, ["inspect", path, "--json"]).output)
+    head = {"matrix": "weight", "bits": 8, "scales": "row"}
+    assert record["layers"][-1]["quantized"] == [head]

@@ -242,6 +242,11 @@ def at_least(x: i16, least: i32, otherwise: i16) -> i16:
     return sat16(raised + below * (otherwise - least))
 
 
+def less_times(acc: i32, total: i32, zero: i16) -> i32:
+    """acc - total * zero, exact: a sum over weights that have a zero point."""
+    return acc - total * zero
+
+
 def excess_bit(total: i32) -> u8:
     """1 if total >= 2^15, else 0; 0 <= total < 2^31."""
     return minimum(total >> 15, 1)
@@ -314,6 +319,7 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     smallest,
     subtract,
     at_least,
+    less_times,
     excess_bit,
     shift_down,
     divide,

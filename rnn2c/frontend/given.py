@@ -52,8 +52,11 @@ class Given:
         scale = np.broadcast_to(np.asarray(self.scale, np.float64) * factor, self.shape)
         return Given(self.codes, self.zero, scale, self.bits)
 
-    def tensor(self, where: str) -> Tensor:
-        """The matrix [rows, columns] with exactly these integers, or UnsupportedError."""
+    def tensor(self, where: str, zeros: bool = False) -> Tensor:
+        """The matrix [rows, columns] with exactly these integers, or UnsupportedError.
+
+        zeros: whether the layer knows zero points that are not in the middle.
+        """
         if self.bits not in WEIGHT_BITS:
             raise UnsupportedError(
                 f"{where}: integer weights of {self.bits} bits; weights of 8 and of 4 bits are"
@@ -67,13 +70,17 @@ class Given:
                 )
         steps = self.steps()
         bits = next((b for b in WEIGHT_BITS if b >= self.bits and _fits(steps, b)), 0)
+        scale = np.asarray(self.scale[:, 0], np.float64)
+        if not bits and zeros:
+            codes, zero = np.asarray(self.codes, np.int64), np.asarray(self.zero[:, 0], np.int64)
+            return Tensor(codes, scale=scale, bits=self.bits, zero=zero)
         if not bits:
-            zero = int(np.abs(self.zero).max())
+            away = int(np.abs(self.zero).max())
             raise UnsupportedError(
-                f"{where}: weights with a zero point {zero} away from the middle of their range"
+                f"{where}: weights with a zero point {away} away from the middle of their range"
                 " need 9 bits; quantize weights symmetrically, or export them as float32"
             )
-        return Tensor(steps, scale=np.asarray(self.scale[:, 0], np.float64), bits=bits)
+        return Tensor(steps, scale=scale, bits=bits)
 
 
 def _fits(steps: NDArray[np.int64], bits: int) -> bool:

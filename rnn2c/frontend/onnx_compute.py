@@ -19,7 +19,7 @@ def matmul(builder: Builder, node: Node) -> Sequence[Operand]:
     if weight.ndim != 2:
         raise node.refuse(f"the weight has {weight.ndim} dimensions, expected 2")
     given = node.given(1)
-    rows = given.moved(np.transpose).tensor(node.where) if given else weight.T
+    rows = given.moved(np.transpose).tensor(node.where, zeros=True) if given else weight.T
     return [builder.linear(node.stem, node.value(0), rows, None, node.where)]
 
 
@@ -40,7 +40,7 @@ def gemm(builder: Builder, node: Node) -> Sequence[Operand]:
         if alpha <= 0:
             raise node.refuse(f"alpha={alpha:g} with integer weights; a positive one is supported")
         given = given if straight else given.moved(np.transpose)
-        rows = given.scaled(alpha).tensor(node.where)
+        rows = given.scaled(alpha).tensor(node.where, zeros=True)
     return [builder.linear(node.stem, x, rows, bias, node.where)]
 
 

@@ -144,7 +144,7 @@ def _bias(node: Node, index: int) -> FloatArray | None:
 def _linear(
     builder: Builder, node: Node, x: Value, weight: Given, bias: FloatArray | None
 ) -> Value:
-    rows = weight.moved(np.transpose).tensor(node.where)
+    rows = weight.moved(np.transpose).tensor(node.where, zeros=True)
     with builder.dynamic_activations(BITS):
         return builder.linear(node.stem, x, rows, bias, node.where)
 

@@ -17,6 +17,8 @@ from rnn2c.frontend.values import Value, quoted
 
 MOVES = frozenset("Flatten Identity Reshape Squeeze Transpose Unsqueeze".split())
 """Operators whose first input only changes its shape."""
+KEEPERS = frozenset("GRU Gather Gemm LSTM MatMul RNN".split())
+"""Operators whose layers keep the integers of their weights."""
 
 
 def through(operator: Operator, builder: Builder, node: Node) -> Sequence[Result]:
@@ -40,11 +42,22 @@ def through(operator: Operator, builder: Builder, node: Node) -> Sequence[Result
         assert isinstance(value, Value)
         return [replace(first, value=value)]
     if all(q is None or isinstance(q, Given) for q in node.quantities):
+        _refuse_changed(node)
         return operator.handler(builder, node)
     at = next(k for k, q in enumerate(node.quantities) if q and not isinstance(q, Given))
     raise node.refuse(
         f"reads the integers of {quoted(node.input_names[at])}; dequantize them first"
     )
+
+
+def _refuse_changed(node: Node) -> None:
+    """Raise UnsupportedError where integers of a matrix would become reals, and be rounded anew."""
+    for given, name in zip(node.quantities, node.input_names, strict=True):
+        if isinstance(given, Given) and len(given.shape) > 1 and node.operator not in KEEPERS:
+            raise node.refuse(
+                f"changes the integer weights {quoted(name)}; integers are kept by"
+                f" {', '.join(sorted(KEEPERS))}, give this layer's weights as float32"
+            )
 
 
 def refuse_integer_output(name: str, quantity: object) -> None:

@@ -16,7 +16,7 @@ from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.embedding import embedding
 from rnn2c.frontend.layout import position
 from rnn2c.frontend.onnx_file import TYPES, array
-from rnn2c.frontend.onnx_node import Node, Operator
+from rnn2c.frontend.onnx_node import Node, Operator, Result
 from rnn2c.frontend.values import Axis, Operand, Value, as_items, quoted, shape_vector
 
 
@@ -168,17 +168,21 @@ def flatten(builder: Builder, node: Node) -> Sequence[Operand]:
     return [builder.layout.flatten(right, 0, axis - 1, node.where)]
 
 
-def gather(builder: Builder, node: Node) -> Sequence[Operand]:
+def gather(builder: Builder, node: Node) -> Sequence[Result]:
     """Features or one element of an axis of computed data, or any of a constant."""
     found, tokens, axis = node.operand(0), node.optional(1), node.integer("axis", 0)
     if isinstance(tokens, Value) and not isinstance(found, Value) and axis == 0:
-        table = node.weights(0, "table")
+        table = node.given(0) or node.weights(0, "table")
         return [embedding(builder, node.stem, table, tokens, node.where)]
     index = node.constant(1, "index")
     if not isinstance(found, Value):
         width = found.shape[position(axis, found.ndim, node.where)]
         _budget(builder, node, [found.size // max(width, 1) * index.size])
-        return [np.asarray(np.take(found, index.astype(np.int64), axis=axis))]
+        chosen = index.astype(np.int64)
+        given = node.given(0)
+        if given:
+            return [given.moved(lambda array: np.take(array, chosen, axis=axis))]
+        return [np.asarray(np.take(found, chosen, axis=axis))]
     at = position(axis, len(found.axes), node.where)
     if index.ndim == 1 and builder.axes.kind(found.axes[at]) == "feature":
         return [builder.layout.take(found, at, index.astype(int).tolist(), node.where)]

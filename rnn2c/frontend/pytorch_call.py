@@ -73,7 +73,9 @@ class Call:
     def matrix(self, name: str) -> FloatArray | Tensor:
         """A weight [rows, columns], as integers where a quantized source gives them."""
         found = self.get(name)
-        return found.tensor(self.where) if isinstance(found, Given) else self.weight(name)
+        if isinstance(found, Given):
+            return found.tensor(self.where, zeros=True)
+        return self.weight(name)
 
     def axis(self, name: str, rank: int, default: int = 0) -> int:
         return position(int(self.get(name, default)), rank, self.where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnn2c.frontend.embedding import embedding
+from rnn2c.frontend.given import Given
 from rnn2c.frontend.normalize import layer_norm
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.values import Operand
@@ -29,7 +30,8 @@ def linear(call: Call) -> Result:
 def look_up(call: Call) -> Result:
     """nn.Embedding; the padding row and gradients matter in training only."""
     call.skip("padding_idx", "scale_grad_by_freq", "sparse")
-    table = call.weight("weight")
+    found = call.get("weight")
+    table = found if isinstance(found, Given) else call.weight("weight")
     return embedding(call.builder, call.path, table, call.value("indices"), call.where)
 
 

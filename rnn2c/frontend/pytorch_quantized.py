@@ -148,7 +148,7 @@ OPERATORS: dict[str, Handler] = {
     "quantized_decomposed.dequantize_per_tensor": dequantize,
     "quantized_decomposed.quantize_per_tensor": quantize,
 }
-READ_INTEGERS = frozenset("gru linear lstm rnn_relu rnn_tanh".split())
+READ_INTEGERS = frozenset("embedding gru linear lstm rnn_relu rnn_tanh".split())
 """The other operators that take integers as they are."""
 
 

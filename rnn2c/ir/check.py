@@ -226,5 +226,14 @@ def _check_integers(
     if not np.all((scale > 0) & np.isfinite(scale)):
         raise Rnn2cError(f"layer '{layer.name}': a scale of {name} is not positive and finite")
     reach = 2 ** (tensor.bits - 1)
+    if tensor.zero is not None:
+        expect(layer, f"the zero point of {name}", tensor.zero.shape, tensor.shape[:1])
+        if type(layer) not in (graph.Linear, graph.Embedding):
+            raise UnsupportedError(
+                f"layer '{layer.name}': {name} has zero points; those of Linear and Embedding are"
+                " kept, quantize others symmetrically"
+            )
+        if np.any(np.abs(tensor.zero) > reach):
+            raise Rnn2cError(f"layer '{layer.name}': a zero point of {name} is out of range")
     if not np.all((tensor.data >= -reach) & (tensor.data < reach)):
         raise Rnn2cError(f"layer '{layer.name}': {name} holds integers beyond {tensor.bits} bits")

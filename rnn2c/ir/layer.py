@@ -21,13 +21,14 @@ class Tensor:
     """A weight matrix [rows, columns]: reals, or integers with one scale per row.
 
     `data` holds float64 reals when `scale` is None, else int64 integers of that many bits, and the
-    real matrix is `data * scale[:, None]`.  A float Model may hold integers too: those of a source
-    that was quantized before, which stay as they are.
+    real matrix is `(data - zero[:, None]) * scale[:, None]`, where `zero` None is 0.  A float Model
+    may hold integers too: those of a source that was quantized before, which stay as they are.
     """
 
     data: NDArray[np.float64] | NDArray[np.int64]
     scale: FloatArray | None = None
     bits: int = 0
+    zero: NDArray[np.int64] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -37,7 +38,10 @@ class Tensor:
     def real(self) -> FloatArray:
         """The matrix as float64 reals, whatever it is stored as."""
         data = np.asarray(self.data, np.float64)
-        return data if self.scale is None else data * self.scale[:, None]
+        if self.scale is None:
+            return data
+        zero = 0 if self.zero is None else self.zero[:, None]
+        return np.asarray((data - zero) * self.scale[:, None])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -171,7 +171,8 @@ def _tensor(tensor: Tensor) -> str:
     lowest, highest = float(tensor.scale.min()), float(tensor.scale.max())
     scales = f"{lowest:.6g}" if lowest == highest else f"{lowest:.6g} to {highest:.6g}"
     data = np.asarray(tensor.data, np.int64)
-    return f"int{tensor.bits} in [{data.min()}, {data.max()}], scale of a row {scales}"
+    zero = "" if tensor.zero is None else f", zero points{_span(tensor.zero.astype(np.float64))}"
+    return f"int{tensor.bits} in [{data.min()}, {data.max()}], scale of a row {scales}{zero}"
 
 
 def _span(array: NDArray[np.float64]) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from rnn2c.arith_tree import LIMITS
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
-from rnn2c.ir.graph import FloatArray, Format
-from rnn2c.ir.program import Call, Dot, Elem, Stage, Store
+from rnn2c.ir.graph import FloatArray, Format, IntArray
+from rnn2c.ir.program import Buffer, Call, Dot, Elem, Reduce, Stage, Store
 from rnn2c.lower.builder import Builder, Place
 from rnn2c.lower.lstm import tanh_call
 from rnn2c.lower.scaling import (
@@ -42,10 +42,14 @@ class Columns:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows first, first + step, ... of a matrix: their columns, where their results go."""
+    """Rows first, first + step, ... of a matrix: their columns, where their results go.
+
+    total: the sum of what the columns are multiplied with, for weights with zero points.
+    """
 
     rows: slice
     columns: tuple[Columns, ...]
+    total: Place | None = None
 
 
 def lower_linear(b: Builder, layer: graph.Linear) -> None:
@@ -53,7 +57,20 @@ def lower_linear(b: Builder, layer: graph.Linear) -> None:
     place = b.place(layer.inputs[0], b.rates[layer.name])
     rows, count = layer.weight.shape
     block = Block(slice(0, rows), (Columns(place, 0, count),))
+    if layer.weight.zero is not None:
+        block = replace(block, total=_total(b, layer, place))
     lower_blocks(b, layer, (block,), f"linear {count} -> {rows}")
+
+
+def _total(b: Builder, layer: graph.Linear, x: Place) -> Place:
+    """The sum of all inputs, which every row needs as often as its zero point says."""
+    rate, size = b.rates[layer.name], layer.weight.shape[1]
+    read = b.buffers[x.buffer]
+    form = Format(1.0, 32, lo=min(size * read.lo, -1), hi=size * read.hi)
+    total = b.scratch(f"{b.slug(layer)}_total", form, 1, f"sum of the inputs of {layer.name}", rate)
+    title = b.title(layer, "sum of the inputs")
+    b.append(rate, Reduce(title, "add", x.buffer, total.buffer, size, x.new))
+    return total
 
 
 def lower_blocks(b: Builder, layer: graph.Linear, blocks: tuple[Block, ...], what: str) -> None:
@@ -94,7 +111,10 @@ def _block_body(
     through_table = layer.activation in ("sigmoid", "tanh")
     unit = TABLE_STEP if through_table else form.scale
     q = np.asarray(layer.weight.data[block.rows], np.int64)
-    bias = bias_steps(layer, layer.bias[block.rows], scale) - x.zero_point * q.sum(axis=1)
+    zero = np.zeros(len(q), np.int64) if layer.weight.zero is None else layer.weight.zero
+    zero = zero[block.rows]
+    weights = (q - zero[:, None]).sum(axis=1)
+    bias = bias_steps(layer, layer.bias[block.rows], scale) - x.zero_point * weights
     by_shift = b.numerics.profile == "compact" and layer.name not in b.numerics.split
     shift = _power(layer, scale, unit) if by_shift else 0
     bias += rounding(shift)
@@ -106,7 +126,13 @@ def _block_body(
     if by_shift:
         body += shift_calls("scaled", "sum", shift, dot.width == "i16", what)
     else:
-        body += _scaled(b, layer, proven["sum"], scale / unit, what)
+        name, span = "sum", proven["sum"]
+        if block.total is not None:
+            name, span = "whole", _less(span, b.buffers[block.total.buffer], zero)
+            const = b.const(f"{layer.name}_zero", zero, "zero points of the weights")
+            arguments = ("sum", Elem(block.total.buffer, 0, 0), Elem(const))
+            body.append(Call(name, "less_times", arguments, "without the zero points"))
+        body += _scaled(b, layer, name, span, scale / unit, what)
     if through_table:
         body.append(Call("pre", "sat16", ("scaled",), what))
         body += table_calls(b, layer.activation, "pre", "y")
@@ -119,12 +145,25 @@ def _block_body(
     return tuple(body)
 
 
+def _less(span: Interval, total: Buffer, zero: IntArray) -> Interval:
+    """The range of a sum without its zero points."""
+    ends = [t * z for t in (total.lo, total.hi) for z in (int(zero.min()), int(zero.max()))]
+    found = Interval(span.lo - max(ends), span.hi - min(ends))
+    if not found.within(*LIMITS["i32"]) or not span.within(*LIMITS["i32"]):
+        raise UnsupportedError(
+            "a sum of weights with zero points needs more than 32 bits; use activations int8"
+        )
+    return found
+
+
 def _scaled(
-    b: Builder, layer: graph.Linear, proven: Interval, factors: FloatArray, what: str
+    b: Builder, layer: graph.Linear, name: str, proven: Interval, factors: FloatArray, what: str
 ) -> list[Call]:
     r = ratio(factors)
-    name = b.const(f"{layer.name}_multiplier", r.multiplier, multiplier_doc(len(factors), ("sum",)))
-    return requantize_calls("scaled", "sum", proven, r, Elem(name), what)
+    const = b.const(
+        f"{layer.name}_multiplier", r.multiplier, multiplier_doc(len(factors), ("sum",))
+    )
+    return requantize_calls("scaled", name, proven, r, Elem(const), what)
 
 
 def table_calls(b: Builder, function: str, pre: str, out: str) -> list[Call]:

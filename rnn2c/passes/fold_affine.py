@@ -100,7 +100,8 @@ def _scaled_rows(weight: Tensor, factor: FloatArray) -> Tensor | None:
     signed = weight.data * signs[:, None]
     if np.any(signed >= 2 ** (weight.bits - 1)):
         return None
-    return replace(weight, data=signed, scale=weight.scale * sizes)
+    zero = None if weight.zero is None else weight.zero * signs
+    return replace(weight, data=signed, scale=weight.scale * sizes, zero=zero)
 
 
 def _fits_forwards(affine: graph.Affine, readers: Sequence[Layer]) -> bool:

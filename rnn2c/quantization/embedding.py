@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Format, Tensor
 from rnn2c.quantization.options import QuantizeOptions
@@ -37,10 +38,26 @@ def embedding_format(reach: float, wanted: Format | None, options: QuantizeOptio
     return Format(step / 2**growth, width, lo=-limit, hi=limit)
 
 
+def given_table_format(layer: graph.Embedding) -> Format:
+    """The format of a row whose integers came with the model; UnsupportedError for many scales."""
+    table = layer.table
+    assert table.scale is not None
+    zero = np.zeros(1, np.int64) if table.zero is None else table.zero
+    if np.ptp(table.scale) or np.ptp(zero):
+        raise UnsupportedError(
+            f"layer '{layer.name}': the table came with a scale for each row, a row is read as it"
+            " lies; quantize it with one scale, or give it as float32"
+        )
+    limit = 2 ** (table.bits - 1)
+    return Format(float(table.scale[0]), 8, int(zero[0]), -limit, limit - 1)
+
+
 def quantize_embedding(
     layer: graph.Embedding, y: Format, options: QuantizeOptions
 ) -> graph.Embedding:
-    """The layer with an integer table."""
+    """The layer with an integer table, the given one if it came so."""
+    if layer.table.scale is not None:
+        return layer
     bits = table_bits(options)
     top = 2 ** (bits - 1) - 1
     real, step = layer.table.real(), y.scale * (y.hi // top)

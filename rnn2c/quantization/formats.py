@@ -15,7 +15,7 @@ from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph, temporal, window
 from rnn2c.ir.graph import Format, Model
 from rnn2c.ir.tokens import token_format
-from rnn2c.quantization.embedding import embedding_format
+from rnn2c.quantization.embedding import embedding_format, given_table_format
 from rnn2c.quantization.given import given_format, given_matrices
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
@@ -107,6 +107,8 @@ def _layer_formats(
             return [(name, _function_format(function, options))]
         case graph.Rounded(form=form):
             return [(name, form)]
+        case graph.Embedding() if given_matrices(layer):
+            return [(name, given_table_format(layer))]
         case graph.Embedding(table=table):
             reach = float(np.abs(table.real()).max())
             wanted = _joint_format(model, name, Span(-reach, reach), spans, options)

@@ -37,7 +37,12 @@ def given_format(model: Model, name: str) -> Format | None:
 
 def own_scales(model: Model) -> frozenset[str]:
     """Layers whose sums keep scales of their own: weights, input or output came quantized."""
-    rounded = {layer.name for layer in model.layers if isinstance(layer, graph.Rounded)}
+    rounded = {
+        layer.name
+        for layer in model.layers
+        if isinstance(layer, graph.Rounded)
+        or (isinstance(layer, graph.Embedding) and given_matrices(layer))
+    }
     return frozenset(
         layer.name
         for layer in model.layers

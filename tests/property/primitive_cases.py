@@ -126,6 +126,7 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
     yield "round_shift", (half, (1, 30)), nearest
     yield "same", (I32,), lambda x: x
     yield "add", (half, (-(2**30), 2**30 - 1)), lambda a, b: a + b
+    yield "less_times", (half, (1 - 2**15, 2**15 - 1), (-128, 127)), lambda a, t, z: a - t * z
     yield "hold", (I16, I16, (0, 1)), lambda new, old, on: new if on else old
     yield "differs", (I16, I16), lambda a, b: int(a != b)
     for shift in range(17, 25):

@@ -30,12 +30,14 @@ def save(
     opset: int = 21,
     shape: Sequence[int | str] = (STEPS, 1, INPUTS),
     name: str = "q",
+    tokens: bool = False,
 ) -> Path:
-    """x -> nodes -> y, in a file."""
+    """x, numbers or tokens -> nodes -> y, in a file."""
+    kind = TensorProto.INT64 if tokens else TensorProto.FLOAT
     graph = helper.make_graph(
         list(nodes),
         "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("x", kind, shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items()],
     )

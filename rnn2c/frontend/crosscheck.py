@@ -149,7 +149,8 @@ def _check_program(
     imported, graph = found.imported, found.graph
     feeds = random_feeds(imported)
     nodes = {name: returned.name for name, returned in graph.results}
-    inner = [port for port in imported.inner if port.name not in nodes]
+    made = {node.name for node in graph.nodes} - set(nodes)
+    inner = [port for port in imported.inner if port.name in made]
     nodes.update((port.name, port.name) for port in inner)
     state = {before: nodes[after] for before, after in imported.state.items()}
     constants = {name: [array] for name, array in graph.constants.items()}

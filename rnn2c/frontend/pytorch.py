@@ -20,6 +20,7 @@ from rnn2c.frontend import (
     pytorch_compute,
     pytorch_functions,
     pytorch_layout,
+    pytorch_loops,
     pytorch_modules,
     pytorch_pointwise,
     pytorch_quantized,
@@ -31,6 +32,7 @@ from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.pytorch_graph import Graph, Node, ProgramImport, Ref, Source, of_program
+from rnn2c.frontend.pytorch_loops import rolled
 from rnn2c.frontend.values import Axis, Operand, Value, plain, quoted
 from rnn2c.ir.graph import Model
 
@@ -40,6 +42,7 @@ OPERATORS: dict[str, Handler] = {
     **pytorch_compute.OPERATORS,
     **pytorch_functions.OPERATORS,
     **pytorch_layout.OPERATORS,
+    **pytorch_loops.OPERATORS,
     **pytorch_pointwise.OPERATORS,
     **pytorch_quantized.OPERATORS,
     **pytorch_rnn.OPERATORS,
@@ -131,6 +134,7 @@ def import_graph(
 
     dynamic: by the path of a module, to how many bits it rounds what it reads while it runs.
     """
+    graph = rolled(graph)
     results: dict[str, Result] = dict(graph.constants)
     for source in graph.sources:
         results[source.name] = _source(builder, source)

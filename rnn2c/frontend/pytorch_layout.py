@@ -70,6 +70,16 @@ def _parts(call: Call, value: Value, at: int, sizes: Sequence[int]) -> list[Oper
     ]
 
 
+def unbind(call: Call) -> Result:
+    """Every element of an axis, as a list."""
+    value = call.value()
+    at = call.axis("dim", len(value.axes))
+    size = value.axes[at].size
+    if size is None:
+        raise call.refuse("splits a dynamic dimension")
+    return [call.builder.layout.select(value, at, k, call.where) for k in range(size)]
+
+
 def index_select(call: Call) -> Result:
     """Features by a constant list of indices."""
     value, index = call.value(), call.get("index")
@@ -240,6 +250,7 @@ OPERATORS: dict[str, Handler] = {
     "sym_size": sym_size,
     "t": transpose,
     "transpose": transpose,
+    "unbind": unbind,
     "unsqueeze": unsqueeze,
     "view": reshape,
     "zeros": zeros,

@@ -163,6 +163,7 @@ def _stored(operations: tuple[Op, ...]) -> set[str]:
 
 def _verify_stage(program: Program, stage: Stage) -> dict[tuple[str, str], Interval]:
     _check_independence(stage)
+    _check_names(stage)
     ranges: dict[str, Interval | None] = {}  # None: a real number
 
     def argument(a: Argument) -> Value | None:
@@ -300,6 +301,16 @@ def _check_independence(stage: Stage) -> None:
                 a.stride,
             ):
                 raise RangeError(f"{instruction.out} reads what another unit stores in {a.buffer}")
+
+
+def _check_names(stage: Stage) -> None:
+    """A value is defined once."""
+    seen: set[str] = set()
+    for i in stage.body:
+        for name in i.outs if isinstance(i, Dot) else (i.out,):
+            if name in seen:
+                raise RangeError(f"{name} is defined twice")
+            seen.add(name)
 
 
 def _verify_reduce(program: Program, op: Reduce) -> None:

@@ -92,7 +92,7 @@ def variant(
     return dataclasses.replace(layer, **made)
 
 
-def variant_model(name: str, **options: int) -> Model:
+def variant_model(name: str, **options: float) -> Model:
     """The layer alone, its h shown at every step and, of an LSTM, its c."""
     layer = variant(name, **options)  # type: ignore[arg-type]
     shown = [("y", layer.name)]

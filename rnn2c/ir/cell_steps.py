@@ -1,8 +1,9 @@
 """Float evaluation of the recurrent cells, one time step at a time.
 
-The observer sees the inner signals a quantizer needs, as `LAYER.SIGNAL`: of a plain GRU both parts
-of the pre-activation of n (`LAYER.n`); of a cell that is not plain every pre-activation (`i_pre`)
-and what its function makes of it (`i`), `SIGNALS` of each.
+The observer sees the inner signals a quantizer needs, as `LAYER.SIGNAL`: of a GRU both parts of the
+pre-activation of n (`n`); of a cell that is not plain every pre-activation, clipped (`i_pre`), what
+its function makes of it (`i`), and what else has a format of its own: of an LSTM what is made of c
+(`m_c`) and o times that (`m`), of a GRU with reset before the product r * h (`rh`).
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ def _lstm_step(
     c = f * c + i * g
     o = _activated(layer, 0, "o", o + p_o * c, signals)
     function = layer.activations[2]
-    signals["c_out"] = functions.apply(function.function, c, function.alpha, function.beta)
-    h = signals["m"] = o * signals["c_out"]
+    signals["m_c"] = functions.apply(function.function, c, function.alpha, function.beta)
+    h = signals["m"] = o * signals["m_c"]
     if layer.projection is not None:
         h = h @ layer.projection.real().T
     return [h, c], {} if layer.plain else signals

@@ -31,6 +31,8 @@ class CellFunction:
 SIGMOID, TANH, RELU = (CellFunction(name) for name in ("sigmoid", "tanh", "relu"))
 GATES = ("sigmoid", "hard_sigmoid")
 """Functions with values in [0, 1]."""
+FLAT = 20.0
+"""Sigmoid and tanh are constant to single precision beyond it, so such a clip changes nothing."""
 LIMITED = (*GATES, "tanh", "softsign")
 """Functions with values in [-1, 1]."""
 
@@ -101,8 +103,7 @@ class Recurrent(Layer):
     @property
     def plain(self) -> bool:
         """Whether it is the common form of its cell, which has a lowering of its own."""
-        usual = self.activations == self.usual and math.isinf(self.clip)
-        return usual and self.starts_limited
+        return self.activations == self.usual and self.clip >= FLAT and self.starts_limited
 
     @property
     def bounded(self) -> bool:

@@ -211,12 +211,26 @@ FLOAT32 = Float32()
 
 
 @dataclass(frozen=True)
+class CellFormats:
+    """The inner signals of a cell that is not plain: 16-bit numbers with power-of-two scales.
+
+    before, after: fraction bits in front of and behind the function of each role; inner: of an LSTM
+    o times what is made of c, of a GRU with reset before the product r * h.
+    """
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    inner: Format | None = None
+
+
+@dataclass(frozen=True)
 class Numerics:
     """Everything the quantizer decided; it fixes every bit the program computes.
 
     profile: `accurate` or `compact` (`float32`: no integers); accumulate: `joint` or `split`;
     formats: one per value; pre_bits: fraction bits of both parts of n in a GRU; split: layers that
-    sum apart though the others sum jointly; notes: what saturates in normal use.
+    sum apart though the others sum jointly; cells: formats inside the cells that are not plain;
+    notes: what saturates in normal use.
     """
 
     profile: Literal["accurate", "compact", "float32"]
@@ -225,6 +239,7 @@ class Numerics:
     pre_bits: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     split: frozenset[str] = frozenset()
+    cells: Mapping[str, CellFormats] = field(default_factory=dict)
 
     def sums_jointly(self, layer: str) -> bool:
         """Whether a layer has one sum over x and h, not one each."""

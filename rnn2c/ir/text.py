@@ -79,6 +79,8 @@ def _model_lines(model: Model) -> Iterator[str]:
         for value in layer.outputs:
             yield f"  defines {_value(model, value)}"
         yield from (f"  {line}" for line in _parameters(layer))
+        if numerics and layer.name in numerics.cells:
+            yield from (f"  {line}" for line in _cell_formats(layer, numerics.cells[layer.name]))
         if numerics and layer.name in numerics.split:
             yield "  sums of their own scales"
         if numerics and layer.name in numerics.pre_bits:
@@ -87,6 +89,14 @@ def _model_lines(model: Model) -> Iterator[str]:
     yield ""
     for output in model.outputs:
         yield f"output {prose(output.name)} shows {prose(output.value)}"
+
+
+def _cell_formats(layer: Layer, formats: graph.CellFormats) -> Iterator[str]:
+    """One line per role of a cell."""
+    assert isinstance(layer, graph.Recurrent)
+    for k, function in enumerate(layer.activations[: len(formats.before)]):
+        before, after = formats.before[k], formats.after[k]
+        yield f"{layer.roles[k]}: {function} of Q{15 - before}.{before} in Q{15 - after}.{after}"
 
 
 def _value(model: Model, name: str) -> str:

@@ -38,6 +38,7 @@ from rnn2c.lower.rnn import lower_rnn
 from rnn2c.lower.rounded import lower_rounded
 from rnn2c.lower.select import lower_selection, show
 from rnn2c.lower.steps import check_max_steps, step_bytes
+from rnn2c.lower.varied_cells import lower_varied_gru, lower_varied_lstm, lower_varied_rnn
 from rnn2c.target import Target
 
 __all__ = ["RawScale", "check_max_steps", "lower", "step_bytes"]
@@ -70,6 +71,14 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.LogSoftmax: lower_log_softmax,
     graph.LayerNorm: lower_norm,
 }
+
+
+VARIED: dict[type[graph.Recurrent], Callable[[Builder, Any], None]] = {
+    graph.Lstm: lower_varied_lstm,
+    graph.Gru: lower_varied_gru,
+    graph.Rnn: lower_varied_rnn,
+}
+"""Cells that are not plain, in integers."""
 
 
 MOVES = {
@@ -168,6 +177,8 @@ def _refuse_window(model: Model) -> None:
 
 
 def _lowering(b: Builder, layer: graph.Layer) -> Callable[[Builder, Any], None]:
+    if b.model.numerics and isinstance(layer, graph.Recurrent) and not layer.plain:
+        return VARIED[type(layer)]
     registry = LOWERINGS if b.model.numerics else MOVES | FLOAT_LOWERINGS
     if type(layer) in registry:
         return registry[type(layer)]

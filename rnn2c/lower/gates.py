@@ -67,12 +67,16 @@ def cell_sums(
     h: Place,
     sums: tuple[Sum, ...],
     label: str = "",
+    h_format: Format | None = None,
 ) -> Sums:
-    """Lower the dot products of a cell: one fused dot with the segments x and h."""
+    """Lower the dot products of a cell: one fused dot with the segments x and h.
+
+    h_format: of what is in the place of h, if it is not that of h itself.
+    """
     units = layer.units
     x_format = b.format(layer.inputs[0])
     s_ih = _row_scale(layer, "w_ih") * x_format.scale
-    s_hh = _row_scale(layer, "w_hh") * b.format(layer.name).scale
+    s_hh = _row_scale(layer, "w_hh") * (h_format or b.format(layer.name)).scale
     w_ih = units_by_gate(np.asarray(layer.w_ih.data, np.int64), units)
     w_hh = units_by_gate(np.asarray(layer.w_hh.data, np.int64), units)
     by_shift = b.numerics.profile == "compact" and b.numerics.sums_jointly(layer.name)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rnn2c.calibration import SequenceSet
-from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model, Numerics
+from rnn2c.quantization.cells import cell_formats
 from rnn2c.quantization.embedding import quantize_embedding
 from rnn2c.quantization.formats import choose_formats, gate_bits
 from rnn2c.quantization.given import given_matrices, own_scales, refuse_coarser
 from rnn2c.quantization.notes import find_notes
 from rnn2c.quantization.observe import observe
 from rnn2c.quantization.options import QuantizeOptions
-from rnn2c.quantization.weights import quantize_linear, quantize_recurrent
+from rnn2c.quantization.weights import quantize_linear, quantize_projection, quantize_recurrent
 
 __all__ = ["QuantizeOptions", "given_matrices", "quantize_model"]
 
@@ -25,17 +25,19 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
     spans = observe(model, data, options.observer, options.percentile)
     formats = choose_formats(model, spans, options)
     split = own_scales(model)
+    cells = {
+        layer.name: cell_formats(layer, spans, formats)
+        for layer in model.layers
+        if isinstance(layer, graph.Recurrent) and not layer.plain
+    }
 
     def converted(layer: graph.Layer) -> graph.Layer:
         x, own = formats[layer.inputs[0]], layer.name in split
         match layer:
-            case graph.Recurrent(plain=False):
-                raise UnsupportedError(
-                    f"layer '{layer.name}': this form of the cell has no integer lowering yet; use"
-                    " --precision float32"
-                )
             case graph.Recurrent():
-                return quantize_recurrent(layer, x, formats[layer.name], options, own)
+                inner = cells[layer.name].inner if layer.name in cells else None
+                made = quantize_recurrent(layer, x, formats[layer.name], options, own)
+                return quantize_projection(made, inner, options)
             case graph.Linear():
                 return quantize_linear(layer, x, options, own)
             case graph.Embedding():
@@ -49,5 +51,6 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
         pre_bits=gate_bits(model, spans, options),
         notes=find_notes(model, data, spans, formats, options),
         split=split,
+        cells=cells,
     )
     return replace(model, layers=tuple(map(converted, model.layers)), numerics=numerics)

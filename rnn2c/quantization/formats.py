@@ -15,15 +15,13 @@ from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph, temporal, window
 from rnn2c.ir.graph import Format, Model
 from rnn2c.ir.tokens import token_format
+from rnn2c.quantization.cells import HEADROOM, hidden_format, state_formats
 from rnn2c.quantization.embedding import embedding_format, given_table_format
-from rnn2c.quantization.given import given_format, given_matrices
+from rnn2c.quantization.given import given_format, given_matrices, sums_apart
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
 from rnn2c.quantization.pointwise import cuts_within, is_pointwise, largest_gain
 from rnn2c.quantization.weights import tensor_scale
-
-HEADROOM = 2.0
-"""Range kept free above what calibration saw where 16 bits leave room for it."""
 
 SMALLEST_REACH = 2.0**-20
 FINEST = 256
@@ -98,7 +96,7 @@ def _layer_formats(
         return [(name, _combined_format(model, layer, formats, spans, options))]
     match layer:
         case graph.Recurrent():
-            return _recurrent_formats(layer, spans, options)
+            return _state_formats(layer, spans, options)
         case graph.Linear(activation=function):
             return [(name, _linear_format(model, layer, function, formats, spans, options))]
         case graph.Activation(function="relu"):
@@ -123,25 +121,20 @@ def _layer_formats(
     return [(name, formats[layer.inputs[0]])]
 
 
-def _recurrent_formats(
+def _state_formats(
     layer: graph.Recurrent, spans: Mapping[str, Span], options: QuantizeOptions
 ) -> list[tuple[str, Format]]:
+    """h and, of an LSTM, c."""
     name = layer.name
     match layer:
+        case graph.Recurrent(plain=False):
+            return state_formats(layer, spans, options)
         case graph.Lstm():
-            return [
-                (name, hidden_format(options)),
-                (f"{name}.c", _cell_format(spans[f"{name}.c"], options)),
-            ]
+            cell = f"{name}.c"
+            return [(name, hidden_format(options)), (cell, _cell_format(spans[cell], options))]
         case graph.Rnn(relu=True):
             return [(name, _relu_state(spans[name].reach, options))]
     return [(name, hidden_format(options))]
-
-
-def hidden_format(options: QuantizeOptions) -> Format:
-    """|h| <= 1: int8 in Q0.7 or int16 in Q0.15."""
-    bits = options.activation_bits
-    return Format(2.0 ** -(bits - 1), bits)
 
 
 def _relu_state(reach: float, options: QuantizeOptions) -> Format:
@@ -215,7 +208,7 @@ def _joint_format(
     """The balanced format, if a recurrent layer sums this value jointly with its state."""
     if options.sums == "joint":
         for reader in _readers(model, name):
-            if isinstance(reader, graph.Recurrent) and not given_matrices(reader):
+            if isinstance(reader, graph.Recurrent) and not sums_apart(reader):
                 own = _state_scale(reader, spans, options)
                 return _balanced(reader, span.reach, own, options)
     return None
@@ -264,8 +257,7 @@ def _combined_format(
     copies = isinstance(layer, (graph.Concat, graph.Pick)) and len(set(sources)) == 1
     copies = copies or cuts_within(layer, sources[0])
     joint = options.sums == "joint" and any(
-        isinstance(r, graph.Recurrent) and not given_matrices(r)
-        for r in _readers(model, layer.name)
+        isinstance(r, graph.Recurrent) and not sums_apart(r) for r in _readers(model, layer.name)
     )
     if copies and not joint:
         return sources[0]
@@ -320,7 +312,7 @@ def gate_bits(model: Model, spans: Mapping[str, Span], options: QuantizeOptions)
     """Fraction bits of the parts of n in a reset-after GRU: Q3.12 unless one exceeds 8."""
     bits: dict[str, int] = {}
     for layer in model.layers:
-        if isinstance(layer, graph.Gru) and layer.reset_after:
+        if isinstance(layer, graph.Gru) and layer.reset_after and layer.plain:
             bits[layer.name] = GATE_BITS
             if options.profile == "accurate":
                 bits[layer.name] = fitting_bits(spans[f"{layer.name}.n"].reach, GATE_BITS, 8)

@@ -26,6 +26,11 @@ def refuse_coarser(model: Model, options: QuantizeOptions) -> None:
                 )
 
 
+def sums_apart(layer: graph.Layer) -> bool:
+    """Whether x and h need no common scale, because of the layer itself."""
+    return bool(given_matrices(layer)) or (isinstance(layer, graph.Recurrent) and not layer.plain)
+
+
 def given_format(model: Model, name: str) -> Format | None:
     """The format of a value that is read only as this: then it need not be rounded twice."""
     readers = [layer for layer in model.layers if name in layer.inputs]
@@ -36,7 +41,9 @@ def given_format(model: Model, name: str) -> Format | None:
 
 
 def own_scales(model: Model) -> frozenset[str]:
-    """Layers whose sums keep scales of their own: weights, input or output came quantized."""
+    """Layers whose sums keep scales of their own: weights, input or output came quantized, or the
+    cell is not plain.
+    """
     rounded = {
         layer.name
         for layer in model.layers
@@ -46,7 +53,7 @@ def own_scales(model: Model) -> frozenset[str]:
     return frozenset(
         layer.name
         for layer in model.layers
-        if given_matrices(layer)
+        if sums_apart(layer)
         or (isinstance(layer, graph.Recurrent) and layer.inputs[0] in rounded)
         or (isinstance(layer, graph.Linear) and given_format(model, layer.name))
     )

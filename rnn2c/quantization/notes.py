@@ -76,7 +76,9 @@ def _notes(
                     f"initial state '{prose(state)}' reaches {spans[state].reach:.3g},"
                     f" it saturates at {_top(formats[value]):.3g}"
                 )
-        if options.profile == "compact" and f"{layer.name}.n" in spans:
+        if options.profile == "compact" and not layer.plain:
+            yield f"layer '{name}': this form of the cell is computed as in profile accurate"
+        elif options.profile == "compact" and f"{layer.name}.n" in spans:
             reach = spans[f"{layer.name}.n"].reach
             if reach > 8 * TOLERANCE:
                 yield (

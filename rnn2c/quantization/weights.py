@@ -69,6 +69,21 @@ def _with_own_scales(
     return replace(layer, w_ih=integers(layer.w_ih, x, b_ih), w_hh=integers(layer.w_hh, h, b_hh))
 
 
+def quantize_projection(
+    layer: graph.Recurrent, source: Format | None, options: QuantizeOptions
+) -> graph.Recurrent:
+    """The layer with an integer projection, if it has one, of a vector in the format `source`."""
+    if not isinstance(layer, graph.Lstm) or layer.projection is None:
+        return layer
+    assert source is not None
+    if layer.projection.scale is not None:
+        return replace(layer, projection=_kept(layer.projection))
+    real, bits = layer.projection.real(), options.weight_bits
+    rows = _row_scales(real, source, np.zeros(len(real)), 2 ** (bits - 1) - 1)
+    scales = _level(rows, len(real)) / source.scale
+    return replace(layer, projection=_rounded(real, scales, bits))
+
+
 def _kept(tensor: Tensor) -> Tensor:
     """Given integers.  A row of zeros may have any scale: the largest, so its bias has few bits."""
     scale = tensor.scale

@@ -1,0 +1,97 @@
+"""Formats of the cells that are not plain: every inner signal has its own power-of-two scale.
+
+Bits are fraction bits of 16-bit numbers.  What is in front of a sigmoid or tanh has 12, what comes
+out of them 15, as in plain cells; everything else what calibration saw, with headroom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from rnn2c.ir import graph
+from rnn2c.ir.cells import GATES, LIMITED
+from rnn2c.ir.graph import CellFormats, CellFunction, Format
+from rnn2c.quantization.observe import Span
+from rnn2c.quantization.options import QuantizeOptions
+
+HEADROOM = 2.0
+"""Range kept free above what calibration saw where 16 bits leave room for it."""
+PRE_BITS, UNIT_BITS, COARSEST = 12, 15, -14
+SIGNALS: dict[type[graph.Recurrent], tuple[tuple[str, ...], ...]] = {
+    graph.Lstm: (("i", "f", "o"), ("g",)),
+    graph.Gru: (("r", "z"), ("new",)),
+    graph.Rnn: (("h",),),
+}
+"""The signals of each role, by their names in ir/cell_steps.py."""
+
+
+def state_formats(
+    layer: graph.Recurrent, spans: Mapping[str, Span], options: QuantizeOptions
+) -> list[tuple[str, Format]]:
+    """Formats of h and, for an LSTM, of c; spans: with the initial states."""
+    h = hidden_format(options)
+    if not (layer.bounded and layer.starts_limited):
+        h = power_format(spans[layer.name].reach, UNIT_BITS)
+    if not isinstance(layer, graph.Lstm):
+        return [(layer.name, h)]
+    cell = f"{layer.name}.c"
+    return [(layer.name, h), (cell, power_format(spans[cell].reach, PRE_BITS))]
+
+
+def hidden_format(options: QuantizeOptions) -> Format:
+    """|h| <= 1: int8 in Q0.7 or int16 in Q0.15."""
+    bits = options.activation_bits
+    return Format(2.0 ** -(bits - 1), bits)
+
+
+def power_format(reach: float, most: int) -> Format:
+    """16 bits with a power-of-two scale for what reaches so far, with headroom."""
+    return Format(2.0 ** -_bits(reach, most), 16)
+
+
+def _bits(reach: float, most: int) -> int:
+    needed = np.log2(32767 / max(HEADROOM * reach, 2.0**-30))
+    return int(np.clip(np.floor(needed), COARSEST, most))
+
+
+def cell_formats(
+    layer: graph.Recurrent, spans: Mapping[str, Span], formats: Mapping[str, Format]
+) -> CellFormats:
+    """Formats of the inner signals of a layer that is not plain."""
+
+    def reach(names: Sequence[str]) -> float:
+        found = [spans[f"{layer.name}.{n}"].reach for n in names if f"{layer.name}.{n}" in spans]
+        return max(found)
+
+    roles = []
+    for function, names in zip(layer.activations, SIGNALS[type(layer)], strict=False):
+        before = [f"{name}_pre" for name in names] + (["n"] if "new" in names else [])
+        roles.append(_role(function, reach(before), reach(names)))
+    inner = None
+    match layer:
+        case graph.Lstm():
+            cell = round(-np.log2(formats[f"{layer.name}.c"].scale))
+            function = layer.activations[2]
+            after = UNIT_BITS if function.function in LIMITED else _bits(reach(["m_c"]), UNIT_BITS)
+            roles.append((cell, cell if function.function == "relu" else after))
+            inner = power_format(reach(["m"]), UNIT_BITS)
+        case graph.Gru(reset_after=False):
+            inner = formats[layer.name]
+            if layer.activations[0].function not in GATES:
+                inner = power_format(reach(["rh"]), UNIT_BITS)
+    return CellFormats(tuple(p for p, _ in roles), tuple(v for _, v in roles), inner)
+
+
+def _role(function: CellFunction, before: float, after: float) -> tuple[int, int]:
+    """Bits of the pre-activations of a role and of what the function makes of them."""
+    match function.function:
+        case "sigmoid" | "tanh":
+            return PRE_BITS, UNIT_BITS
+        case "relu":
+            bits = _bits(before, PRE_BITS)
+            return bits, bits
+        case name if name in LIMITED:
+            return _bits(before, PRE_BITS), UNIT_BITS
+    return _bits(before, PRE_BITS), _bits(after, UNIT_BITS)

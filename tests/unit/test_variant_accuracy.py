@@ -1,0 +1,37 @@
+"""Integer cells of every form stay close to the float ones over their calibration data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cell_variants import VARIANTS, variant_model
+from core_models import data, program
+
+from rnn2c.pipeline import compile_float32
+from rnn2c.target import load_target
+
+LIMITS = {
+    "int8": ({}, 0.05),
+    "int16": ({"activations": "int16"}, 0.035),
+    "compact": ({"profile": "compact"}, 0.05),
+}
+JUMPS = 0.15
+"""A step function turns a small error in front of its threshold into one of the whole step."""
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_stays_close(name: str) -> None:
+    """The largest difference as a share of the output's largest magnitude."""
+    for seed, units in enumerate((4, 16, 32)):
+        model = variant_model(name, inputs=2 + seed, units=units, seed=seed, gain=0.6)
+        x = np.stack([s["x"] for s in data(model).sequences])
+        wanted = model.run({"x": x})
+        single = compile_float32(model, load_target("host")).program.run({"x": x})
+        for output, values in wanted.items():
+            scale = np.abs(values).max()
+            assert np.abs(single[output] - values).max() <= 1e-5 * max(scale, 1.0)
+        for options, limit in LIMITS.values():
+            got = program(model, **options).run({"x": x})
+            allowed = JUMPS if "thresholded" in name else limit
+            for output, values in wanted.items():
+                assert np.abs(got[output] - values).max() <= allowed * np.abs(values).max()

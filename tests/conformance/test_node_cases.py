@@ -13,7 +13,6 @@ COUNT, ROWS = 18, 41
 REFUSED = {
     "test_gru_reverse": "direction 'reverse' is not supported",
     "test_gru_bidirectional": "direction 'bidirectional' is not supported",
-    "test_lstm_with_peepholes": r"peepholes \(input P\) are not supported",
     "test_lstm_reverse": "direction 'reverse' is not supported",
     "test_lstm_bidirectional": "direction 'bidirectional' is not supported",
     "test_simple_rnn_reverse": "direction 'reverse' is not supported",

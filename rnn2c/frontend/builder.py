@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from rnn2c.frontend.gates import GATE_COUNT, Cell
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.layout import Layout, OverTime
 from rnn2c.frontend.part import WHOLE, Part
+from rnn2c.frontend.trim import trimmed
 from rnn2c.frontend.values import Axes, Axis, Operand, Value, plain, quoted
 from rnn2c.ir import graph, window
 from rnn2c.ir.check import check_model
@@ -47,13 +49,18 @@ MAX_WEIGHTS = 2**25
 MAX_FOLDED = 2**22
 
 
+def _may_be_time_last(axes: Sequence[Axis]) -> bool:
+    """Whether a symbolic last axis can be time: [batch, features, time] with known features."""
+    return len(axes) == 3 and (axes[1].size or 0) > (axes[0].size != 1)
+
+
 class Builder:
     """Collects inputs, layers and outputs; `finish` returns the checked Model."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.axes = Axes()
-        self.layout = Layout(self.axes, self.over_time, self.pick, self.join)
+        self.layout = Layout(self.axes, self.over_time, self.pick, self.join, self.trim)
         self._layers: dict[str, Layer] = {}
         self._inputs: list[Port] = []
         self._inner: list[Port] = []
@@ -65,11 +72,13 @@ class Builder:
         self._dynamic: dict[str, int] = {}
 
     def input(self, name: str, axes: Sequence[Axis]) -> Value:
-        """Declare a model input; its last axis holds the features."""
-        where = f"input {quoted(name)}"
-        if not axes or axes[-1].size is None:
-            raise UnsupportedError(f"{where}: the last dimension must be a fixed feature size")
-        self.axes.bind(axes[-1], "feature", where)
+        """Declare a model input; its last axis holds the features unless it is used as time."""
+        if not axes or (axes[-1].size is None and not _may_be_time_last(axes)):
+            raise UnsupportedError(
+                f"input {quoted(name)}: the last dimension must be a fixed feature size"
+            )
+        if axes[-1].size is not None:
+            self.axes.assume(axes[-1], "feature")
         self._inputs.append(Port(name, (name,), tuple(axes)))
         self.layout.raw_inputs.add(name)
         self._taken.add(name)
@@ -133,8 +142,10 @@ class Builder:
         """The one vector that `value` shows; a layer reads its features, so they come last."""
         if len(self.layout.parts(value)) != 1:
             raise UnsupportedError(f"{where}: reads a stack of layers; select one of them first")
-        if not value.axes or self.axes.kind(value.axes[-1]) != "feature":
+        last = value.axes[-1] if value.axes else None
+        if last is None or self.axes.kind(last) not in (None, "feature") or last.size is None:
             raise UnsupportedError(f"{where}: the last dimension must be the features")
+        self.axes.bind(last, "feature", where)
         return value.parts[0]
 
     def last_step(self, name: str) -> str:
@@ -164,6 +175,15 @@ class Builder:
         joined = self.unique("", "concat")
         self.add(graph.Concat(name=joined, inputs=tuple(names)))
         return joined
+
+    def trim(self, name: str, count: int) -> str | None:
+        """The value without its last steps; None where these are not those of padding alone."""
+        source = None
+        for layer in trimmed(self._layers, name, count):
+            inputs = layer.inputs if source is None else (source,)
+            source = self.unique(layer.name, "trimmed")
+            self.add(replace(layer, name=source, inputs=inputs))
+        return source
 
     def layer(self, name: str) -> Layer | None:
         """The layer called so; None for a model input."""
@@ -318,7 +338,7 @@ class Builder:
         where = f"output {quoted(name)}"
         if not isinstance(operand, Value):
             raise UnsupportedError(f"{where}: is a constant; remove it from the model")
-        for axis in operand.axes[:-1]:
-            if self.axes.kind(axis) == "feature":
-                raise UnsupportedError(f"{where}: the features must be its last dimension")
+        kinds = [self.axes.kind(axis) for axis in operand.axes]
+        if "feature" in kinds[:-1] and kinds[-1] != "time":
+            raise UnsupportedError(f"{where}: the features must be its last dimension")
         return Port(name, self.layout.parts(operand), operand.axes)

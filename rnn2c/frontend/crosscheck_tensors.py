@@ -18,6 +18,7 @@ from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.values import Axes, quoted
 from rnn2c.ir.evaluate import evaluate
 from rnn2c.ir.graph import FloatArray
+from rnn2c.ir.temporal import infer_times
 
 STEPS = 6
 Calls = list[NDArray[Any]]
@@ -33,8 +34,9 @@ def random_feeds(imported: Imported) -> Feeds:
         calls = STEPS if imported.single else 2
     counts = {i.name: i.tokens for i in imported.model.inputs}
     feeds: Feeds = {}
+    steps = STEPS + max(t.first + 3 * t.every for t in infer_times(imported.model).values())
     for port in imported.inputs:
-        shape = [a.size or (STEPS if imported.axes.kind(a) == "time" else 1) for a in port.axes]
+        shape = [a.size or (steps if imported.axes.kind(a) == "time" else 1) for a in port.axes]
         tokens = counts.get(port.name, 0)
         if port.name in imported.state:
             feeds[port.name] = [np.zeros(shape, np.float32)] * calls

@@ -48,9 +48,12 @@ def model_inputs(axes: Axes, port: Port, read: set[str], recurrent: bool) -> lis
     read: every value some live layer or output reads; recurrent: whether the Model has a cell.
     Raises UnsupportedError for an input that nothing reads.
     """
-    size = port.axes[-1].size
-    assert size is not None
-    rate = _rate(axes, f"input {quoted(port.name)}", port.axes[:-1], recurrent)
+    where = f"input {quoted(port.name)}"
+    features = next((a for a in port.axes if axes.kind(a) == "feature"), None)
+    if features is None or features.size is None:
+        raise UnsupportedError(f"{where}: the last dimension must be a fixed feature size")
+    size = features.size
+    rate = _rate(axes, where, [a for a in port.axes if a is not features], recurrent)
     names = input_names(axes, port)
     unused = [n for n in names if n not in read]
     if unused:

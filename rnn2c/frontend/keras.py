@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend import keras_layers, keras_rnn
+from rnn2c.frontend import keras_layers, keras_rnn, keras_temporal
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.keras_call import Call, Handler
 from rnn2c.frontend.keras_file import KerasFile, read_keras
@@ -20,7 +20,11 @@ from rnn2c.frontend.keras_settings import Settings
 from rnn2c.frontend.values import Axis, Value, plain, quoted
 from rnn2c.ir.graph import Model
 
-HANDLERS: dict[str, Handler] = {**keras_layers.HANDLERS, **keras_rnn.HANDLERS}
+HANDLERS: dict[str, Handler] = {
+    **keras_layers.HANDLERS,
+    **keras_rnn.HANDLERS,
+    **keras_temporal.HANDLERS,
+}
 INPUT = "InputLayer"
 CROSS_CHECK = "not cross-checked: Keras is not run"
 ADVICE = {

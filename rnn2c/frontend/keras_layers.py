@@ -40,16 +40,17 @@ def dense(call: Call) -> Sequence[Value]:
     kernel = call.shaped("kernel", found[0], (call.features(), units))
     bias = call.shaped("bias", found[1], (units,)) if biased else np.zeros(units)
     result = call.builder.linear(call.spec.name, call.operand, kernel.T, bias, call.where)
-    return [_activated(call, result, function)]
+    return [activated(call, result, function)]
 
 
 def activation(call: Call) -> Sequence[Value]:
     """A function by name."""
     function = call.settings.function("activation", ACTIVATIONS)
-    return [call.operand if function == "linear" else _activated(call, call.operand, function)]
+    return [call.operand if function == "linear" else activated(call, call.operand, function)]
 
 
-def _activated(call: Call, x: Value, function: str) -> Value:
+def activated(call: Call, x: Value, function: str) -> Value:
+    """function(x), a name of ACTIVATIONS."""
     if function == "linear":
         return x
     if function == "softmax":
@@ -63,7 +64,7 @@ def relu(call: Call) -> Sequence[Value]:
     settings.must_be("max_value", None, advice)
     for key in ("negative_slope", "threshold"):
         settings.must_be(key, 0.0, advice)
-    return [_activated(call, call.operand, "relu")]
+    return [activated(call, call.operand, "relu")]
 
 
 def softmax(call: Call) -> Sequence[Value]:

@@ -21,7 +21,8 @@ class Layout:
     """The operators; callbacks make layers and return the names of their values.
 
     pick: some elements of a vector; join: vectors one after the other; over_time: of a per-step
-    vector its last or first step, or all in opposite order.
+    vector its last or first step, or all in opposite order; trim: a value without its last steps,
+    None where these are no padding.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class Layout:
         over_time: Callable[[str, OverTime], str],
         pick: Callable[[str, Sequence[int]], str],
         join: Callable[[Sequence[str]], str],
+        trim: Callable[[str, int], str | None],
     ) -> None:
         self.axes = axes
         self._over_time = over_time
         self._pick = pick
         self._join = join
+        self._trim = trim
         self.raw_inputs: set[str] = set()
 
     def transpose(self, value: Value, order: Sequence[int], where: str) -> Value:
@@ -213,6 +216,10 @@ class Layout:
         axis = value.axes[at]
         if step == 1 and start == 0 and stop >= (ENDLESS if axis.size is None else axis.size):
             return value
+        if self.axes.kind(axis) == "time" and (start, step) == (0, 1):
+            trimmed = self._trimmed(value, at, stop)
+            if trimmed is not None:
+                return trimmed
         if self.axes.kind(axis) == "feature" and axis.size is not None:
             return self.take(value, at, range(axis.size)[slice(start, stop, step)], where)
         whole = (axis.size or ENDLESS) - 1
@@ -242,6 +249,19 @@ class Layout:
             f"{where}: slices {start}:{stop} of a dimension; only the last time step (-1:), "
             "features or layers of h_n can be sliced"
         )
+
+    def _trimmed(self, value: Value, at: int, stop: int) -> Value | None:
+        """The value without its last steps, if they come from padding alone."""
+        axis = value.axes[at]
+        size = axis.size if stop >= 0 else 0
+        count = 0 if size is None else size - stop
+        names = [self._trim(p, count) if count > 0 else None for p in value.parts]
+        if None in names:
+            return None
+        left = Axis(None if axis.size is None else axis.size - count)
+        self.axes.bind(left, "time", "")
+        axes = (*value.axes[:at], left, *value.axes[at + 1 :])
+        return Value(tuple(n for n in names if n), axes)
 
     def take(self, value: Value, at: int, indices: Sequence[int], where: str) -> Value:
         """Some features, in any order."""

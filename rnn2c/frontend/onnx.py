@@ -23,6 +23,7 @@ from rnn2c.frontend import (
     onnx_pointwise,
     onnx_quantized,
     onnx_rnn,
+    onnx_temporal,
 )
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.imported import Imported
@@ -43,6 +44,7 @@ OPERATORS: dict[str, Operator] = {
     **onnx_pointwise.OPERATORS,
     **onnx_quantized.OPERATORS,
     **onnx_rnn.OPERATORS,
+    **onnx_temporal.OPERATORS,
 }
 MICROSOFT: dict[str, Operator] = onnx_dynamic.MICROSOFT
 """Operators of onnxruntime, domain com.microsoft."""

@@ -25,6 +25,7 @@ from rnn2c.frontend import (
     pytorch_pointwise,
     pytorch_quantized,
     pytorch_rnn,
+    pytorch_temporal,
 )
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.embedding import TOKEN_TYPES
@@ -46,6 +47,7 @@ OPERATORS: dict[str, Handler] = {
     **pytorch_pointwise.OPERATORS,
     **pytorch_quantized.OPERATORS,
     **pytorch_rnn.OPERATORS,
+    **pytorch_temporal.OPERATORS,
 }
 
 

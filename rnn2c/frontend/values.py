@@ -61,6 +61,16 @@ class Axes:
     def __init__(self) -> None:
         self._kinds: dict[Axis, Kind] = {}
         self._twins: dict[Axis, list[Axis]] = {}
+        self._assumed: set[Axis] = set()
+
+    def assume(self, axis: Axis, kind: Kind) -> None:
+        """What `axis` means unless it turns out to be time."""
+        self._kinds[axis] = kind
+        self._assumed.add(axis)
+
+    def is_assumed(self, axis: Axis) -> bool:
+        """Whether nothing has told yet what `axis` means."""
+        return axis in self._assumed
 
     def kind(self, axis: Axis) -> Kind | None:
         return self._kinds.get(axis)
@@ -84,6 +94,9 @@ class Axes:
     def bind(self, axis: Axis, kind: Kind, where: str) -> None:
         """Record what `axis` means; raises UnsupportedError on a conflict or a wrong size."""
         known = self._kinds.setdefault(axis, kind)
+        if axis in self._assumed and kind in (known, "time"):
+            self._assumed.discard(axis)
+            known = self._kinds[axis] = kind
         if known != kind and not (kind == "unit" and axis.size == 1 and known != "time"):
             raise UnsupportedError(
                 f"{where}: a dimension{_labelled(axis)} is used both as {known} and as {kind}"

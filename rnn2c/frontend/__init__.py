@@ -32,7 +32,7 @@ def load(
     input of batch 1).
 
     A .pt file of weights needs module, FILE.py:FUNCTION, which is executed; see pytorch_file.
-    part: of an ONNX graph, and what feeds back; of a module the latter only.
+    part: of an ONNX graph, and what feeds back; of what PyTorch made the latter only.
     name: of the Model.  cross_check: compare with onnxruntime or torch (Keras is never run).
     Raises Rnn2cError, one line that names the file, node or layer and what to do instead.
     """
@@ -64,9 +64,10 @@ def _load_path(
         )
     path = Path(source)
     if path.suffix.lower() != ".onnx":
-        _refuse_part(part, quoted(path))
+        from_pytorch = path.suffix.lower() in (*PICKLES, EXPORTED)
+        _refuse_part(replace(part, state={}) if from_pytorch else part, quoted(path))
     if path.suffix.lower() in PICKLES:
-        return load_weights(path, module, example, name, cross_check=cross_check)
+        return load_weights(path, module, example, name, state=part.state, cross_check=cross_check)
     if module is not None or example is not None:
         raise Rnn2cError(
             f"{quoted(path)}: --module and an example input go with a .pt file of weights only"
@@ -78,7 +79,7 @@ def _load_path(
     if path.suffix.lower() == EXPORTED:
         from rnn2c.frontend.pt2 import load_pt2
 
-        return load_pt2(path, name, cross_check=cross_check)
+        return load_pt2(path, name, state=part.state, cross_check=cross_check)
     if path.suffix.lower() != ".onnx":
         raise UnsupportedError(
             f"{quoted(path)}: not an .onnx, .pt2, .keras or .h5 file; export the model to ONNX"
@@ -91,8 +92,8 @@ def _load_path(
 def _refuse_part(part: Part, what: str) -> None:
     if part:
         raise UnsupportedError(
-            f"{what}: --from, --to, --state and --shape go with an .onnx file; export the model to"
-            " ONNX"
+            f"{what}: --from, --to and --shape go with an .onnx file, --state with that or one of"
+            " PyTorch; export the model to ONNX"
         )
 
 

@@ -5,11 +5,13 @@ torch.export.load is never used: it unpickles parts of the file and evaluates it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from rnn2c.errors import Rnn2cError, quoted
 from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.part import Part
 from rnn2c.frontend.pt2_archive import read_pt2
 from rnn2c.frontend.pt2_graph import read_graph
 from rnn2c.frontend.pytorch import import_graph
@@ -18,9 +20,18 @@ from rnn2c.frontend.values import plain
 from rnn2c.ir.graph import Model
 
 
-def load_pt2(path: Path, name: str | None = None, *, cross_check: bool = True) -> Model:
-    """Import a .pt2 file; raises Rnn2cError naming the tensor, node or argument at fault."""
-    found = import_pt2(path, name)
+def load_pt2(
+    path: Path,
+    name: str | None = None,
+    *,
+    state: Mapping[str, str] | None = None,
+    cross_check: bool = True,
+) -> Model:
+    """Import a .pt2 file; raises Rnn2cError naming the tensor, node or argument at fault.
+
+    state: input -> the output that it gets at the next step.
+    """
+    found = import_pt2(path, name, state)
     if not cross_check:
         return found.imported.model
     from rnn2c.frontend.crosscheck import check_pt2
@@ -28,13 +39,15 @@ def load_pt2(path: Path, name: str | None = None, *, cross_check: bool = True) -
     return replace(found.imported.model, cross_check=check_pt2(found))
 
 
-def import_pt2(path: Path, name: str | None = None) -> ProgramImport:
+def import_pt2(
+    path: Path, name: str | None = None, state: Mapping[str, str] | None = None
+) -> ProgramImport:
     """Like load_pt2 without the cross-check; also returns the program."""
     where = quoted(path)
     graph = read_graph(read_pt2(path), where)
     builder = Builder(name or plain(path.stem) or "model")
     try:
-        return ProgramImport(graph, import_graph(builder, graph))
+        return ProgramImport(graph, import_graph(builder, graph, part=Part(state=state or {})))
     except Rnn2cError:
         raise
     except Exception as error:  # torch's types hold for modules, a file may say anything

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from rnn2c.errors import MAX_NAME, Rnn2cError, UnsupportedError, quoted
 from rnn2c.frontend.json_text import Json
 from rnn2c.frontend.pt2_archive import MAX_RANK, SAVE_AGAIN, TYPES, Pt2File
@@ -94,6 +96,11 @@ class _Reader:
                 if item["arg"]["name"] != name:
                     raise ValueError("inputs in another order")
                 constants[name] = stored[_text(item[key])]
+                if kind == "parameter" and constants[name].dtype != np.float32:
+                    raise UnsupportedError(
+                        f"{self.where}: parameter {quoted(item[key])} has type "
+                        f"{constants[name].dtype}; parameters must be float32"
+                    )
             elif kind == "user_input" and list(item["arg"]) == ["as_tensor"]:
                 name = self._new(item["arg"]["as_tensor"]["name"])
                 sources.append(self._source(name, graph["tensor_values"][name]))

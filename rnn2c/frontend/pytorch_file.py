@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,13 @@ USER_MODULE = "rnn2c_user_module"
 
 
 def load_weights(
-    path: Path, factory: str | None, example: Any, name: str | None, *, cross_check: bool
+    path: Path,
+    factory: str | None,
+    example: Any,
+    name: str | None,
+    *,
+    state: Mapping[str, str],
+    cross_check: bool,
 ) -> Model:
     """Import the module that `factory` (FILE.py:FUNCTION) makes, with the weights of the file.
 
@@ -44,7 +51,7 @@ def load_weights(
     _fill(module, path, entry, factory)
     from rnn2c.frontend.pytorch import load_module
 
-    return load_module(module, example, name, cross_check=cross_check)
+    return load_module(module, example, name, state=state, cross_check=cross_check)
 
 
 def zeros(shapes: tuple[tuple[int, ...], ...]) -> Any:

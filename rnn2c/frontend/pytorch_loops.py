@@ -256,7 +256,7 @@ class _Roller:
         for key in first.arguments:
             values = [node.arguments.get(key) for node in made]
             if all(value == values[0] for value in values):
-                if isinstance(values[0], Ref) and values[0].name not in self.graph.constants:
+                if isinstance(values[0], Ref) and not self._alike(values[0].name, first.target):
                     return None
                 arguments[key] = values[0]
                 continue
@@ -270,6 +270,13 @@ class _Roller:
         if "dim" in arguments:
             arguments["dim"] = -1
         return Steps(self._add(first.target, arguments, first.path).name, places.pop())
+
+    def _alike(self, name: str, target: str) -> bool:
+        """Whether this is a constant that means the same to a step and to a sequence."""
+        if name not in self.graph.constants:
+            return False
+        shape = self.graph.constants[name].shape
+        return len(shape) < 2 or target == "aten.linear.default" or shape[:-1] == (1,)
 
     def _add(self, target: str, arguments: Mapping[str, Any], path: str) -> Ref:
         name = f"loop {len(self.out)}"

@@ -182,6 +182,14 @@ def an_inner_step(net: Cells, x):
     return states[2]
 
 
+def its_own_constant_per_step(net: Cells, x):
+    state, out = None, []
+    for t in range(STEPS):
+        state = net.cell(x[:, t], state)
+        out.append(state + torch.ones(STEPS, 1, 1))
+    return torch.stack(out, 1)
+
+
 def state_of_another_step(net: Cells, x):
     states = [net.cell(x[:, 0]), net.cell(x[:, 1])]
     for t in range(2, STEPS):
@@ -196,6 +204,7 @@ def state_of_another_step(net: Cells, x):
         (backwards, "not in a loop over all steps"),
         (skipping, "not in a loop over all steps"),
         (an_inner_step, "not in a loop over all steps"),
+        (its_own_constant_per_step, "not in a loop over all steps"),
         (state_of_another_step, "not in a loop over all steps"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

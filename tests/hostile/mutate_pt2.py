@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from mutate import NAMES, NUMBERS, VALUES, bytes_mutated
-from pt2_changes import PROGRAM, WEIGHTS, archived, members, net
+from pt2_changes import PROGRAM, WEIGHTS, archived, loop, members, net
 
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import load
@@ -26,8 +26,8 @@ Random = np.random.Generator
 
 
 @cache
-def good() -> dict[str, bytes]:
-    return members(net())
+def good() -> list[dict[str, bytes]]:
+    return [members(net()), members(loop())]
 
 
 def one(items: Any, random: Random) -> Any:
@@ -80,7 +80,7 @@ def json_mutated(data: bytes, random: Random) -> bytes:
 
 
 def mutated(random: Random) -> bytes:
-    held = dict(good())
+    held = dict(one(good(), random))
     match int(random.integers(10)):
         case 0:
             return bytes_mutated(archived(held), random)

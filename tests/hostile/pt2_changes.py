@@ -30,14 +30,38 @@ class Net(nn.Module):
         return {"a": torch.cat([second, first], -1).clamp(min=-1.0), "b": y}
 
 
+class Loop(nn.Module):
+    """A cell in a loop over time, in a batch of any size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(2, 3)
+
+    def forward(self, x):
+        state, out = None, []
+        for row in x.unbind(1):
+            state = self.cell(torch.tanh(row), state)
+            out.append(state[0] * 2)
+        return torch.stack(out, 1), state[1]
+
+
 @cache
 def net() -> bytes:
     """A good file."""
-    torch.manual_seed(0)
+    return exported(Net(), torch.randn(1, 5, 2), None)
+
+
+@cache
+def loop() -> bytes:
+    """Another one."""
+    return exported(Loop(), torch.randn(2, 3, 2), {"x": {0: torch.export.Dim("batch")}})
+
+
+def exported(module: nn.Module, x: torch.Tensor, dynamic: Any) -> bytes:
     buffer = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        program = torch.export.export(Net().eval(), (torch.randn(1, 5, 2),))
+        program = torch.export.export(module.eval(), (x,), dynamic_shapes=dynamic)
         torch.export.save(program, buffer)
     return buffer.getvalue()
 

@@ -222,6 +222,7 @@ TENSORS: dict[str, tuple[Change, str]] = {
     ),
     "bfloat16": (lambda c: meta(c).update(dtype=13), "has type bfloat16"),
     "float64": (lambda c: meta(c).update(dtype=8), "has type float64"),
+    "int32": (lambda c: meta(c).update(dtype=4), "has type int32; parameters must be float32"),
     "no type": (lambda c: meta(c).update(dtype=99), "has type number 99"),
     "too large": (lambda c: meta(c).update(sizes=sizes(12, 200)), "needs"),
     "negative": (lambda c: meta(c).update(sizes=sizes(-12, 2)), "is described wrongly"),

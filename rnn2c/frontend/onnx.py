@@ -21,6 +21,7 @@ from rnn2c.frontend import (
     onnx_layout,
     onnx_names,
     onnx_pointwise,
+    onnx_qlinear,
     onnx_quantized,
     onnx_rnn,
     onnx_temporal,
@@ -42,11 +43,12 @@ OPERATORS: dict[str, Operator] = {
     **onnx_functions.OPERATORS,
     **onnx_layout.OPERATORS,
     **onnx_pointwise.OPERATORS,
+    **onnx_qlinear.OPERATORS,
     **onnx_quantized.OPERATORS,
     **onnx_rnn.OPERATORS,
     **onnx_temporal.OPERATORS,
 }
-MICROSOFT: dict[str, Operator] = onnx_dynamic.MICROSOFT
+MICROSOFT: dict[str, Operator] = {**onnx_dynamic.MICROSOFT, **onnx_qlinear.MICROSOFT}
 """Operators of onnxruntime, domain com.microsoft."""
 
 MAX_NODES = 20_000

@@ -19,6 +19,7 @@ from rnn2c.frontend.files import read_bytes
 from rnn2c.frontend.values import Axis, Constant, check_values, quoted
 
 MAX_FILE_BYTES = 256 * 2**20
+MAX_HALVES = 2**25
 MAX_STEPS = 2**16
 OPSETS = range(7, 27)
 
@@ -109,6 +110,10 @@ def array(tensor: onnx.TensorProto, where: str) -> Constant:
     field, dtype = TYPES.get(tensor.data_type, ("int32_data", np.uint8))
     dims = [int(d) for d in tensor.dims]
     count = math.prod(dims)
+    if tensor.data_type in HALVES and count > MAX_HALVES:
+        raise UnsupportedError(
+            f"{where}: {count} elements of 4 bits; at most {MAX_HALVES} are read"
+        )
     needed = (count + 1) // 2 if tensor.data_type in HALVES else count
     width = np.dtype(dtype).itemsize
     held = len(tensor.raw_data) // width

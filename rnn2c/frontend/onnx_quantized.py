@@ -108,6 +108,10 @@ def given_constant(
         raise node.refuse(f"{codes.size} integers; at most {MAX_GIVEN} are read")
     if kind.bits == 32 and np.any(zero):
         raise node.refuse("int32 with a zero point; it has to be 0")
+    if scale.ndim > 1:
+        raise Rnn2cError(
+            f"{node.where}: scales of shape {list(scale.shape)}; give a vector of them"
+        )
     if scale.size > 1:
         axis = position(axis, codes.ndim, node.where)
         if scale.shape != codes.shape[axis : axis + 1]:
@@ -126,13 +130,13 @@ def given_constant(
 
 def value_format(node: Node, scale: Constant, zero: Constant, kind: str) -> tuple[Format, int]:
     """The format of a computed value, in signed integers, and what was subtracted for that."""
-    if scale.size != 1:
+    if scale.size != 1 or scale.ndim > 1:
         raise node.refuse(
             f"{scale.size} scales for computed data; one for the whole tensor is supported"
         )
-    k = KINDS[kind]
-    if k.bits == 32:
-        raise node.refuse("quantizes to int32; 4, 8 and 16 bits are supported")
+    k = KINDS.get(kind)
+    if k is None or k.bits == 32:
+        raise node.refuse(f"quantizes to {kind}; 4, 8 and 16 bits are supported")
     point = int(zero.reshape(-1)[0]) - k.offset
     form = Format(float(scale.reshape(-1)[0]), max(k.bits, 8), point, k.lo, k.hi)
     return form, k.offset

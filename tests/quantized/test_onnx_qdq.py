@@ -229,6 +229,9 @@ BAD = {
         dense(W_s=np.linspace(1, 2, 3).astype(np.float32)), {"axis": 0},
         r"'gemm' \(Gemm\): the weights have more than one scale in a row; quantize them per tensor",
     ),
+    "scales of two dimensions": (
+        dense(W_s=np.ones((1, 1), np.float32)), {}, r"scales of shape \[1, 1\]; give a vector",
+    ),
     "blocks": (
         dense(W_s=np.ones((1, 4), np.float32)), {"axis": 0, "block_size": 3}, "block_size",
     ),

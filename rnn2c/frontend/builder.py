@@ -66,6 +66,7 @@ class Builder:
         self._inner: list[Port] = []
         self._tokens: set[str] = set()
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self._weights = 0
         self._folded = 0
         self._dynamic_bits = 0
@@ -99,11 +100,12 @@ class Builder:
     def unique(self, stem: str, fallback: str) -> str:
         """A free layer name: STEM, STEM.1, ...; without a stem FALLBACK0, FALLBACK1, ..."""
         stem = plain(stem)
-        number = 0
-        name = stem or f"{fallback}0"
+        number = self._numbers.get(stem or f".{fallback}", 0)
+        name = f"{stem}.{number}" if stem and number else stem or f"{fallback}{number}"
         while name in self._taken or f"{name}.c" in self._taken:
             number += 1
             name = f"{stem}.{number}" if stem else f"{fallback}{number}"
+        self._numbers[stem or f".{fallback}"] = number
         return name
 
     def fold(self, elements: int, where: str) -> None:

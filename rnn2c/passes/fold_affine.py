@@ -10,7 +10,7 @@ rounding of every weight is multiplied with.  Other ones, the normalization of a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -26,48 +26,75 @@ LARGEST_OFFSET = 2.0
 
 
 def fold_affine(model: Model) -> Model:
-    """Repeat until no Affine can be folded."""
-    while (folded := _fold_one(model)) is not None:
-        model = folded
-    return model
+    """Fold until no Affine can be folded any more."""
+    folding = _Folding(model)
+    left = [p.name for p in reversed(model.layers) if isinstance(p, graph.Affine)]
+    while left:
+        found = folding.layers.get(left.pop())
+        if isinstance(found, graph.Affine) and folding.fold(found):
+            left.append(found.inputs[0])  # has other readers now
+    return folding.model()
 
 
-def _fold_one(model: Model) -> Model | None:
-    kept = model.kept
-    for affine in model.layers:
-        if not isinstance(affine, graph.Affine):
-            continue
-        source = next((p for p in model.layers if p.name == affine.inputs[0]), None)
-        before = None if source is None or source.name in kept else _backwards(source, affine)
-        if before is not None and len(_readers(model, affine.inputs[0])) == 1:
-            return _without(model, affine, {before.name: before})
-        readers = _readers(model, affine.name)
-        if affine.name not in kept and _fits_forwards(affine, readers):
-            return _without(model, affine, {p.name: _forwards(p, affine) for p in readers})
-    return None
+class _Folding:
+    """A Model that is being changed: its layers in order, and who reads a value."""
 
+    def __init__(self, model: Model) -> None:
+        self.source = model
+        self.layers = {p.name: p for p in model.layers}
+        self.kept = model.kept
+        self.new_names: dict[str, str] = {}
+        self.readers: dict[str, list[str]] = {}
+        for layer in model.layers:
+            for value in dict.fromkeys(layer.inputs):
+                self.readers.setdefault(value, []).append(layer.name)
 
-def _without(model: Model, affine: graph.Affine, folded: Mapping[str, Layer]) -> Model:
-    """The Model with these layers instead, and without the Affine, whose input is read instead."""
-    (source,) = affine.inputs
-    layers = [folded.get(p.name, p) for p in model.layers if p is not affine]
-    return replace(
-        model,
-        layers=tuple(
-            replace(p, inputs=tuple(source if n == affine.name else n for n in p.inputs))
-            for p in layers
-        ),
-        outputs=tuple(_showing(o, affine.name, source) for o in model.outputs),
-        delays=tuple(_showing(d, affine.name, source) for d in model.delays),
-    )
+    def fold(self, affine: graph.Affine) -> bool:
+        """Let the layer before or those behind do its work, if that is possible."""
+        (value,) = affine.inputs
+        source = self.layers.get(value)
+        if source is not None and source.name not in self.kept and len(self.readers[value]) == 1:
+            before = _backwards(source, affine)
+            if before is not None:
+                self._remove(affine, [before])
+                return True
+        behind = [self.layers[n] for n in self.readers.get(affine.name, ())]
+        if affine.name in self.kept or not _fits_forwards(affine, behind):
+            return False
+        self._remove(affine, [_forwards(p, affine) for p in behind])
+        return True
 
+    def _remove(self, affine: graph.Affine, folded: Sequence[Layer]) -> None:
+        """Put the folded layers in place; who read the Affine reads its input."""
+        (value,) = affine.inputs
+        self.layers.update((p.name, p) for p in folded)
+        del self.layers[affine.name]
+        behind = self.readers.pop(affine.name, [])
+        self.readers[value].remove(affine.name)
+        for name in behind:
+            layer = self.layers[name]
+            inputs = tuple(value if n == affine.name else n for n in layer.inputs)
+            self.layers[name] = replace(layer, inputs=inputs)
+            if name not in self.readers[value]:
+                self.readers[value].append(name)
+        if affine.name in self.kept:
+            self.kept.add(value)
+            self.new_names[affine.name] = value
 
-def _showing(reader: Shows, old: str, new: str) -> Shows:
-    return replace(reader, value=new) if reader.value == old else reader
+    def model(self) -> Model:
+        """The Model as it is now."""
+        return replace(
+            self.source,
+            layers=tuple(self.layers.values()),
+            outputs=tuple(self._showing(o) for o in self.source.outputs),
+            delays=tuple(self._showing(d) for d in self.source.delays),
+        )
 
-
-def _readers(model: Model, value: str) -> list[Layer]:
-    return [p for p in model.layers if value in p.inputs]
+    def _showing(self, reader: Shows) -> Shows:
+        value = reader.value
+        while value in self.new_names:
+            value = self.new_names[value]
+        return replace(reader, value=value)
 
 
 def _backwards(source: Layer, affine: graph.Affine) -> Layer | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from rnn2c.ir import graph
@@ -15,14 +16,14 @@ def fuse_activation(model: Model) -> Model:
     """Fuse where the Linear layer has no other reader and no activation yet."""
     layers = {layer.name: layer for layer in model.layers}
     kept = model.kept
+    readers = Counter(value for layer in model.layers for value in set(layer.inputs))
     for layer in model.layers:
         if not isinstance(layer, graph.Activation) or layer.function not in FUSED:
             continue
         source = layers.get(layer.inputs[0])
-        readers = [r for r in layers.values() if layer.inputs[0] in r.inputs]
         if not isinstance(source, graph.Linear) or source.activation:
             continue
-        if len(readers) > 1 or source.name in kept:
+        if readers[layer.inputs[0]] > 1 or source.name in kept:
             continue
         del layers[source.name]
         layers[layer.name] = replace(source, name=layer.name, activation=layer.function)

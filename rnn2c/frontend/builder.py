@@ -153,12 +153,6 @@ class Builder:
     def last_step(self, name: str) -> str:
         return self.over_time(name, "last")
 
-    def final(self, name: str) -> str:
-        """The value with which a cell ends: that of the last step, or in reverse of the first."""
-        layer = next(p for p in self._layers.values() if name in p.outputs)
-        reverse = isinstance(layer, graph.Recurrent) and layer.direction == "reverse"
-        return self.over_time(name, "first" if reverse else "last")
-
     def over_time(self, name: str, what: OverTime) -> str:
         """The last or first step of a per-step vector, or its steps in opposite order."""
         made = f"{name}.{what}"
@@ -191,6 +185,10 @@ class Builder:
         """The layer called so; None for a model input."""
         return self._layers.get(name)
 
+    def source(self, value: str) -> Layer | None:
+        """The layer that defines a value; None for a model input."""
+        return next((p for p in self._layers.values() if value in p.outputs), None)
+
     def recurrent(
         self,
         cell: Cell,
@@ -201,8 +199,12 @@ class Builder:
         state: Sequence[Operand | None],
         where: str,
         form: CellForm,
+        mask: str = "",
     ) -> Recurrent:
-        """Add one layer.  x has three axes with time at `time_at` (0 or 1), batch at the other."""
+        """Add one layer.  x has three axes with time at `time_at` (0 or 1), batch at the other.
+
+        mask: name of a mask, see ir.cells.
+        """
         if len(x.axes) != 3:
             raise UnsupportedError(f"{where}: the input has {len(x.axes)} dimensions, expected 3")
         self.axes.bind(x.axes[time_at], "time", where)
@@ -210,7 +212,7 @@ class Builder:
         name, source = self.unique(stem, cell.lower()), self.vector(x, where)
         sizes = (weights.w_hh.shape[-1], weights.w_hh.shape[0] // GATE_COUNT[cell])
         starts = [self._start(s, n, where) for s, n in zip(state, sizes, strict=False)]
-        layer = make_cell(cell, name, source, starts, weights, form)
+        layer = make_cell(cell, name, source, starts, weights, form, mask)
         self.add(layer)
         return layer
 

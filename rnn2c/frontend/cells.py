@@ -11,7 +11,7 @@ from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.gates import Cell
 from rnn2c.frontend.values import Constant
 from rnn2c.ir import graph
-from rnn2c.ir.graph import CellFunction, FloatArray, Tensor
+from rnn2c.ir.graph import CellFunction, Direction, FloatArray, Tensor
 
 CELLS: dict[Cell, type[graph.Recurrent]] = {
     "LSTM": graph.Lstm,
@@ -47,6 +47,7 @@ class CellForm:
     activations: tuple[CellFunction, ...] = ()
     clip: float = math.inf
     coupled: bool = False
+    direction: Direction = "forward"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,17 +65,19 @@ def make_cell(
     starts: list[Start],
     weights: CellWeights,
     form: CellForm,
+    mask: str = "",
 ) -> graph.Recurrent:
-    """The layer that computes `name` from the value x."""
+    """The layer that computes `name` from the value x, its state held where the mask is 0."""
     fields: dict[str, object] = {
         "name": name,
-        "inputs": (x, *(s.name for s in starts)),
+        "inputs": (x, *(s.name for s in starts), *([mask] if mask else [])),
         "w_ih": as_tensor(weights.w_ih),
         "w_hh": as_tensor(weights.w_hh),
         "b_ih": weights.b_ih,
         "b_hh": weights.b_hh,
         "activations": form.activations,
         "clip": form.clip,
+        "direction": form.direction,
     }
     fields |= {f"constant_{k}": s.constant for k, s in zip("hc", starts, strict=False)}
     if cell == "GRU":

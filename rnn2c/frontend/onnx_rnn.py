@@ -1,4 +1,4 @@
-"""The recurrent ONNX operators: LSTM, GRU and RNN, forward direction.
+"""The recurrent ONNX operators: LSTM, GRU and RNN, in either direction and both.
 
 Every attribute and optional input that changes the result is either used or refused by name
 (https://onnx.ai/onnx/operators/onnx__LSTM.html, onnx__GRU.html, onnx__RNN.html).
@@ -6,22 +6,20 @@ Every attribute and optional input that changes the result is either used or ref
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import onnx
 
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend.builder import Builder
-from rnn2c.frontend.cell_functions import onnx_functions
-from rnn2c.frontend.cells import CELLS, CellForm, CellWeights
-from rnn2c.frontend.gates import GATE_COUNT, Cell, from_onnx
+from rnn2c.frontend.cells import CellForm
+from rnn2c.frontend.gates import Cell
+from rnn2c.frontend.in_time import final, mask_before, masked
+from rnn2c.frontend.onnx_cells import direction_forms, direction_weights
 from rnn2c.frontend.onnx_node import Node, Operator
-from rnn2c.frontend.values import Constant, Operand, Value, quoted
+from rnn2c.frontend.values import Axis, Constant, Operand, Value, quoted
 from rnn2c.ir import graph
-from rnn2c.ir.graph import FloatArray, Tensor
 
 COMMON = (
     "activations",
@@ -48,8 +46,8 @@ def lstm(builder: Builder, node: Node) -> Sequence[Operand]:
     coupled = node.integer("input_forget", 0)
     if coupled not in (0, 1):
         raise node.refuse(f"input_forget={coupled}; 0 and 1 are supported")
-    form = replace(_form(node, "LSTM"), coupled=bool(coupled))
-    return _recurrent(builder, node, "LSTM", (node.optional(5), node.optional(6)), form)
+    forms = [replace(f, coupled=bool(coupled)) for f in direction_forms(node, "LSTM")]
+    return _recurrent(builder, node, "LSTM", (node.optional(5), node.optional(6)), forms)
 
 
 def gru(builder: Builder, node: Node) -> Sequence[Operand]:
@@ -57,33 +55,13 @@ def gru(builder: Builder, node: Node) -> Sequence[Operand]:
     reset = node.integer("linear_before_reset", 0)
     if reset not in (0, 1):
         raise node.refuse(f"linear_before_reset={reset}; 0 and 1 are supported")
-    form = replace(_form(node, "GRU"), reset_after=bool(reset))
-    return _recurrent(builder, node, "GRU", (node.optional(5),), form)
+    forms = [replace(f, reset_after=bool(reset)) for f in direction_forms(node, "GRU")]
+    return _recurrent(builder, node, "GRU", (node.optional(5),), forms)
 
 
 def rnn(builder: Builder, node: Node) -> Sequence[Operand]:
     """Elman RNN."""
-    return _recurrent(builder, node, "RNN", (node.optional(5),), _form(node, "RNN"))
-
-
-def _form(node: Node, cell: Cell) -> CellForm:
-    """Activations and clip."""
-    # First, for a bidirectional layer lists its activations twice.
-    _check_attributes(node)
-    usual = CELLS[cell].usual
-    names = node.strings("activations")
-    if names is not None and len(names) != len(usual):
-        raise node.refuse(
-            f"{len(names)} activations ({quoted(', '.join(names))}); one direction of"
-            f" {cell} has {len(usual)}"
-        )
-    names = [f.function for f in usual] if names is None else names
-    alpha, beta = (node.floats(f"activation_{n}") or () for n in ("alpha", "beta"))
-    functions = onnx_functions(names, alpha, beta, node.where)
-    clip = node.real("clip", math.inf)
-    if not clip > 0:
-        raise node.refuse(f"clip={clip:g}; it must be above 0")
-    return CellForm(activations=functions, clip=clip)
+    return _recurrent(builder, node, "RNN", (node.optional(5),), direction_forms(node, "RNN"))
 
 
 def _recurrent(
@@ -91,51 +69,68 @@ def _recurrent(
     node: Node,
     cell: Cell,
     state: Sequence[Operand | None],
-    form: CellForm,
+    forms: Sequence[CellForm],
 ) -> Sequence[Operand]:
     batch_first = _layout(node)
-    weights = _weights(node, cell)
+    weights = direction_weights(node, cell, len(forms))
     x = node.value(0)
+    time_at = 1 if batch_first else 0
     if len(x.axes) != 3:
         raise node.refuse(f"input X has {len(x.axes)} dimensions, expected 3")
-    _check_sequence_lens(node, x.axes[1 if batch_first else 0].size)
-    if x.axes[2].size != weights.w_ih.shape[1]:
+    if x.axes[2].size != weights[0].w_ih.shape[1]:
         raise Rnn2cError(
-            f"{node.where}: input X has {x.axes[2].size} features, W [1, "
-            f"{', '.join(str(s) for s in weights.w_ih.shape)}] expects {weights.w_ih.shape[1]}"
+            f"{node.where}: input X has {x.axes[2].size} features, W [{len(forms)}, "
+            f"{', '.join(str(s) for s in weights[0].w_ih.shape)}] expects "
+            f"{weights[0].w_ih.shape[1]}"
         )
-    layer = builder.recurrent(
-        cell,
-        node.stem,
-        x,
-        1 if batch_first else 0,
-        weights,
-        state,
-        node.where,
-        form,
-    )
-    return _outputs(builder, x, layer, batch_first, weights.w_hh.shape[1])
+    steps = _sequence_length(node, x.axes[time_at])
+    mask = "" if steps is None else mask_before(builder, builder.vector(x, node.where), steps)
+    if steps == 0:  # the runtimes give zero, not the initial state
+        if any(isinstance(s, Value) for s in state):
+            raise node.refuse("sequence_lens 0: every output is zero; remove the node")
+        state = [None] * len(state)
+    layers = []
+    for k, (form, own) in enumerate(zip(forms, weights, strict=True)):
+        stem = f"{node.stem}_reverse" if node.stem and k else node.stem
+        starts = [_own_state(builder, node, s, k, len(forms), time_at) for s in state]
+        layers.append(
+            builder.recurrent(cell, stem, x, time_at, own, starts, node.where, form, mask)
+        )
+    return _outputs(builder, x, layers, time_at, mask)
+
+
+def _own_state(
+    builder: Builder, node: Node, state: Operand | None, direction: int, count: int, at: int
+) -> Operand | None:
+    """The initial state of one direction out of those of all, which are along the axis `at`."""
+    if state is None or count == 1:
+        return state
+    if isinstance(state, Value):
+        return builder.layout.slice(state, at, direction, direction + 1, 1, node.where)
+    if state.ndim != 3 or state.shape[at] != count:
+        raise Rnn2cError(
+            f"{node.where}: the initial state has shape {list(state.shape)}, expected {count}"
+            " directions"
+        )
+    return state.take([direction], axis=at)
 
 
 def _outputs(
-    builder: Builder, x: Value, layer: graph.Layer, batch_first: bool, units: int
+    builder: Builder, x: Value, layers: Sequence[graph.Recurrent], time_at: int, mask: str
 ) -> list[Operand]:
-    """Y, Y_h and, for an LSTM, Y_c."""
-    features = builder.axes.new("feature", units)
-    direction = builder.axes.unit()
-    rows = (x.axes[0], x.axes[1], direction) if batch_first else (x.axes[0], direction, x.axes[1])
-    batch = x.axes[0] if batch_first else x.axes[1]
-    final = (batch, direction) if batch_first else (direction, batch)
-    outputs: list[Operand] = [Value((layer.name,), (*rows, features))]
-    for name in layer.outputs:
-        outputs.append(Value((builder.last_step(name),), (*final, features)))
+    """Y (zero where masked), Y_h and, for an LSTM, Y_c."""
+    units = layers[0].units
+    axes, count = builder.axes, len(layers)
+    features = axes.new("feature", units)
+    direction = axes.unit() if count == 1 else axes.new("part", count)
+    batch = x.axes[1 - time_at]
+    once = (batch, direction) if time_at else (direction, batch)
+    every = (*x.axes[:2], direction) if time_at else (x.axes[0], direction, batch)
+    shown = [masked(builder, p.name, mask) if mask else p.name for p in layers]
+    outputs: list[Operand] = [Value(tuple(shown), (*every, features))]
+    for values in zip(*(p.outputs for p in layers), strict=True):
+        outputs.append(Value(tuple(final(builder, v) for v in values), (*once, features)))
     return outputs
-
-
-def _check_attributes(node: Node) -> None:
-    direction = node.string("direction", "forward")
-    if direction != "forward":
-        raise node.refuse(f"direction {quoted(direction)} is not supported; use 'forward'")
 
 
 def _layout(node: Node) -> bool:
@@ -145,70 +140,24 @@ def _layout(node: Node) -> bool:
     return layout == 1
 
 
-def _check_sequence_lens(node: Node, steps: int | None) -> None:
-    if node.optional(4) is None:
-        return
+def _sequence_length(node: Node, time: Axis) -> int | None:
+    """How many steps are valid; None for all of them."""
     lengths = node.optional(4)
-    if isinstance(lengths, Value) or steps is None or lengths is None:
-        raise node.refuse("sequence_lens is not supported; run one whole sequence at a time")
-    if lengths.dtype == object or np.any(lengths != steps) or lengths.size == 0:
-        raise node.refuse(
-            f"sequence_lens {lengths.reshape(-1)[:4].tolist()} differs from the {steps} steps; "
-            "run one whole sequence at a time"
-        )
-
-
-def _weights(node: Node, cell: Cell) -> CellWeights:
-    gates = GATE_COUNT[cell]
-    w, r = node.weights(1, "weight W"), node.weights(2, "weight R")
-    units = node.integer("hidden_size", r.shape[-1] if r.ndim == 3 else 0)
-    if units < 1:
-        raise Rnn2cError(f"{node.where}: hidden_size={units}; at least 1 is needed")
-    if w.ndim != 3 or w.shape[:2] != (1, gates * units) or w.shape[2] < 1:
-        raise _misshapen(node, 1, w, f"[1, {gates * units}, input size]", units)
-    if r.shape != (1, gates * units, units):
-        raise _misshapen(node, 2, r, f"[1, {gates * units}, {units}]", units)
-    bias: FloatArray = np.zeros((1, 2 * gates * units))
-    if node.optional(3) is not None:
-        bias = node.reals(3, "bias B")
-        if bias.shape != (1, 2 * gates * units):
-            raise _misshapen(node, 3, bias, f"[1, {2 * gates * units}]", units)
-    b_ih, b_hh = np.split(bias[0], 2)
-    peepholes = _peepholes(node, units) if cell == "LSTM" else None
-    return CellWeights(
-        _matrix(node, 1, cell, w),
-        _matrix(node, 2, cell, r),
-        from_onnx(cell, b_ih),
-        from_onnx(cell, b_hh),
-        peepholes,
-    )
-
-
-def _peepholes(node: Node, units: int) -> FloatArray | None:
-    """P [1, 3 * units] in the order i, o, f, as i, f, o."""
-    if node.optional(7) is None:
+    if lengths is None:
         return None
-    given = node.weights(7, "peepholes P")
-    if given.shape != (1, 3 * units):
-        raise _misshapen(node, 7, given, f"[1, {3 * units}]", units)
-    i, o, f = np.split(np.asarray(given[0], np.float64), 3)
-    return np.concatenate([i, f, o])
-
-
-def _matrix(node: Node, index: int, cell: Cell, weights: Constant) -> FloatArray | Tensor:
-    """W or R in our order: as integers where a quantized source gives them."""
-    given = node.given(index)
-    if given:
-        return given.moved(lambda array: from_onnx(cell, array[0])).tensor(node.where)
-    return from_onnx(cell, weights[0])
-
-
-def _misshapen(node: Node, index: int, got: Constant, wanted: str, units: int) -> Rnn2cError:
-    letter = {1: "W", 2: "R", 3: "B", 7: "P"}[index]
-    return Rnn2cError(
-        f"{node.where}: {letter} {quoted(node.input_names[index])} has shape {list(got.shape)}, "
-        f"expected {wanted} for hidden_size={units} and one direction"
-    )
+    if isinstance(lengths, Value):
+        raise node.refuse(
+            "sequence_lens is an input of the model; remove it, and call finish after the last "
+            "step of a sequence instead"
+        )
+    if lengths.size != 1:
+        raise node.refuse(f"{lengths.size} sequence_lens; one sequence is run at a time")
+    length = lengths.item()
+    if length in (time, time.size):
+        return None
+    if not isinstance(length, int) or length < 0 or (time.size or length) < length:
+        raise node.refuse(f"sequence_lens {quoted(length)}; expected a length of at most all steps")
+    return length
 
 
 OPERATORS = {

@@ -9,9 +9,10 @@ import numpy as np
 from rnn2c.frontend.cells import CellForm, CellWeights
 from rnn2c.frontend.gates import Cell
 from rnn2c.frontend.given import Given
+from rnn2c.frontend.in_time import final
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.values import Operand, Value
-from rnn2c.ir.graph import RELU, FloatArray, Recurrent, Tensor
+from rnn2c.ir.graph import RELU, Direction, FloatArray, Recurrent, Tensor
 
 
 def recurrent(cell: Cell, activation: str = "tanh") -> Handler:
@@ -19,34 +20,41 @@ def recurrent(cell: Cell, activation: str = "tanh") -> Handler:
 
     def handler(call: Call) -> Result:
         x, count = call.value("input"), int(call.get("num_layers"))
-        if call.get("bidirectional"):
-            raise call.refuse("bidirectional is not supported; use bidirectional=False")
         call.skip("dropout", "train")
-        form = CellForm(activations=(RELU,) if activation == "relu" else ())
+        directions: tuple[Direction, ...] = ("forward",)
+        if call.get("bidirectional"):
+            directions = ("forward", "reverse")
+        functions = (RELU,) if activation == "relu" else ()
+        forms = [CellForm(activations=functions, direction=d) for d in directions]
         time_at = 1 if call.get("batch_first") else 0
         states = call.get("hx")
         states = states if cell == "LSTM" else [states]
-        groups = _weight_groups(call, count)
+        groups = _weight_groups(call, count * len(forms))
         layers: list[Recurrent] = []
         features = x
-        for k, weights in enumerate(groups):
-            state = [_layer_state(call, s, k, count) for s in states]
-            layer = call.builder.recurrent(
-                cell,
-                call.path,
-                features,
-                time_at,
-                weights,
-                state,
-                call.where,
-                form,
-            )
-            layers.append(layer)
-            last = call.builder.axes.new("feature", weights.w_hh.shape[1])
-            features = Value((layer.name,), (*features.axes[:2], last))
+        for k in range(0, len(groups), len(forms)):
+            made = []
+            for n, form in enumerate(forms):
+                state = [_layer_state(call, s, k + n, len(groups)) for s in states]
+                path = f"{call.path}_reverse" if n and call.path else call.path
+                made.append(
+                    call.builder.recurrent(
+                        cell, path, features, time_at, groups[k + n], state, call.where, form
+                    )
+                )
+            layers += made
+            features = _shown(call, features, made)
         return [features, *_finals(call, features, time_at, layers)]
 
     return handler
+
+
+def _shown(call: Call, x: Value, layers: Sequence[Recurrent]) -> Value:
+    """h at every step; of both directions one after the other."""
+    size = call.builder.axes.new("feature", sum(p.size for p in layers))
+    names = [p.name for p in layers]
+    name = names[0] if len(names) == 1 else call.builder.join(names)
+    return Value((name,), (*x.axes[:2], size))
 
 
 def _weight_groups(call: Call, layers: int) -> list[CellWeights]:
@@ -87,9 +95,9 @@ def _finals(call: Call, y: Value, time_at: int, layers: Sequence[Recurrent]) -> 
     axes = call.builder.axes
     finals = []
     for which in range(len(layers[0].outputs)):
-        names = tuple(call.builder.last_step(layer.outputs[which]) for layer in layers)
+        names = tuple(final(call.builder, layer.outputs[which]) for layer in layers)
         stack = axes.unit() if len(names) == 1 else axes.new("part", len(names))
-        size = y.axes[2] if which == 0 else axes.new("feature", layers[0].units)
+        size = axes.new("feature", layers[0].units if which else layers[0].size)
         finals.append(Value(names, (stack, y.axes[1 - time_at], size)))
     return finals
 

@@ -4,7 +4,8 @@ That exporter keeps LSTM and GRU whole but spells out an RNN:
     p = MatMul(x, w_ih) + b_ih
     a[t] = act(MatMul(a[t-1], w_hh) + b_hh + Squeeze(Slice(p, t, t+1)))
     y = Concat(a[0], ..., a[T-1])
-The chain becomes one RNN node.  It carries sequence_lens = T, so that the RNN handler proves that
+The reverse direction is the same with Slice(p, step -1) for p, and Concat(a[T-1], ..., a[0]).  The
+chain becomes one RNN node.  It carries sequence_lens = T, so that the RNN handler proves that
 the chain covers every step of x.  Anything that does not match exactly is left as it is.
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from rnn2c.frontend.layout import ENDLESS
 from rnn2c.frontend.values import Constant
 
 FUNCTIONS = ("Tanh", "Relu")
@@ -82,6 +84,15 @@ class _Graph:
         if len(matmul.input) != 2 or matmul.input[1] not in self.constants:
             return None
         return Product(matmul.input[0], matmul.input[1], bias, (matmul, *nodes))
+
+    def rows(self, name: str) -> tuple[Product | None, onnx.NodeProto | None]:
+        """The product whose rows are read, and the node that puts them in opposite order, if so."""
+        flip = self.made_by(name, "Slice")
+        if flip is None or len(flip.input) != 5:
+            return self.product(name), None
+        start, stop, axes, steps = (self.integers(n) for n in flip.input[1:])
+        whole = (start, axes, steps) == ([-1], [0], [-1]) and len(stop) == 1 and stop[0] < -ENDLESS
+        return (self.product(flip.input[0]), flip) if whole else (None, None)
 
     def step(self, act: onnx.NodeProto) -> Step | None:
         """`act` as a step of a chain, if it is one."""
@@ -149,7 +160,7 @@ def _chains(graph: _Graph) -> list[list[Step]]:
 
 def _roll_one(graph: _Graph, chain: list[Step], outputs: set[str]) -> list[onnx.NodeProto] | None:
     """The node list with this chain replaced, or None where it is not exactly an RNN."""
-    from_x = graph.product(chain[0].rows)
+    from_x, flip = graph.rows(chain[0].rows)
     products = [graph.product(step.before) for step in chain]
     later = [p for p in products[1:] if p is not None]
     if from_x is None or len(later) != len(chain) - 1:
@@ -160,14 +171,19 @@ def _roll_one(graph: _Graph, chain: list[Step], outputs: set[str]) -> list[onnx.
     if initial is None or not same or len({s.act.op_type for s in chain}) != 1:
         return None
     last = chain[-1].act
-    concat = _concat(graph, chain)
-    removed = [*from_x.nodes, *(n for s in chain for n in s.nodes)]
+    concat = _concat(graph, chain, flip is not None)
+    removed = [
+        *from_x.nodes,
+        *([flip] if flip is not None else []),
+        *(n for s in chain for n in s.nodes),
+    ]
     removed += [n for p in products if p is not None for n in p.nodes]
     removed += [concat] if concat is not None else []
     kept = {last.output[0], *(concat.output if concat is not None else ())}
     if not _closed(graph, removed, kept, outputs):
         return None
-    rnn = _rnn_node(graph, chain, from_x, first, initial)
+    way = "forward" if flip is None else "reverse"
+    rnn = _rnn_node(graph, chain, from_x, first, initial, way)
     new: list[onnx.NodeProto] = []
     for node in graph.nodes:
         if node is last:
@@ -193,8 +209,8 @@ def _initial_state(
     return "" if np.array_equal(folded, np.broadcast_to(bias, folded.shape)) else None
 
 
-def _concat(graph: _Graph, chain: list[Step]) -> onnx.NodeProto | None:
-    names = [s.act.output[0] for s in chain]
+def _concat(graph: _Graph, chain: list[Step], reverse: bool) -> onnx.NodeProto | None:
+    names = [s.act.output[0] for s in chain][:: -1 if reverse else 1]
     for node in graph.readers.get(names[0], []):
         axis = [a.i for a in node.attribute if a.name == "axis"]
         if node.op_type == "Concat" and list(node.input) == names and axis == [0]:
@@ -214,7 +230,12 @@ def _closed(
 
 
 def _rnn_node(
-    graph: _Graph, chain: list[Step], from_x: Product, from_h: Product, initial: str
+    graph: _Graph,
+    chain: list[Step],
+    from_x: Product,
+    from_h: Product,
+    initial: str,
+    direction: str,
 ) -> onnx.NodeProto:
     """One RNN node whose second output, Y_h, takes over the name of the last step."""
     last = chain[-1].act
@@ -239,6 +260,7 @@ def _rnn_node(
         name=last.name,
         hidden_size=units,
         activations=[last.op_type],
+        direction=direction,
     )
     node.metadata_props.extend(last.metadata_props)
     return node

@@ -230,7 +230,7 @@ def _parts(arrays: Arrays, name: str, in_time: bool, size: int) -> FloatArray:
     stem, _, part = (name, "", "") if name in arrays else name.rpartition(".")
     array = np.asarray(arrays[stem], np.float64)
     stack = array.shape[-2 if array.ndim < 4 else -3] if part else 1
-    if part and array.ndim == 4 and array.shape[0] == 1:
+    if part and array.ndim == 4 and array.shape[2] > 1:
         stack = array.shape[2]  # [1, T, D, n]
     if part and not in_time:
         stack = array.size // size

@@ -49,7 +49,7 @@ class Network:
 CHOICES: dict[str, Sequence[object]] = {
     "cell": ("LSTM", "GRU", "RNN_TANH", "RNN_RELU"),
     "layers": (1, 2, 3),
-    "bidirectional": (False,),
+    "bidirectional": (False, True),
     "batch_first": (True, False),
     "front": ("none", "linear", "batchnorm", "embedding"),
     "head": ("none", "linear", "mlp_batchnorm", "softmax", "last", "hn", "argmax"),
@@ -121,8 +121,9 @@ def _last(module: Module, y: torch.Tensor) -> torch.Tensor:
     return y[:, -1] if module.net.batch_first else y[-1]
 
 
-def _hidden(last) -> torch.Tensor:
-    return (last[0] if isinstance(last, tuple) else last)[-1]
+def _hidden(module: Module, last) -> torch.Tensor:
+    h = last[0] if isinstance(last, tuple) else last
+    return torch.cat((h[-2], h[-1]), -1) if module.net.bidirectional else h[-1]
 
 
 def _mean(module: Module, y: torch.Tensor) -> torch.Tensor:
@@ -138,7 +139,7 @@ HEADS = {
     "log_softmax": lambda m, y, last: functional.log_softmax(m.fc(y), -1),
     "mean": lambda m, y, last: m.fc(_mean(m, y)),
     "last": lambda m, y, last: m.fc(_last(m, y)),
-    "hn": lambda m, y, last: m.fc(_hidden(last)[..., : m.fc.in_features]),
+    "hn": lambda m, y, last: m.fc(_hidden(m, last)),
     "argmax": lambda m, y, last: m.fc(y).argmax(-1),
 }
 

@@ -128,7 +128,7 @@ def test_a_constant_state_of_the_other_cells(cell: str, tmp_path) -> None:
 
 REFUSED = {
     "function": ({"activations": ["Sigmoid", "Swish", "Tanh"]}, "activation 'Swish' is not"),
-    "count": ({"activations": ["Sigmoid", "Tanh"]}, "2 activations .*one direction of LSTM has 3"),
+    "count": ({"activations": ["Sigmoid", "Tanh"]}, "2 activations .*forward LSTM has 3"),
     "no default": (
         {"activations": ["Sigmoid", "Affine", "Tanh"]},
         "'Affine' has no default for alpha that all runtimes share",

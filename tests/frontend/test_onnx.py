@@ -124,7 +124,7 @@ def test_symbolic_dimensions(tmp_path):
 
 def test_difference_names_the_first_layer(tmp_path, monkeypatch):
     """A wrong gate order in the second of two cells must be found, and blamed on that cell."""
-    from rnn2c.frontend import onnx_rnn
+    from rnn2c.frontend import onnx_cells
 
     second = helper.make_node("GRU", ["s", "W2", "R", "B"], ["Y2"], hidden_size=UNITS, name="two")
     tail = (helper.make_node("Squeeze", ["Y", "one"], ["s"]), second)
@@ -133,9 +133,9 @@ def test_difference_names_the_first_layer(tmp_path, monkeypatch):
         "W2": RANDOM.standard_normal((1, 3 * UNITS, UNITS)).astype(np.float32),
     }
     model = build("GRU", outputs=("Y",), after=tail, arrays=arrays, graph_outputs=("Y2",))
-    right = onnx_rnn.from_onnx
+    right = onnx_cells.from_onnx
     monkeypatch.setattr(
-        onnx_rnn,
+        onnx_cells,
         "from_onnx",
         lambda cell, a: (
             a.astype(float)

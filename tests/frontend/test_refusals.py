@@ -15,11 +15,14 @@ from torch import nn
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import load
 
-LENGTH = {"len": np.array([STEPS - 1], np.int32)}
+LENGTH = {"len": np.array([STEPS + 1], np.int32)}
 
 REFUSED = {
-    "reverse": ({"direction": "reverse"}, "direction 'reverse'.*'forward'"),
-    "bidirectional": ({"direction": "bidirectional"}, "direction 'bidirectional'"),
+    "direction": ({"direction": "both"}, "direction 'both'; expected forward, reverse, bidirect"),
+    "bidirectional": (
+        {"direction": "bidirectional"},
+        r"W 'W' has shape \[1, 12, 2\], expected \[2, 12, ",
+    ),
     "unknown attribute": ({"wibble": 1}, "attribute 'wibble'"),
     "attribute type": ({"clip": "x"}, "attribute clip has the wrong type"),
     "layout": ({"layout": 7}, "layout=7"),
@@ -37,7 +40,7 @@ REFUSED = {
     "dynamic features": ({"shape": (STEPS, 1, "f")}, "input 'X': the last dimension must be"),
     "sequence_lens": (
         {"inputs": ("X", "W", "R", "B", "len"), "arrays": LENGTH},
-        r"sequence_lens \[3\] differs from the 4 steps",
+        r"sequence_lens '5'; expected a length of at most all steps",
     ),
     "missing tensor": ({"inputs": ("X", "nope", "R")}, "reads 'nope', which nothing before it"),
     "computed weight": ({"inputs": ("X", "X", "R")}, "weight W 'X' is not a constant"),
@@ -63,7 +66,7 @@ TAILS = {
     "unknown domain": (helper.make_node("Relu", ["Y"], ["z"], domain="com.x"), "com.x.Relu"),
     "log softmax": (helper.make_node("LogSoftmax", ["Y"], ["z"]), "LogSoftmax"),
     "softmax axis": (helper.make_node("Softmax", ["Y"], ["z"], axis=0), "axis 0; only the last"),
-    "first step": (helper.make_node("Gather", ["Y", "zero"], ["z"]), "time step 0; only the last"),
+    "second step": (helper.make_node("Gather", ["Y", "one"], ["z"]), "time step 1; only the last"),
     "features": (
         helper.make_node("Gather", ["Y", "six"], ["z"], axis=3),
         r"picks \[6, 2\] of 3 features",
@@ -91,7 +94,7 @@ TAILS = {
     ),
 }
 CONSTANTS = {
-    "zero": np.array(0),
+    "one": np.array(1),
     "zero1": np.array([0]),
     "two": np.array([2]),
     "six": np.array([6, 2]),
@@ -214,7 +217,6 @@ class Wrapped(nn.Module):
 
 
 MODULES = {
-    "bidirectional": (nn.GRU(2, 3, bidirectional=True), lambda r: r[0], "bidirectional"),
     "operator": (nn.GRU(2, 3), lambda r: r[0].cumsum(0), "cumsum.*not supported; supported are"),
     "log_softmax": (nn.GRU(2, 3), lambda r: r[0].log_softmax(-1), "log_softmax"),
     "softmax dim": (nn.GRU(2, 3), lambda r: r[0].softmax(0), "axis 0; only the last axis"),

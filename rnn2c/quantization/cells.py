@@ -12,6 +12,7 @@ import numpy as np
 
 from rnn2c.ir import graph
 from rnn2c.ir.cells import GATES, LIMITED
+from rnn2c.ir.functions import TABULATED, apply, settled
 from rnn2c.ir.graph import CellFormats, CellFunction, Format
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
@@ -19,6 +20,10 @@ from rnn2c.quantization.options import QuantizeOptions
 HEADROOM = 2.0
 """Range kept free above what calibration saw where 16 bits leave room for it."""
 PRE_BITS, UNIT_BITS, COARSEST = 12, 15, -14
+STEEPEST = 32700
+"""A word of a table holds a slope of 16 bits."""
+SOFT_END = 500.0
+"""Beyond it softsign is within 0.002 of its limit."""
 SIGNALS: dict[type[graph.Recurrent], tuple[tuple[str, ...], ...]] = {
     graph.Lstm: (("i", "f", "o"), ("g",)),
     graph.Gru: (("r", "z"), ("new",)),
@@ -34,6 +39,10 @@ def state_formats(
     h = hidden_format(options)
     if not (layer.bounded and layer.starts_limited):
         h = power_format(spans[layer.name].reach, UNIT_BITS)
+        if isinstance(layer, graph.Rnn):
+            before = spans[f"{layer.name}.h_pre"].reach
+            _, bits = _role(layer.activations[0], before, spans[layer.name].reach)
+            h = Format(2.0**-bits, 16)
     if not isinstance(layer, graph.Lstm):
         return [(layer.name, h)]
     cell = f"{layer.name}.c"
@@ -86,12 +95,35 @@ def cell_formats(
 
 def _role(function: CellFunction, before: float, after: float) -> tuple[int, int]:
     """Bits of the pre-activations of a role and of what the function makes of them."""
+    name, alpha = function.function, function.alpha
+    if name in ("sigmoid", "tanh"):
+        return PRE_BITS, UNIT_BITS
+    first = _bits(min(before, _flat(function)), PRE_BITS)
+    if name in LIMITED:
+        return first, UNIT_BITS
+    if name == "relu":
+        return first, first
+    second = _bits(after, UNIT_BITS)
+    if name in TABULATED:
+        while second > COARSEST and _steepest(function, first, second) > STEEPEST:
+            second -= 1
+        return first, second
+    slope = int(np.ceil(np.log2(max(abs(alpha), 1.0))))
+    return first, max(min(second, first + UNIT_BITS - 2 - slope), COARSEST)
+
+
+def _flat(function: CellFunction) -> float:
+    """Where a function ends to change, so that its input may saturate."""
     match function.function:
-        case "sigmoid" | "tanh":
-            return PRE_BITS, UNIT_BITS
-        case "relu":
-            bits = _bits(before, PRE_BITS)
-            return bits, bits
-        case name if name in LIMITED:
-            return _bits(before, PRE_BITS), UNIT_BITS
-    return _bits(before, PRE_BITS), _bits(after, UNIT_BITS)
+        case "hard_sigmoid" if function.alpha:
+            return (abs(function.beta) + 1) / abs(function.alpha)
+        case "softsign":
+            return SOFT_END
+    return settled(function.function, function.beta)
+
+
+def _steepest(function: CellFunction, before: int, after: int) -> float:
+    """The largest rise of a function over one of the 256 intervals of its table."""
+    knots = np.asarray(np.arange(-128, 129) * 256 * 2.0**-before, np.float64)
+    y = apply(function.function, knots, function.alpha, function.beta) * 2.0**after
+    return float(np.abs(np.diff(np.clip(y, -32768, 32767))).max())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
+from variations import projected, varied
 
 from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
@@ -54,7 +55,10 @@ class Case(NamedTuple):
 
 @dataclass
 class Draft:
-    """A Model in the making; `value` and `size` are the end of the chain so far."""
+    """A Model in the making; `value` and `size` are the end of the chain so far.
+
+    forms: chance for the forms of its cells; None for the common form.
+    """
 
     rng: np.random.Generator
     gain: float
@@ -64,6 +68,7 @@ class Draft:
     outputs: list[Output] = field(default_factory=list)
     value: str = ""
     size: int = 0
+    forms: np.random.Generator | None = None
 
     def add(self, layer: Layer, size: int) -> None:
         self.layers.append(layer)
@@ -145,10 +150,11 @@ def recurrent(
         "b_ih": b_ih,
         "b_hh": b_hh,
     }
-    draft.add(_layer(cell, common), units)
+    layer = _layer(cell, common)
+    draft.add(layer if draft.forms is None else varied(layer, draft.forms), units)
 
 
-def _layer(cell: str, common: dict[str, object]) -> Layer:
+def _layer(cell: str, common: dict[str, object]) -> graph.Recurrent:
     match cell:
         case "lstm":
             return graph.Lstm(**common)  # type: ignore[arg-type]
@@ -238,6 +244,8 @@ def random_model(seed: int) -> Case:
     rng = np.random.default_rng([20260801, seed])
     options = OPTIONS[(seed + seed // 5) % len(OPTIONS)]
     draft = Draft(rng, float(rng.choice(GAINS)), QUIRKS[(seed // 2) % len(QUIRKS)])
+    if seed % 4 == 2:
+        draft.forms = np.random.default_rng([20260803, seed])
     input_range = float(rng.choice(RANGES))
     fitting = input_range if rng.random() < 0.6 else 1.0
     if seed % 11 == 7:
@@ -270,6 +278,11 @@ def _chain(draft: Draft, seed: int, input_range: float) -> None:
         cell = CELLS[(seed + k * int(rng.integers(1, 5))) % len(CELLS)]
         units = int(rng.choice(UNITS if count == 1 else UNITS[:5]))
         recurrent(draft, f"r{k}", cell, units, input_range if k == 0 else 1.0, states)
+        layer = draft.layers[-1]
+        if draft.forms is not None and isinstance(layer, graph.Lstm) and not states:
+            size = int(draft.forms.integers(1, units, endpoint=True))
+            draft.layers.pop()
+            draft.add(projected(layer, size, draft.forms), size)
     if seed % 7 == 3:
         draft.norm("norm")
     _head(draft, HEADS[(seed // 3) % len(HEADS)])

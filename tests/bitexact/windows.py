@@ -23,6 +23,8 @@ def random_window(seed: int) -> Case:
     """One or two layers, of which at least one runs in reverse; with several outputs."""
     rng = np.random.default_rng([20260802, seed])
     draft = Draft(rng, float(rng.choice([1.0, 1.0, 4.0])), "zero rows" if seed % 7 == 3 else "")
+    if seed % 3 == 2:
+        draft.forms = np.random.default_rng([20260804, seed])
     draft.input("x", int(rng.choice([1, 3, 6])))
     mask = _mask(draft, MASKS[(seed // 3) % len(MASKS)])
     for k in range(1 + seed % 2):

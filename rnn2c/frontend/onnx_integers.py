@@ -17,7 +17,7 @@ from rnn2c.frontend.values import Value, quoted
 
 MOVES = frozenset("Flatten Identity Reshape Squeeze Transpose Unsqueeze".split())
 """Operators whose first input only changes its shape."""
-KEEPERS = frozenset("GRU Gather Gemm LSTM MatMul RNN".split())
+KEEPERS = frozenset("Conv GRU Gather Gemm LSTM MatMul RNN".split())
 """Operators whose layers keep the integers of their weights."""
 
 

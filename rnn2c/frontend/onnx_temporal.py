@@ -61,8 +61,9 @@ def conv(builder: Builder, node: Node) -> Sequence[Operand]:
     if kernel != list(weight.shape[2:]):
         raise node.refuse(f"kernel_shape {kernel} for a weight of shape {list(weight.shape)}")
     window = _window(node, kernel)
-    flat = weight.reshape(*weight.shape[:2], -1)
-    bias = None if node.optional(2) is None else node.weights(2, "bias").astype(np.float64)
+    given, shape = node.given(1), (*weight.shape[:2], -1)
+    flat = given.moved(lambda a: a.reshape(shape)) if given else weight.reshape(shape)
+    bias = None if node.optional(2) is None else node.reals(2, "bias")
     x, groups = _flat(builder, node, rank), node.integer("group", 1)
     y = temporal.convolution(builder, node.stem, x, flat, bias, window, groups, node.where)
     return _tall(builder, node, rank, y)

@@ -148,7 +148,7 @@ OPERATORS: dict[str, Handler] = {
     "quantized_decomposed.dequantize_per_tensor": dequantize,
     "quantized_decomposed.quantize_per_tensor": quantize,
 }
-READ_INTEGERS = frozenset("embedding gru linear lstm rnn_relu rnn_tanh".split())
+READ_INTEGERS = frozenset("conv1d convolution embedding gru linear lstm rnn_relu rnn_tanh".split())
 """The other operators that take integers as they are."""
 
 
@@ -162,7 +162,7 @@ def refuse_integers(call: Call, operator: str) -> None:
     if any(isinstance(v, Given) for v in values):
         raise call.refuse(
             "changes weights that came as integers before a layer uses them; integers of Linear,"
-            " LSTM, GRU and RNN are kept as they are"
+            " Conv1d, Embedding, LSTM, GRU and RNN are kept as they are"
         )
 
 

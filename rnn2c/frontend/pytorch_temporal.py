@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from rnn2c.frontend import temporal
+from rnn2c.frontend.given import Given
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.temporal import Reduction, Window
 
@@ -21,10 +22,11 @@ def _one(call: Call, name: str, default: int) -> int:
 
 def conv1d(call: Call) -> Result:
     """A convolution of [batch, features, time]."""
-    weight, given = call.weight("weight"), call.get("bias")
+    found, given = call.get("weight"), call.get("bias")
+    weight = found if isinstance(found, Given) else call.weight("weight")
     bias = None if given is None else call.weight("bias")
-    if weight.ndim != 3:
-        raise call.refuse(f"a weight of {weight.ndim} dimensions; use Conv1d")
+    if len(weight.shape) != 3:
+        raise call.refuse(f"a weight of {len(weight.shape)} dimensions; use Conv1d")
     kernel, padding = weight.shape[2], call.get("padding", 0)
     window = Window(kernel, _one(call, "stride", 1), _one(call, "dilation", 1)).checked(call.where)
     if padding == "same":

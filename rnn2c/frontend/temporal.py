@@ -14,6 +14,7 @@ import numpy as np
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import pointwise
 from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.given import Array, Given
 from rnn2c.frontend.layout import position
 from rnn2c.frontend.values import Axis, Value
 from rnn2c.ir.graph import FloatArray, Linear, Tensor
@@ -60,11 +61,11 @@ class Window:
 
 
 def convolution(
-    builder: Builder, stem: str, x: Value, weight: FloatArray, bias: FloatArray | None,
+    builder: Builder, stem: str, x: Value, weight: FloatArray | Given, bias: FloatArray | None,
     window: Window, groups: int, where: str,
 ) -> Value:  # fmt: skip
     """x [batch, features, time] (or without batch), weight [out, features / groups, kernel]."""
-    if weight.ndim != 3 or weight.shape[2] != window.kernel:
+    if len(weight.shape) != 3 or weight.shape[2] != window.kernel:
         raise UnsupportedError(
             f"{where}: the weight has shape {list(weight.shape)}; only kernels along one axis, the"
             " last, are supported"
@@ -80,14 +81,24 @@ def convolution(
     if bias.shape != (rows,):
         raise Rnn2cError(f"{where}: the bias has shape {list(bias.shape)}, expected [{rows}]")
     source, whole = _padded(builder, pointwise.vector(builder, x, where), window)
-    taps = np.asarray(weight, np.float64).transpose(0, 2, 1).reshape(rows, -1)
     name = builder.unique(stem, "conv")
-    common = {"name": name, "inputs": (source,), "weight": Tensor(np.array(taps)), "bias": bias}
+    common = {"name": name, "inputs": (source,), "weight": _taps(weight, where), "bias": bias}
     if whole == Window(1) and groups == 1:
         builder.add(Linear(**common))  # type: ignore[arg-type]
     else:
         builder.add(Conv1d(**common, **vars(whole), groups=groups))  # type: ignore[arg-type]
     return _shown(builder, x, name, rows, window, where)
+
+
+def _taps(weight: FloatArray | Given, where: str) -> Tensor:
+    """[out, features, kernel] as rows of one tap after the other."""
+
+    def move(array: Array) -> Array:
+        return array.transpose(0, 2, 1).reshape(array.shape[0], -1)
+
+    if isinstance(weight, Given):
+        return weight.moved(move).tensor(where)
+    return Tensor(np.array(move(np.asarray(weight, np.float64))))
 
 
 def pool(

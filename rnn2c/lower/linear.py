@@ -111,8 +111,8 @@ def _block_body(
     through_table = layer.activation in ("sigmoid", "tanh")
     unit = TABLE_STEP if through_table else form.scale
     q = np.asarray(layer.weight.data[block.rows], np.int64)
-    zero = np.zeros(len(q), np.int64) if layer.weight.zero is None else layer.weight.zero
-    zero = zero[block.rows]
+    given = layer.weight.zero
+    zero = np.zeros(len(q), np.int64) if given is None else given[block.rows]
     weights = (q - zero[:, None]).sum(axis=1)
     bias = bias_steps(layer, layer.bias[block.rows], scale) - x.zero_point * weights
     by_shift = b.numerics.profile == "compact" and layer.name not in b.numerics.split

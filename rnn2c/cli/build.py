@@ -24,7 +24,7 @@ from rnn2c.pipeline import STAGES, emit, emit_c
 )
 @json_option
 def build(out: Path, stage: str | None, as_json: bool, **options: Any) -> None:
-    """Compile MODEL (.onnx) to C for a target."""
+    """Compile MODEL (.onnx, .pt2, .keras, .h5) to C for a target."""
     if stage is not None and as_json:
         raise Rnn2cError("--emit prints text, it has no JSON form; leave out --json")
     job = compile_from(**options)

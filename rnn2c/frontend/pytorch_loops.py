@@ -46,13 +46,13 @@ def steps(call: Call) -> Result:
     value, at, wanted = call.value(), int(call.get("dim")), int(call.get("steps"))
     if len(value.axes) != 3:
         raise call.refuse(
-            f"a cell in a loop over a tensor of {len(value.axes)} dimensions; loop over one with "
-            "time, batch and features"
+            f"a loop over a tensor of {len(value.axes)} dimensions; loop over one with time, batch "
+            "and features"
         )
     size = value.axes[at].size
     if size != wanted:
         raise call.refuse(
-            f"a cell in a loop over {wanted} steps of a dimension of {size}; loop over all of them"
+            f"a loop over {wanted} steps of a dimension of {size}; loop over all of them"
         )
     return value
 
@@ -159,14 +159,15 @@ class _Roller:
 
     def _roll_chain(self, chain: Sequence[Node]) -> None:
         first, last = chain[0].arguments, chain[-1]
+        if len(chain) == 1:  # one step on its own, no loop
+            return
         x = self._lift([cell.arguments.get("input") for cell in chain])
         if x is None:
             return
         self.found += 1
         weights = [first[w] for w in WEIGHTS if first.get(w) is not None]
-        proven = {"self": Ref(x.name), "dim": x.at, "steps": len(chain)}
         arguments = {
-            "input": self._add("loop.steps", proven, ""),
+            "input": Ref(x.name),
             "hx": first.get("hx"),
             "params": weights,
             "has_biases": len(weights) == len(WEIGHTS),
@@ -229,7 +230,10 @@ class _Roller:
         made = [self.nodes.get(name) for name in names]
         origins = {self._origin(node, t) for t, node in enumerate(made)}
         origin = origins.pop() if len(origins) == 1 else None
-        return None if origin is None or origin.at not in (0, 1) else origin
+        if origin is None or origin.at not in (0, 1):
+            return None
+        proven = {"self": Ref(origin.name), "dim": origin.at, "steps": len(names)}
+        return Steps(self._add("loop.steps", proven, "").name, origin.at)
 
     def _origin(self, node: Node | None, t: int) -> Steps | None:
         if node is None or node.arguments.get("index") != t:

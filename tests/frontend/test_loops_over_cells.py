@@ -163,6 +163,10 @@ def some_steps(net: Cells, x):
     return state
 
 
+def stack_of_some_steps(net: Cells, x):
+    return by_index(net, x), torch.stack([torch.relu(x[:, 0]), torch.relu(x[:, 1])], dim=1)
+
+
 def backwards(net: Cells, x):
     state = None
     for t in reversed(range(STEPS)):
@@ -200,7 +204,8 @@ def state_of_another_step(net: Cells, x):
 @pytest.mark.parametrize(
     ("loop", "words"),
     [
-        (some_steps, "a cell in a loop over 3 steps of a dimension of 5; loop over all of them"),
+        (some_steps, "a loop over 3 steps of a dimension of 5; loop over all of them"),
+        (stack_of_some_steps, "a loop over 2 steps of a dimension of 5; loop over all of them"),
         (backwards, "not in a loop over all steps"),
         (skipping, "not in a loop over all steps"),
         (an_inner_step, "not in a loop over all steps"),
@@ -211,7 +216,7 @@ def state_of_another_step(net: Cells, x):
 )
 def test_other_loops_are_refused(loop, words: str) -> None:
     with pytest.raises(Rnn2cError, match=words):
-        load(Cells("gru", loop), torch.randn(1, STEPS, 3))
+        load(Cells("gru", loop), torch.randn(1, STEPS, 3), cross_check=False)
 
 
 def test_loop_without_a_batch_is_refused() -> None:

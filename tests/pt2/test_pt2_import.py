@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from itertools import product
@@ -19,6 +20,7 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import load, pytorch
 from rnn2c.frontend.pt2 import import_pt2
 from rnn2c.frontend.pytorch_graph import Node, of_program
+from rnn2c.ir.text import model_text
 
 CELLS = {
     "lstm": nn.LSTM,
@@ -105,6 +107,13 @@ def test_agreement_is_checked_by_torch_in_another_process(tmp_path: Path) -> Non
     assert done.stdout.endswith(" False\n")
 
 
+def test_without_torch_the_model_is_not_compared(tmp_path: Path, monkeypatch) -> None:
+    module = Heads(nn.GRU(3, 4, batch_first=True), "last", True)
+    path = saved(module, (torch.randn(1, 6, 3),), tmp_path / "net.pt2")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert load(path).cross_check == "not cross-checked: torch is not installed"
+
+
 def test_every_node_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A front end that misreads one operator is caught, and the layer named."""
     module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
@@ -153,6 +162,37 @@ def test_keyword_none_and_number_arguments(tmp_path: Path) -> None:
     assert [o.name for o in model.outputs] == ["y", "x"]
     x = np.random.default_rng(0).normal(size=(2, 4, 3))
     np.testing.assert_allclose(model.run({"x": x[0], "other": x[1]})["y"], 3 * x[0] + x[1])
+
+
+class Fronts(nn.Module):
+    """Layers around a cell that are not in every network."""
+
+    def __init__(self, front: str) -> None:
+        super().__init__()
+        self.front = front
+        self.embedding, self.conv = nn.Embedding(20, 3), nn.Conv1d(3, 3, 3, padding=2)
+        self.rnn = nn.LSTM(3, 4, batch_first=True, proj_size=2 if front == "projection" else 0)
+        self.norm = nn.LayerNorm(4)
+
+    def forward(self, x):
+        if self.front == "embedding":
+            x = self.embedding(x)
+        if self.front == "conv":
+            x = self.conv(x.transpose(1, 2))[:, :, :-2].transpose(1, 2)
+        y = self.rnn(x)[0]
+        return self.norm(y) if self.front == "norm" else y
+
+
+@pytest.mark.parametrize("front", ["embedding", "conv", "norm", "projection"])
+def test_other_layers(front: str, tmp_path: Path) -> None:
+    """The same Model as from the module."""
+    x = torch.randint(0, 20, (1, 6)) if front == "embedding" else torch.randn(1, 6, 3)
+    module = Fronts(front).eval()
+    found = load(saved(module, (x,), tmp_path / "net.pt2"), name="net", cross_check=False)
+    wanted = load(module, x, name="net", cross_check=False)
+    assert model_text(found) == model_text(wanted)
+    given = {"x": x[0].numpy()}
+    np.testing.assert_array_equal(found.run(given)["y"], wanted.run(given)["y"])
 
 
 def test_names_follow_the_module(tmp_path: Path) -> None:

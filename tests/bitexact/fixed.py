@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 from models import Case, Draft, calibration, recurrent
+from variations import together
 
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Input, Model, Output
@@ -126,3 +127,10 @@ def renamed(case: Case, names: dict[str, str]) -> Case:
         case.options,
         case.raw,
     )
+
+
+def every_form() -> Case:
+    """A small network that has every attribute of a cell and every way to compute a function."""
+    names = ["rnn elu", "rnn thresholded_relu", "lstm everything", "lstm peepholes", "gru clip"]
+    model = together([*names, "gru relu gates before"], 0.6)
+    return Case(model, calibration(model, np.random.default_rng(0)), QuantizeOptions(), None)

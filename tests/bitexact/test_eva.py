@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from building import built
-from fixed import zoo_case
+from fixed import every_form, zoo_case
 
 from rnn2c.ir.interface import Interface, Port
 
@@ -110,6 +110,14 @@ def test_no_undefined_behaviour_for_any_input_and_state(
     assert found == RELATED.get((model, machine), set()), report[-3000:]
     if not found:
         assert "No errors or warnings raised during the analysis" in report
+
+
+def test_no_undefined_behaviour_in_any_form_of_a_cell(tmp_path: Path) -> None:
+    made = built(every_form(), tmp_path)
+    interface = made.program.interface()
+    (tmp_path / "main.c").write_text(program(interface, garbage=False))
+    found, report = alarms(tmp_path, interface.name, MACHINES["16-bit int"])
+    assert found == set(), report[-3000:]
 
 
 @pytest.mark.parametrize(

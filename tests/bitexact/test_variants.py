@@ -9,18 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cell_variants import VARIANTS, variant
+from cell_variants import VARIANTS
 from core_models import data
 from fixed import EXACT_OPTIONS
+from variations import together
 
-from rnn2c.ir import graph
-from rnn2c.ir.graph import Input, Layer, Model, Output
 from rnn2c.pipeline import compile_model, emit
 from rnn2c.target import load_target
 from rnn2c.validate.toolchain import BuildOptions
 from rnn2c.validate.verify import raw_sequences, stress_sequences, verify
 
-SIZE, UNITS = 3, 5
 HOT = 40.0
 BUILDS = {
     0.6: BuildOptions("clang", "-O3"),
@@ -29,23 +27,6 @@ BUILDS = {
 NAMES = list(VARIANTS)
 GROUPS = [NAMES[k::6] for k in range(6)]
 OPTIONS = list(EXACT_OPTIONS.values())
-
-
-def together(names: list[str], gain: float) -> Model:
-    """The layers of these variants, all of the input x; h at every step, and the last c."""
-    layers: list[Layer] = []
-    outputs: list[Output] = []
-    for k, name in enumerate(names):
-        layer = variant(name, SIZE, UNITS, seed=k, gain=gain, layer_name=f"r{k}")
-        if not layer.bounded:
-            calmer = min(gain, 1.0)
-            layer = variant(name, SIZE, UNITS, seed=k, gain=calmer, layer_name=f"r{k}")
-        layers.append(layer)
-        outputs.append(Output(f"y{k}", f"r{k}"))
-        if isinstance(layer, graph.Lstm):
-            layers.append(graph.LastStep(name=f"last{k}", inputs=(f"r{k}.c",)))
-            outputs.append(Output(f"c{k}", f"last{k}"))
-    return Model("variants", (Input("x", SIZE),), tuple(layers), tuple(outputs))
 
 
 def check(

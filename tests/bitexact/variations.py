@@ -1,4 +1,4 @@
-"""Random forms of a cell: functions, clip, peepholes, coupled gates, projections, constant states.
+"""Forms of a cell: functions, clip, peepholes, coupled gates, projections, constant states.
 
 A gate whose function is not limited gets a clip: products of states would leave every range.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from cell_variants import FUNCTIONS
+from cell_variants import FUNCTIONS, variant
 
 from rnn2c.ir import graph
 from rnn2c.ir.cells import LIMITED
-from rnn2c.ir.graph import CellFunction, Recurrent, Tensor
+from rnn2c.ir.graph import CellFunction, Input, Layer, Model, Output, Recurrent, Tensor
 
 ANY = tuple(FUNCTIONS.values())
+SIZE, UNITS = 3, 5
 
 
 def varied(layer: Recurrent, rng: np.random.Generator) -> Recurrent:
@@ -53,3 +54,20 @@ def projected(layer: graph.Lstm, size: int, rng: np.random.Generator) -> graph.L
     w_hh = layer.w_hh.real()[:, :size]
     start = None if layer.constant_h is None else layer.constant_h[:size]
     return replace(layer, projection=Tensor(weight), w_hh=Tensor(w_hh), constant_h=start)
+
+
+def together(names: list[str], gain: float) -> Model:
+    """The layers of these variants, all of the input x; h at every step, and the last c."""
+    layers: list[Layer] = []
+    outputs: list[Output] = []
+    for k, name in enumerate(names):
+        layer = variant(name, SIZE, UNITS, seed=k, gain=gain, layer_name=f"r{k}")
+        if not layer.bounded:
+            calmer = min(gain, 1.0)
+            layer = variant(name, SIZE, UNITS, seed=k, gain=calmer, layer_name=f"r{k}")
+        layers.append(layer)
+        outputs.append(Output(f"y{k}", f"r{k}"))
+        if isinstance(layer, graph.Lstm):
+            layers.append(graph.LastStep(name=f"last{k}", inputs=(f"r{k}.c",)))
+            outputs.append(Output(f"c{k}", f"last{k}"))
+    return Model("variants", (Input("x", SIZE),), tuple(layers), tuple(outputs))

@@ -31,6 +31,7 @@ from rnn2c.ir.program import (
     Reduce,
     Row,
     Stage,
+    StepRow,
     Table,
     When,
 )
@@ -75,7 +76,8 @@ class Interpreter:
             if self._number(name) >= limit:
                 raise Rnn2cError(f"a sequence has at most {limit} steps in this program")
         self.row = self.count
-        if self.program.max_steps and self.row >= self.program.max_steps:
+        counted = self.program.counter_clock is None or self._is_due(self.program.counter_clock)
+        if counted and 0 < self.program.max_steps <= self.row:
             raise Rnn2cError(
                 f"a sequence of more than {self.program.max_steps} steps, for which the program was"
                 " built; give a larger --max-steps or shorter sequences"
@@ -89,7 +91,7 @@ class Interpreter:
         for clock in self.program.clocks:
             self._tick(clock)
         if self.program.counter:
-            self.memory[self.program.counter] += 1
+            self.memory[self.program.counter] += int(counted)
         return self._outputs("step") if is_due else None
 
     @property
@@ -170,6 +172,11 @@ class Interpreter:
                 case Row(view, ring, back):
                     start = (self._number(ring.newest) - back) % ring.rows * ring.size
                     self.memory[view] = self.memory[ring.buffer][:, start : start + ring.size]
+                case StepRow(view, source, beyond, ahead):
+                    row = self.row + ahead
+                    is_there = 0 <= row < self.count
+                    rows = self.memory[source]
+                    self.memory[view] = rows[:, row] if is_there else self.memory[beyond]
                 case When(clock, body):
                     if self._is_due(clock):
                         self._run(body)

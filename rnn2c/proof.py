@@ -13,12 +13,10 @@ import numpy as np
 
 from rnn2c.arith_tree import REAL, tree
 from rnn2c.errors import RangeError
-from rnn2c.ir.ops import flat
 from rnn2c.ir.program import (
     Advance,
     Argument,
     Call,
-    Clock,
     Dot,
     Elem,
     Fold,
@@ -27,11 +25,19 @@ from rnn2c.ir.program import (
     Op,
     Program,
     Reduce,
-    Ring,
     Row,
     Stage,
+    StepRow,
     Table,
     When,
+)
+from rnn2c.proof_rows import (
+    check_rows,
+    check_views,
+    verify_clock,
+    verify_ring,
+    verify_row,
+    verify_step_row,
 )
 from rnn2c.ranges import Interval, Value, bound, dot_bound, fit
 
@@ -41,7 +47,7 @@ def verify_ranges(program: Program) -> dict[tuple[str, str], Interval]:
 
     Raises RangeError naming stage and value.
     """
-    _check_rows(program)
+    check_rows(program)
     proven: dict[tuple[str, str], Interval] = {}
     for operations in (program.init, program.step, program.finish):
         proven.update(_verify(program, operations, {}))
@@ -52,7 +58,7 @@ def verify_ranges(program: Program) -> dict[tuple[str, str], Interval]:
 
 
 def _verify(
-    program: Program, operations: tuple[Op, ...], views: Mapping[str, Row]
+    program: Program, operations: tuple[Op, ...], views: Mapping[str, Row | StepRow]
 ) -> dict[tuple[str, str], Interval]:
     """The same for some operations; views: what rows of rings are known before them."""
     known = dict(views)
@@ -61,18 +67,21 @@ def _verify(
         try:
             match op:
                 case Stage():
-                    _check_views(program, op, known)
+                    check_views(program, op, known)
                     proven.update(_verify_stage(program, op))
                 case Reduce():
                     _verify_reduce(program, op)
                 case Advance(ring):
-                    _verify_ring(program, ring)
+                    verify_ring(program, ring)
                 case Row(view, ring):
-                    _verify_ring(program, ring)
-                    _verify_row(program, op)
+                    verify_ring(program, ring)
+                    verify_row(program, op)
+                    known[view] = op
+                case StepRow(view):
+                    verify_step_row(program, op)
                     known[view] = op
                 case When(clock, body):
-                    _verify_clock(program, clock)
+                    verify_clock(program, clock)
                     proven.update(_verify(program, body, known))
                 case Loop(start=start, body=body):
                     proven.update(_verify(program, (*start, *body), known))
@@ -82,83 +91,6 @@ def _verify(
             where = f"stage '{op.title}'" if isinstance(op, (Stage, Reduce)) else type(op).__name__
             raise RangeError(f"{program.name}, {where}: {error}") from None
     return proven
-
-
-def _check_views(program: Program, stage: Stage, known: Mapping[str, Row]) -> None:
-    """A stage reads rows that are known, and stores into one that says so."""
-    dots = [i for i in stage.body if isinstance(i, Dot)]
-    read = {s.vector for dot in dots for s in dot.segments}
-    read |= {
-        a.buffer
-        for i in stage.body
-        if isinstance(i, Call)
-        for a in i.arguments
-        if isinstance(a, Elem) and a.buffer in program.buffer
-    }
-    stored = {s.element.buffer for s in stage.stores}
-    for name in read | stored:
-        if program.buffer[name].role != "view":
-            continue
-        if name not in known or (name in stored and not known[name].written):
-            raise RangeError(f"{name} is no row that the stage may use")
-
-
-def _verify_ring(program: Program, ring: Ring) -> None:
-    newest, rows = program.buffer[ring.newest], program.buffer[ring.buffer]
-    if newest.lo != 0 or newest.hi != ring.rows - 1 or rows.size != ring.rows * ring.size:
-        raise RangeError(f"{ring.buffer} does not have {ring.rows} rows of {ring.size} elements")
-
-
-def _verify_row(program: Program, row: Row) -> None:
-    view, ring = program.buffer[row.view], program.buffer[row.ring.buffer]
-    if (view.type, view.lo, view.hi, view.size) != (ring.type, ring.lo, ring.hi, row.ring.size):
-        raise RangeError(f"{view.name} is no row of {ring.name}")
-    if not 0 <= row.back < row.ring.rows:
-        raise RangeError(f"{ring.name} has no row {row.back} before the newest")
-
-
-def _verify_clock(program: Program, clock: Clock) -> None:
-    counter = program.buffer[clock.buffer]
-    if (counter.lo, counter.hi) != (0, clock.first + clock.every) or clock.every < 1:
-        raise RangeError(f"{program.name}: {counter.name} is no counter of its clock")
-
-
-def _check_rows(program: Program) -> None:
-    """Rows are touched where there is a time step at hand; finish leaves the state as it is."""
-    for op in (*program.init, *program.finish):
-        inner = op.start if isinstance(op, Loop) else (op,)
-        for name in (_touched(inner) - set(program.const)) | _stored(inner):
-            if program.buffer[name].rows:
-                where = op.title if isinstance(op, (Stage, Reduce, Loop)) else type(op).__name__
-                raise RangeError(f"{program.name}, '{where}': no row of {name} is at hand")
-    for name in _stored(program.finish):
-        if program.buffer[name].role == "state":
-            raise RangeError(f"{program.name}: finish stores {name}, a part of the state")
-
-
-def _touched(operations: tuple[Op, ...]) -> set[str]:
-    """Buffers that operations read."""
-    found: set[str] = set()
-    for op in flat(operations):
-        if isinstance(op, Reduce):
-            found.add(op.source)
-            continue
-        for i in op.body:
-            if isinstance(i, Dot):
-                found |= {s.vector for s in i.segments}
-            elif isinstance(i, Gather):
-                found.add(i.index)
-            else:
-                found |= {a.buffer for a in i.arguments if isinstance(a, Elem)}
-    return found
-
-
-def _stored(operations: tuple[Op, ...]) -> set[str]:
-    """Buffers that operations store."""
-    found: set[str] = set()
-    for op in flat(operations):
-        found |= {op.target} if isinstance(op, Reduce) else {s.element.buffer for s in op.stores}
-    return found
 
 
 def _verify_stage(program: Program, stage: Stage) -> dict[tuple[str, str], Interval]:

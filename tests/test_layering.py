@@ -26,7 +26,7 @@ SHARED = frozenset(
     """arith arith_f32 arith_norm arith_tree budget calibration data errors ir lut npz packing
     target""".split()
 )
-READERS = frozenset({"execute", "interp", "proof", "ranges"})
+READERS = frozenset({"execute", "interp", "proof", "proof_rows", "ranges"})
 READ_BY_READERS = frozenset(
     {"arith", "arith_f32", "arith_norm", "arith_tree", "errors", "ir", "lut", "packing"}
 )
@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     **dict.fromkeys(SHARED - {"errors"}, SHARED),
     **dict.fromkeys(READERS, READ_BY_READERS),
     "execute": READ_BY_READERS | {"interp"},
-    "proof": READ_BY_READERS | {"ranges"},
+    "proof": READ_BY_READERS | {"proof_rows", "ranges"},
     **dict.fromkeys(STAGES, SHARED | READERS),
     "pipeline": SHARED | READERS | STAGES,
     "api": SHARED | {"pipeline"},

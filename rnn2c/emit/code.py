@@ -14,6 +14,7 @@ from rnn2c.emit.arith_c import READERS
 from rnn2c.emit.records import (
     DotCode,
     FunctionCode,
+    InnerCode,
     Line,
     LoopCode,
     OpCode,
@@ -21,6 +22,7 @@ from rnn2c.emit.records import (
     ReduceCode,
     RingCode,
     StageCode,
+    StepRowCode,
     WhenCode,
 )
 from rnn2c.ir.names import prose
@@ -43,6 +45,7 @@ from rnn2c.ir.program import (
     Row,
     Segment,
     Stage,
+    StepRow,
     Table,
     When,
 )
@@ -93,7 +96,7 @@ class Coder:
             case _:
                 return self._simple(op, index)
 
-    def _simple(self, op: Inner, index: Iterator[int]) -> StageCode | ReduceCode | RingCode:
+    def _simple(self, op: Inner, index: Iterator[int]) -> InnerCode:
         match op:
             case Stage():
                 return self._stage(op, next(index))
@@ -105,6 +108,17 @@ class Coder:
                 doc = prose(self.program.buffer[view].doc)
                 code = self._ring("row", ring)
                 return replace(code, view=view, back=back, written=written, doc=doc)
+            case StepRow(view, source, beyond, ahead):
+                b = self.program.buffer[view]
+                return StepRowCode(
+                    kind="steprow",
+                    view=view,
+                    ctype=CTYPES[b.type],
+                    source=f"s->{source}",
+                    beyond=self.vector(beyond),
+                    ahead=ahead,
+                    doc=prose(b.doc),
+                )
 
     def _ring(self, kind: str, ring: Ring) -> RingCode:
         buffers = self.program.buffer

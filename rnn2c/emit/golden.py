@@ -26,10 +26,12 @@ LARGEST = 1500
 @dataclass(frozen=True)
 class Golden:
     """Inputs [steps, n] by buffer, wanted outputs of the last step and of finish (of all its rows),
-    and how far an output (by its buffer) may be off: 0 for integers.
+    and how far an output (by its buffer) may be off: 0 for integers.  rows: those of the outputs
+    that wait for the whole sequence.
     """
 
     steps: int
+    rows: int
     inputs: tuple[ArrayCode, ...]
     outputs: tuple[ArrayCode, ...]
     tolerances: Mapping[str, float]
@@ -51,6 +53,7 @@ def golden(program: Program) -> Golden:
     out.update(machine.finish())
     return Golden(
         steps,
+        machine.count,
         tuple(_code(program, name, v) for name, v in vectors.items()),
         tuple(_code(program, name, v) for name, v in out.items()),
         {name: _tolerance(v) for name, v in out.items()},

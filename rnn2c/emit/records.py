@@ -102,16 +102,32 @@ class RingCode:
 
 
 @dataclass(frozen=True)
+class StepRowCode:
+    """Kind `steprow`: `view` is the row `ahead` of the step at hand, else the array `beyond`."""
+
+    kind: str
+    view: str
+    ctype: str
+    source: str
+    beyond: str
+    ahead: int
+    doc: str
+
+
+InnerCode = StageCode | ReduceCode | RingCode | StepRowCode
+
+
+@dataclass(frozen=True)
 class WhenCode:
     """Operations that run only at the steps of a clock."""
 
     kind: str
     clock: Clock
-    body: tuple[StageCode | ReduceCode | RingCode, ...]
+    body: tuple[InnerCode, ...]
     marks: tuple[int, ...]
 
 
-OpCode = StageCode | ReduceCode | RingCode | WhenCode
+OpCode = InnerCode | WhenCode
 
 
 @dataclass(frozen=True)

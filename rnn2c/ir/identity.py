@@ -22,7 +22,7 @@ OPTIONAL = frozenset({"mirror"})
 NAMED = frozenset(
     (
         "buffer vector weight bias const source target multiplier offset shift table index"
-        " newest view"
+        " newest view beyond"
     ).split()
 )
 """Fields that hold the name of a buffer, a weight or a constant."""

@@ -1,7 +1,8 @@
 """Operations of a Program: stages of straight-line code, dot products, reductions.
 
     Op      = Stage(units, body, stores) | Reduce(function, source, target) | Fold
-            | Loop(start, body of Stages and Reduces), in finish only
+            | Advance(ring) | Row(view, ring, back) | When(clock, operations)
+            | Loop(start, operations), in finish only, StepRow(view, source, ahead) in a Loop only
     body    = Call(out, primitive, arguments) | Dot(outs, weight, bias, segments)
             | Gather(out, table, index)
 
@@ -184,6 +185,19 @@ class Row:
 
 
 @dataclass(frozen=True)
+class StepRow:
+    """In a Loop: `view` is the row of `source` that belongs to the step `ahead` of the one at hand.
+
+    Where the sequence has no such step it is `beyond`, a buffer of one row.
+    """
+
+    view: str
+    source: str
+    beyond: str
+    ahead: int
+
+
+@dataclass(frozen=True)
 class Clock:
     """The steps first, first + every, first + 2 every, ...
 
@@ -205,7 +219,7 @@ class When:
     body: tuple[Inner, ...]
 
 
-Inner = Stage | Reduce | Advance | Row
+Inner = Stage | Reduce | Advance | Row | StepRow
 Op = Inner | When | Loop
 
 

@@ -37,6 +37,7 @@ from rnn2c.ir.ops import (
     Row,
     Segment,
     Stage,
+    StepRow,
     Store,
     Table,
     When,
@@ -48,7 +49,7 @@ from rnn2c.target import Target
 __all__ = [
     "CTYPES", "Advance", "Argument", "Buffer", "Call", "Clock", "Const", "Dot", "Elem", "Fold",
     "Gather", "Inner", "Loop", "Op", "Program", "RawInput", "Reduce", "Ring", "Role", "Row",
-    "Segment", "Signal", "Stage", "Store", "Table", "Weight", "When", "Width",
+    "Segment", "Signal", "Stage", "StepRow", "Store", "Table", "Weight", "When", "Width",
 ]  # fmt: skip
 
 Role = Literal["input", "output", "state", "scratch", "local", "view"]
@@ -158,7 +159,8 @@ class Program:
     """A network for one target.  See the module's first lines.
 
     max_steps: of a sequence, in a program that has to wait for its end, else 0; counter: the state
-    buffer that counts the steps there.
+    buffer that counts the steps that are stored there: those of counter_clock, None: all of them
+    (where that leaves out some, a sequence may be longer by as many).
 
     output_clock: when step writes its outputs; None: always.  finish_after: state buffers that have
     to exceed a number before there is anything to finish; step_until: counters in the state and the
@@ -181,6 +183,7 @@ class Program:
     notes: tuple[str, ...] = field(default=())
     max_steps: int = 0
     counter: str = ""
+    counter_clock: Clock | None = None
     output_clock: Clock | None = None
     finish_after: tuple[tuple[str, int], ...] = ()
     step_until: tuple[tuple[str, int], ...] = ()

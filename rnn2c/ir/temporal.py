@@ -111,7 +111,7 @@ def infer_times(model: Model) -> dict[str, Times]:
             )
         own = found.pop() if found else ALWAYS
         if isinstance(layer, Framed):
-            own = _framed(layer, own)
+            own = _framed(layer, own, rates[layer.name] == "window")
         times.update(dict.fromkeys(layer.outputs, own))
     for delay in model.delays:
         if times[delay.value] != ALWAYS:
@@ -121,16 +121,16 @@ def infer_times(model: Model) -> dict[str, Times]:
     return times
 
 
-def _framed(layer: Framed, x: Times) -> Times:
+def _framed(layer: Framed, x: Times, waits: bool) -> Times:
     check_framed(layer)
     wait = layer.span - layer.pads[0]
-    if needs_window(layer):
+    if waits:
         if layer.stride != 1 or sum(layer.pads) != layer.span:
             raise UnsupportedError(
-                f"layer '{layer.name}': padding after the last step together with stride"
-                f" {layer.stride} and {sum(layer.pads)} rows of padding for a kernel that spans"
-                f" {layer.span + 1} steps; only padding that keeps the number of steps ('same',"
-                " stride 1) or padding on the left alone is supported"
+                f"layer '{layer.name}': needs the whole sequence, with stride {layer.stride} and"
+                f" {sum(layer.pads)} rows of padding for a kernel that spans {layer.span + 1}"
+                " steps; only padding that keeps the number of steps ('same', stride 1) or, where"
+                " all of the model runs step by step, padding on the left alone is supported"
             )
         return x
     if wait < 0:

@@ -32,6 +32,7 @@ from rnn2c.ir.program import (
     Row,
     Signal,
     Stage,
+    StepRow,
     Table,
     Weight,
     When,
@@ -274,6 +275,8 @@ def _operation(op: Op) -> Iterator[str]:
             yield f"advance {ring.buffer}: {ring.rows} rows of {ring.size}"
         case Row(view, ring, back):
             yield f"{view} = row of {ring.buffer}, {back} before the newest"
+        case StepRow(view, source, beyond, ahead):
+            yield f"{view} = row {ahead:+d} of {source}, {beyond} where there is none"
         case When(clock, body):
             yield f"at steps {clock.first}, {clock.first + clock.every}, ... ({clock.buffer}):"
             yield from (f"  {line}" for inner in body for line in _operation(inner))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnn2c.ir.graph import Layer, Model, Recurrent
+from rnn2c.ir.temporal import needs_window
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +55,6 @@ def whole_sequence(model: Model) -> tuple[Layer, ...]:
         if isinstance(layer, Recurrent):
             return layer.direction == "reverse"
         first = isinstance(layer, FirstStep) and rates[layer.inputs[0]] == "step"
-        return first or isinstance(layer, Flip)
+        return first or isinstance(layer, Flip) or needs_window(layer)
 
     return tuple(layer for layer in model.layers if waits(layer))

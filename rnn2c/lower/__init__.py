@@ -98,7 +98,6 @@ def lower(
 
     Raises UnsupportedError for a layer without a lowering, Rnn2cError for an unfit max_steps.
     """
-    _refuse_window(model)
     check_max_steps(model, max_steps)
     b = Builder(model, target, max_steps or 0)
     inputs = tuple(
@@ -139,6 +138,7 @@ def lower(
         notes=b.numerics.notes,
         max_steps=b.max_steps,
         counter=b.counter,
+        counter_clock=_counter_clock(b),
         output_clock=_output_clock(b),
         finish_after=tuple(dict.fromkeys(b.finish_after)),
         step_until=tuple(b.step_until),
@@ -156,24 +156,24 @@ def _output_clock(b: Builder) -> Clock | None:
             f"outputs come at different time steps: {listed}; make a model of each of them"
         )
     (found,) = set(times.values()) or {ALWAYS}
-    return None if found == ALWAYS else b.clock(found)
+    return None if found == ALWAYS else b.clocks.clock(found)
 
 
-def _refuse_window(model: Model) -> None:
-    rates = model.rates()
-    for layer in model.layers:
-        if not isinstance(layer, (temporal.Framed, temporal.Reduce)):
-            continue
-        if temporal.needs_window(layer):
-            raise UnsupportedError(
-                f"layer '{prose(layer.name)}': padding after the last step needs the whole"
-                " sequence, which is not there yet; pad on the left alone (causal)"
-            )
-        if rates[layer.inputs[0]] == "window":
-            raise UnsupportedError(
-                f"layer '{prose(layer.name)}': {type(layer).__name__} of values that wait for the"
-                " whole sequence is not there yet"
-            )
+def _counter_clock(b: Builder) -> Clock | None:
+    """When a row is stored; all that waits for the whole sequence has to have these times."""
+    waiting = {v for v in b.times_of if b.rates[v] == "window"} | set(b.schedule.kept)
+    times = {b.times_of[v] for v in waiting}
+    if len(times) > 1:
+        raise UnsupportedError(
+            "values that wait for the whole sequence come at different steps:"
+            f" {', '.join(sorted(map(prose, waiting)))}; use one stride in front of all of them"
+        )
+    (found,) = times or {ALWAYS}
+    if found == ALWAYS:
+        return None
+    clock = b.clocks.clock(found)
+    b.finish_after.append((clock.buffer, clock.first))
+    return clock
 
 
 def _lowering(b: Builder, layer: graph.Layer) -> Callable[[Builder, Any], None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnn2c.errors import UnsupportedError
 from rnn2c.ir.graph import Format
 from rnn2c.ir.program import Call, Elem, Stage, Store
 from rnn2c.ir.temporal import Reduce
@@ -34,18 +35,17 @@ def lower_reduce(b: Builder, layer: Reduce) -> None:
 def lower_extreme(b: Builder, layer: Reduce, fold: str, start: int | Elem | None = None) -> None:
     """A running extreme in the state that begins with `start`, by default the worst there is."""
     x = layer.inputs[0]
-    size, form, place = b.sizes[x], b.format(x), b.place(x, "step")
+    size, form = b.sizes[x], b.format(x)
     same = "same" if start is None else "same_f32"
     if start is None:
         start = form.lo if layer.function == "max" else form.hi
-    kept = b.state(layer.name, form, size, f"{layer.function} so far")
-    begin = Stage(
-        b.title(layer, "begin"), size, (Call("v", same, (start,)),), (Store(kept.elem(), "v"),)
-    )
-    b.begin(begin)
-    body = (Call("y", fold, (kept.elem(), place.elem())),)
     count_steps(b, layer, 1)
-    b.append_at(x, Stage(reduce_title(b, layer), size, body, (Store(kept.elem(), "y"),)))
+    with b.beside(x):
+        kept = b.state(layer.name, form, size, f"{layer.function} so far")
+        stores = (Store(kept.elem(), "v"),)
+        b.begin(Stage(b.title(layer, "begin"), size, (Call("v", same, (start,)),), stores))
+        body = (Call("y", fold, (kept.elem(), b.place(x, "step").elem())),)
+        b.append_at(x, Stage(reduce_title(b, layer), size, body, (Store(kept.elem(), "y"),)))
     b.set_place(layer.name, kept)
     for output in b.model.outputs:
         if output.value == layer.name:
@@ -89,20 +89,33 @@ def _steps(x: Format) -> int:
 def running_sum(b: Builder, layer: Reduce, wide: Format, zero: int) -> tuple[Place, str]:
     """The sum of x - zero over all steps, and the number of steps, both in the state."""
     x = layer.inputs[0]
-    total = b.state(f"{b.slug(layer)}_sum", wide, b.sizes[x], "sum so far")
     count = count_steps(b, layer, _steps(b.format(x)))
-    body = (
-        Call("away", "subtract", (b.place(x, "step").elem(), zero)),
-        Call("more", "add", (total.elem(), "away")),
-        Call("sum", "clamp", ("more", wide.lo, wide.hi), "never limits: steps are counted"),
-    )
-    b.append_at(x, Stage(reduce_title(b, layer), b.sizes[x], body, (Store(total.elem(), "sum"),)))
+    title, size = reduce_title(b, layer), b.sizes[x]
+    with b.beside(x):
+        total = b.state(f"{b.slug(layer)}_sum", wide, size, "sum so far")
+        body = (
+            Call("away", "subtract", (b.place(x, "step").elem(), zero)),
+            Call("more", "add", (total.elem(), "away")),
+            Call("sum", "clamp", ("more", wide.lo, wide.hi), "never limits: steps are counted"),
+        )
+        b.append_at(x, Stage(title, size, body, (Store(total.elem(), "sum"),)))
     return total, count
 
 
 def count_steps(b: Builder, layer: Reduce, most: int) -> str:
-    """Count the inputs, up to `most`; unless that is 1, no more steps are taken then."""
-    count = b.counting(f"{b.slug(layer)}_count", most, "inputs so far")
+    """Count the inputs, up to `most`; unless that is 1, no more steps are taken then.
+
+    Returns the counter, which is there already where the whole sequence is stored.
+    """
+    if b.rates[layer.inputs[0]] == "window":
+        if 1 < most < b.max_steps:
+            raise UnsupportedError(
+                f"layer '{layer.name}': a sum of {b.max_steps} steps does not fit 32 bits; at most"
+                f" --max-steps {most}"
+            )
+        b.finish_after.append((b.counter, 0))
+        return b.counter
+    count = b.clocks.counting(f"{b.slug(layer)}_count", most, "inputs so far")
     b.finish_after.append((count, 0))
     if most > 1:
         b.step_until.append((count, most))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Layer, Model
+from rnn2c.ir.temporal import Framed
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def schedule(model: Model) -> Schedule:
     for layer in model.layers:
         if rates[layer.name] == "window":
             first = max((loop_of.get(n, 0) for n in layer.data_inputs), default=0)
-            if isinstance(layer, window.Flip) and layer.inputs[0] in loop_of:
+            if isinstance(layer, (window.Flip, Framed)) and layer.inputs[0] in loop_of:
                 first += 1
             k = loops.earliest(first, _direction(layer))
             loop_of.update(dict.fromkeys(layer.outputs, k))
@@ -76,6 +77,8 @@ def _keeps(model: Model, layer: Layer, value: str, loop_of: Mapping[str, int]) -
                 return isinstance(layer, window.FirstStep)
             return not is_final_state(model, layer)
         case window.Flip():
+            return True
+        case Framed() if layer.name in loop_of:
             return True
     return layer.name in loop_of and loop_of.get(value) != loop_of[layer.name]
 

@@ -51,7 +51,7 @@ def _last_step(b: Builder, layer: graph.LastStep | window.FirstStep, source: str
         place = kept
     times = b.times_of[source]
     if times != ALWAYS:
-        clock = b.clock(times)
+        clock = b.clocks.clock(times)
         b.finish_after.append((clock.buffer, clock.first))
     b.set_place(layer.name, place)
 

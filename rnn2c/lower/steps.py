@@ -7,6 +7,7 @@ from rnn2c.ir.graph import Model, Recurrent
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import CTYPES
+from rnn2c.ir.temporal import Framed
 from rnn2c.ir.window import whole_sequence
 from rnn2c.lower.schedule import schedule
 from rnn2c.lower.storage import storage_type
@@ -20,9 +21,11 @@ def check_max_steps(model: Model, max_steps: int | None) -> None:
     if max_steps is None:
         if waiting:
             first = waiting[0]
-            what = (
-                "runs in reverse" if isinstance(first, Recurrent) else "picks or moves single steps"
-            )
+            what = "picks or moves single steps"
+            if isinstance(first, Recurrent):
+                what = "runs in reverse"
+            elif isinstance(first, Framed):
+                what = "pads after the last step"
             raise UnsupportedError(
                 f"layer '{prose(first.name)}' {what} and needs the whole sequence: give"
                 f" --max-steps N, the most steps a sequence has ({step_bytes(model)} bytes of RAM"

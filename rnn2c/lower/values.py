@@ -8,9 +8,10 @@ into a loop of `finish`, its state into scratch memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Float32, Format, Model, Numerics, Rate
 from rnn2c.ir.names import Names, comment, prose
@@ -18,7 +19,6 @@ from rnn2c.ir.program import (
     Argument,
     Buffer,
     Call,
-    Clock,
     Const,
     Elem,
     Inner,
@@ -28,9 +28,9 @@ from rnn2c.ir.program import (
     Stage,
     Store,
     Weight,
-    When,
 )
-from rnn2c.ir.temporal import ALWAYS, Times, infer_times
+from rnn2c.ir.temporal import ALWAYS, infer_times
+from rnn2c.lower.clocks import Clocks
 from rnn2c.lower.places import LoopDraft, Place
 from rnn2c.lower.schedule import schedule
 from rnn2c.lower.storage import float32_numerics, storage_type
@@ -61,13 +61,13 @@ class Values:
     _places: dict[str, Place] = field(default_factory=dict)
     _rows: dict[str, Place] = field(default_factory=dict)
     _layer: graph.Layer | None = None
-    _clocks: dict[Times, Clock] = field(default_factory=dict)
     _own_states: list[str] = field(default_factory=list)
     _inputs_kept: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in TABLES:
             self.names.take(name)  # before any name of the user
+        self.clocks = Clocks(self.names, self.buffers, self.step)
         self.sizes = self.model.sizes()
         self.rates = self.model.rates()
         self.times_of = infer_times(self.model)
@@ -86,6 +86,18 @@ class Values:
         """What is added from now on belongs to this layer, or to none of them."""
         self._layer = layer
 
+    @contextmanager
+    def beside(self, value: str) -> Iterator[None]:
+        """What is added meanwhile belongs to the work that makes a value."""
+        own, self._layer = (
+            self._layer,
+            next((p for p in self.model.layers if value in p.outputs), None),
+        )
+        try:
+            yield
+        finally:
+            self._layer = own
+
     @property
     def loop(self) -> LoopDraft | None:
         """The loop that has the per-step work of the layer at hand; None: step has it."""
@@ -93,7 +105,7 @@ class Values:
         return None if k is None else self.loops[k]
 
     def _count_steps(self) -> None:
-        self.counter = self.counting("step_count", self.max_steps, "steps that are stored")
+        self.counter = self.clocks.counting("step_count", self.max_steps, "steps that are stored")
 
     def place(self, value: str, rate: Rate) -> Place:
         """Where the work of this rate finds a value."""
@@ -266,43 +278,14 @@ class Values:
             self.loop.body.extend(map(self._held, operations))
         else:
             times = ALWAYS if self._layer is None else self.times_of[self._layer.name]
-            self._append_when(times, *map(self._held, operations))
+            self.clocks.append(times, *map(self._held, operations))
 
     def append_at(self, value: str, *operations: Inner) -> None:
         """Add operations to the work of every step at which there is a `value`."""
         if self.loop is not None:
             self.loop.body.extend(operations)
         else:
-            self._append_when(self.times_of[value], *operations)
-
-    def _append_when(self, times: Times, *operations: Inner) -> None:
-        if times == ALWAYS:
-            self.step.extend(operations)
-            return
-        clock, last = self.clock(times), self.step[-1] if self.step else None
-        if isinstance(last, When) and last.clock == clock:
-            operations = (*last.body, *operations)
-            self.step.pop()
-        self.step.append(When(clock, operations))
-
-    def clock(self, times: Times) -> Clock:
-        """The clock of these steps; its counter is in the state."""
-        if times not in self._clocks:
-            doc = f"counts steps to {times.first}, then by {times.every}"
-            name = self.counting("clock", times.first + times.every, doc)
-            for use in ("due", "now"):
-                self.names.take(f"{use}_{name}")
-            self._clocks[times] = Clock(name, times.first, times.every)
-        return self._clocks[times]
-
-    def counting(self, name: str, most: int, doc: str) -> str:
-        """A number in the state, from 0 to `most`; returns its C name."""
-        if most >= 2**16:
-            raise UnsupportedError(f"{doc}: {most} steps; at most {2**16 - 1} can be counted")
-        taken = self.names.take(name)
-        type_ = "u8" if most < 2**8 else "u16"
-        self.buffers[taken] = Buffer(taken, type_, 1, "state", comment(doc), 0, most)
-        return taken
+            self.clocks.append(self.times_of[value], *operations)
 
     def _held(self, op: Inner) -> Inner:
         """Where the layer at hand has a mask: the state only changes where that is 1."""

@@ -76,7 +76,7 @@ def test_outputs_at_different_times_are_refused() -> None:
         ({"pads": (3, 0)}, "at most 2 are supported"),
         ({"pads": (-1, 0)}, "negative padding"),
         ({"pads": (1, 2)}, "only padding that keeps the number of steps"),
-        ({"pads": (1, 1), "stride": 2}, "together with stride 2"),
+        ({"pads": (1, 1), "stride": 2}, "with stride 2"),
         ({"stride": 0}, "stride 0"),
         ({"groups": 3}, "3 groups of 4 features"),
     ],

@@ -70,11 +70,12 @@ def lower_reduce(b: Builder, layer: Reduce) -> None:
 
 def _lower_total(b: Builder, layer: Reduce) -> None:
     x = layer.inputs[0]
-    total = b.state(f"{b.slug(layer)}_sum", FLOAT32, b.sizes[x], "sum so far")
     count = count_steps(b, layer, MOST_STEPS if layer.function == "mean" else 1)
-    more = (Call("sum", "add_f32", (total.elem(), b.place(x, "step").elem())),)
-    title = reduce_title(b, layer)
-    b.append_at(x, Stage(title, b.sizes[x], more, (Store(total.elem(), "sum"),)))
+    title, size = reduce_title(b, layer), b.sizes[x]
+    with b.beside(x):
+        total = b.state(f"{b.slug(layer)}_sum", FLOAT32, size, "sum so far")
+        more = (Call("sum", "add_f32", (total.elem(), b.place(x, "step").elem())),)
+        b.append_at(x, Stage(title, size, more, (Store(total.elem(), "sum"),)))
     mean = Call("y", "share_f32", (total.elem(), Elem(count, 0, 0)))
     plain = Call("y", "same_f32", (total.elem(),))
     finish_reduce(b, layer, (mean if layer.function == "mean" else plain,))

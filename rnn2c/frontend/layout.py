@@ -74,6 +74,9 @@ class Layout:
         A stack whose features come next may become one vector: both directions of a layer.
         """
         axes = self._match(value.axes, tuple(dims))
+        if axes is None:  # one feature needs no dimension of its own
+            wide = [a for a in value.axes if (a.size, self.axes.kind(a)) != (1, "feature")]
+            axes = self._match(tuple(wide), tuple(dims)) if len(wide) < len(value.axes) else None
         if axes is None:
             joined = self._unstacked(value)
             if joined is not None and self._match(joined.axes, tuple(dims)) is not None:

@@ -1,4 +1,4 @@
-"""Silero's voice activity detector: its recurrent network cut out, with its state, on a chip.
+"""Silero's voice activity detector: its recurrent network and head cut out, with the state.
 
 The front of the network (a spectrum and four convolutions) runs in onnxruntime; the features that
 it makes of a sound are the input of the part.
@@ -21,7 +21,7 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import Model
 
 FILE = "silero_vad/data/silero_vad_16k_sequence.onnx"
-START, END = "/Transpose_output_0", "/Relu_4_output_0"
+START, END = "/Transpose_output_0", "speech_probs"
 STATE = {"h": "hn", "c": "cn"}
 FRAME, UNITS = 576, 128
 
@@ -30,7 +30,7 @@ FRAME, UNITS = 576, 128
 def tensors(seed: int, frames: int = 40) -> dict[str, np.ndarray]:
     """START, END and hn of the whole network for a humming, hissing sound of that many frames."""
     proto = onnx.load(trained(FILE))
-    proto.graph.output.extend(onnx.ValueInfoProto(name=n) for n in (START, END))
+    proto.graph.output.append(onnx.ValueInfoProto(name=START))
     session = onnxruntime.InferenceSession(
         proto.SerializeToString(), providers=["CPUExecutionProvider"]
     )
@@ -73,10 +73,10 @@ def test_int8_on_a_cortex_m4() -> None:
     calibration = [{START: tensors(seed)[START][:, 0]} for seed in (2, 3)]
     program = rnn2c.compile(rnn2c.quantize(part(), calibration), "cortex-m4")
     found = tensors(1)
-    wanted, x = found[END].reshape(-1, UNITS), found[START][:, 0]
-    got = program.run({START: x})[END]
-    assert np.abs(got - wanted).mean() < 0.01
-    assert np.corrcoef(got.ravel(), wanted.ravel())[0, 1] > 0.99
+    wanted, x = found[END], found[START][:, 0]
+    got = program.run({START: x})[END][:, 0]
+    assert np.abs(got - wanted).max() < 0.05
+    assert wanted.max() - wanted.min() > 0.5  # voices and pauses
     assert rnn2c.verify(program, [{START: x[:3]}]).bit_exact
 
 

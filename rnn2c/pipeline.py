@@ -24,7 +24,7 @@ from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
 from rnn2c.ir.window import whole_sequence
 from rnn2c.lower import RawScale, check_max_steps, lower
-from rnn2c.passes import fold_affine, fuse_activation, sink_flips, sink_last_step
+from rnn2c.passes import fold_affine, fuse_activation, recover_cells, sink_flips, sink_last_step
 from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, given_matrices, quantize_model
 from rnn2c.target import Target, load_target
@@ -45,7 +45,13 @@ __all__ = [
 ]  # fmt: skip
 
 Pass = Callable[[Model], Model]
-PASSES: tuple[Pass, ...] = (sink_flips, sink_last_step, fold_affine, fuse_activation)
+PASSES: tuple[Pass, ...] = (
+    sink_flips,
+    sink_last_step,
+    fold_affine,
+    recover_cells,
+    fuse_activation,
+)
 STAGES = ("float", "fused", "quantized", "program", "c")
 
 

@@ -24,13 +24,13 @@ def _model(layers: list[graph.Layer], delays: list[Delay], value: str) -> Model:
 
 
 def elman() -> Model:
-    """h' = tanh(A x + B h), written as layers."""
+    """h' = softsign(A x + B h), which is no cell of torch."""
     rng = np.random.default_rng(1)
     layers = [
         linear("a", "x", FEATURES, SIZE, rng),
         linear("b", "h", SIZE, SIZE, rng),
         graph.Sum(name="s", inputs=("a", "b")),
-        graph.Activation(name="next", inputs=("s",), function="tanh"),
+        graph.Activation(name="next", inputs=("s",), function="softsign"),
         linear("head", "next", SIZE, 2, rng),
     ]
     return _model(layers, [Delay("h", "next", SIZE)], "head")
@@ -95,7 +95,8 @@ def by_hand(name: str, model: Model, x: np.ndarray) -> np.ndarray:
         (a, a0), (b, b0), (c, c0) = weights("a"), weights("b"), weights("head")
         h = np.zeros(SIZE)
         for row in x:
-            h = np.tanh(a @ row + a0 + b @ h + b0)
+            s = a @ row + a0 + b @ h + b0
+            h = s / (1 + np.abs(s))
             rows.append(c @ h + c0)
     elif name == "output_fed_back":
         gru = model.layer("gru")

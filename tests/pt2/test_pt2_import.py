@@ -164,6 +164,9 @@ def test_keyword_none_and_number_arguments(tmp_path: Path) -> None:
     np.testing.assert_allclose(model.run({"x": x[0], "other": x[1]})["y"], 3 * x[0] + x[1])
 
 
+FRONTS = ["both directions", "conv", "embedding", "norm", "projection"]
+
+
 class Fronts(nn.Module):
     """Layers around a cell that are not in every network."""
 
@@ -171,7 +174,10 @@ class Fronts(nn.Module):
         super().__init__()
         self.front = front
         self.embedding, self.conv = nn.Embedding(20, 3), nn.Conv1d(3, 3, 3, padding=2)
-        self.rnn = nn.LSTM(3, 4, batch_first=True, proj_size=2 if front == "projection" else 0)
+        self.rnn = nn.LSTM(
+            3, 4, batch_first=True, bidirectional=front == "both directions",
+            proj_size=2 if front == "projection" else 0,
+        )  # fmt: skip
         self.norm = nn.LayerNorm(4)
 
     def forward(self, x):
@@ -183,7 +189,7 @@ class Fronts(nn.Module):
         return self.norm(y) if self.front == "norm" else y
 
 
-@pytest.mark.parametrize("front", ["embedding", "conv", "norm", "projection"])
+@pytest.mark.parametrize("front", FRONTS)
 def test_other_layers(front: str, tmp_path: Path) -> None:
     """The same Model as from the module."""
     x = torch.randint(0, 20, (1, 6)) if front == "embedding" else torch.randn(1, 6, 3)

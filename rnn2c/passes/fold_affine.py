@@ -110,7 +110,7 @@ def _backwards(source: Layer, affine: graph.Affine) -> Layer | None:
         case graph.LayerNorm(gain=gain, bias=bias):
             more = bias * affine.scale + affine.offset
             return replace(source, gain=gain * affine.scale, bias=more)
-        case graph.Embedding(table=table):
+        case graph.Embedding(table=table) if table.scale is None:
             return replace(source, table=Tensor(table.real() * affine.scale + affine.offset))
     return None
 

@@ -146,6 +146,18 @@ def test_a_table_keeps_its_integers(tmp_path: Path, kind: str, zero: int):
     assert np.array_equal(program(made).weights[0].matrices[0][:, 0], wanted)
 
 
+def test_an_affine_after_a_table_stays_apart_from_its_integers(tmp_path: Path):
+    model = rnn2c.load(table(tmp_path, "int8", 0), cross_check=False)
+    (source,) = model.layers
+    factor = {"scale": np.full(4, 2.0), "offset": np.zeros(4)}
+    twice = graph.Affine(name="s", inputs=(source.name,), **factor)
+    both = model.with_layers((*model.layers, twice))
+    both = dataclasses.replace(both, outputs=(graph.Output("y", "s"),))
+    kept, _ = fold_affine(both).layers
+    assert np.array_equal(kept.table.data, source.table.data)
+    assert kept.table.scale is not None
+
+
 def test_a_table_with_a_scale_for_each_row_is_refused(tmp_path: Path):
     model = rnn2c.load(table(tmp_path, "int8", 0, np.linspace(0.01, 0.02, 9)))
     with pytest.raises(Rnn2cError, match="the table came with a scale for each row"):

@@ -11,11 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend import keras_layers, keras_rnn, keras_temporal
+from rnn2c.frontend import (
+    keras_directions,
+    keras_layers,
+    keras_masks,
+    keras_rnn,
+    keras_temporal,
+)
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.keras_call import Call, Handler
 from rnn2c.frontend.keras_file import KerasFile, read_keras
 from rnn2c.frontend.keras_graph import LayerSpec, Network, Node, Reference, read_network, tensors
+from rnn2c.frontend.keras_masks import Masks
 from rnn2c.frontend.keras_settings import Settings
 from rnn2c.frontend.values import Axis, Value, plain, quoted
 from rnn2c.ir.graph import Model
@@ -24,15 +31,15 @@ HANDLERS: dict[str, Handler] = {
     **keras_layers.HANDLERS,
     **keras_rnn.HANDLERS,
     **keras_temporal.HANDLERS,
+    **keras_masks.HANDLERS,
+    **keras_directions.HANDLERS,
 }
 INPUT = "InputLayer"
 CROSS_CHECK = "not cross-checked: Keras is not run"
 ADVICE = {
-    "Bidirectional": "runs backwards in time too, not supported yet; use the layer in it",
     "Lambda": "holds Python code, which is never run; use standard layers",
-    "Masking": "masked steps are not supported; remove it and feed the valid steps only",
 }
-OPTIONS_OFF = ("training", "mask")
+OPTIONS_OFF = ("training",)
 """Options of a call that may only be absent, None or False."""
 
 Tensors = dict[Reference, Value]
@@ -48,9 +55,9 @@ def load_keras(path: Path, name: str | None = None) -> Model:
     network = read_network(file.config)
     _refuse_layers(network.layers)
     builder = Builder(name or plain(path.stem) or "model")
-    found = _inputs(builder, network)
+    found, masks = _inputs(builder, network), Masks()
     for spec, number in _in_order(network, found):
-        for which, result in enumerate(_run(builder, file, spec, number, found)):
+        for which, result in enumerate(_run(builder, file, spec, number, found, masks)):
             found[spec.name, number, which] = result
     outputs = [
         (shown, _defined(found, reference, f"output {quoted(shown)}"))
@@ -111,13 +118,13 @@ def _in_order(network: Network, found: Tensors) -> Iterator[tuple[LayerSpec, int
     while left:
         later = []
         for spec, number in left:
-            if all(r in found for r in _reads(spec, spec.nodes[number])):
+            if all(r in found for r in _waits_for(spec, spec.nodes[number])):
                 yield spec, number
             else:
                 later.append((spec, number))
         if len(later) == len(left):
             spec, number = later[0]
-            missing = next(r for r in _reads(spec, spec.nodes[number]) if r not in found)
+            missing = next(r for r in _waits_for(spec, spec.nodes[number]) if r not in found)
             raise Rnn2cError(
                 f"{spec.where}: reads result {missing[2]} of call {missing[1]} of layer "
                 f"{quoted(missing[0])}, which is not there; save the model again"
@@ -130,25 +137,40 @@ def _reads(spec: LayerSpec, node: Node) -> list[Reference]:
     return [*node.inputs, *tensors(node.options.get("initial_state"), spec.where)]
 
 
+def _waits_for(spec: LayerSpec, node: Node) -> list[Reference]:
+    return [*_reads(spec, node), *tensors(node.options.get("mask"), spec.where)]
+
+
 def _run(
-    builder: Builder, file: KerasFile, spec: LayerSpec, number: int, found: Tensors
+    builder: Builder, file: KerasFile, spec: LayerSpec, number: int, found: Tensors, masks: Masks
 ) -> Sequence[Value]:
     node = spec.nodes[number]
     for key, value in node.options.items():
-        if key not in ("initial_state", *OPTIONS_OFF):
+        if key not in ("initial_state", "mask", *OPTIONS_OFF):
             raise UnsupportedError(f"{spec.where}: argument {quoted(key)} is not supported")
         if key in OPTIONS_OFF and value not in (None, False):
             raise UnsupportedError(
                 f"{spec.where}: is called with {key}={quoted(value)}; leave {key} out"
             )
     operands = [found[r] for r in _reads(spec, node)]
-    recurrent = spec.kind in keras_rnn.HANDLERS
+    recurrent = spec.kind in (*keras_rnn.HANDLERS, *keras_directions.HANDLERS)
     if not operands or (len(operands) > 1 and not recurrent):
         raise UnsupportedError(f"{spec.where}: reads {len(operands)} tensors, expected 1")
+    if node.numbers and spec.kind != "NotEqual":
+        raise UnsupportedError(
+            f"{spec.where}: is called with {node.numbers[0]:g}; only results of layers are"
+            " supported"
+        )
+    if any(r in masks.compared for r in node.inputs) and spec.kind != "Any":
+        raise UnsupportedError(f"{spec.where}: reads what NotEqual makes; use a Masking layer")
     inner = "cell" if recurrent else ""
-    call = Call(builder, file, spec, operands[:1], operands[1:], inner)
+    call = Call(
+        builder, file, spec, operands[:1], operands[1:], inner, numbers=node.numbers,
+        mask=masks.of(spec, node), compared=masks.compared.get(node.inputs[0]),
+    )  # fmt: skip
     results = HANDLERS[spec.kind](call)
     call.settings.finish()
+    masks.store(spec, number, call, len(results))
     return results
 
 

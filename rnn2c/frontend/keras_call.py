@@ -22,7 +22,9 @@ from rnn2c.ir.graph import FloatArray
 class Call:
     """operands: what the call reads; states: initial states; inner: see weights_of.
 
-    hidden: leading axes that the layer does not see (time, inside a TimeDistributed).
+    hidden: leading axes that the layer does not see (time, inside a TimeDistributed); numbers: what
+    the call reads that is no tensor; mask: name of the mask of the operand, compared: with what an
+    operation compared it.  A handler sets passes, the mask of what it makes, and uses_mask.
     """
 
     builder: Builder
@@ -33,6 +35,11 @@ class Call:
     inner: str = ""
     hidden: int = 0
     config: Json | None = None
+    numbers: Sequence[float] = ()
+    mask: str = ""
+    compared: float | None = None
+    passes: str = field(default="", init=False)
+    uses_mask: bool = field(default=False, init=False)
     settings: Settings = field(init=False)
 
     def __post_init__(self) -> None:

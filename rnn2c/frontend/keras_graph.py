@@ -22,10 +22,13 @@ Reference = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Node:
-    """One call of a layer: the tensors it reads, in order, and its other arguments."""
+    """One call of a layer: the tensors it reads, in order, its other arguments, and numbers among
+    the tensors.
+    """
 
     inputs: tuple[Reference, ...]
     options: Json
+    numbers: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,8 +161,13 @@ def as_reference(found: list[Any]) -> Reference:
 def _node(found: Any, where: str) -> Node:
     if isinstance(found, dict):  # Keras 3
         _refuse_unknown(found, "args kwargs", where)
-        inputs = tuple(tensors(found.get("args", []), where))
-        return Node(inputs, _object(found.get("kwargs", {}), where))
+        given = found.get("args", [])
+        numbers: tuple[float, ...] = ()
+        if isinstance(given, list):
+            numbers = tuple(float(a) for a in given if type(a) in (int, float) and abs(a) < 1e30)
+            given = [a for a in given if type(a) not in (int, float) or not abs(a) < 1e30]
+        inputs = tuple(tensors(given, where))
+        return Node(inputs, _object(found.get("kwargs", {}), where), numbers)
     inputs_2: list[Reference] = []
     options: Json = {}
     for item in _list(found, where):  # Keras 2: ["layer", 0, 0, {options of the call}]

@@ -8,17 +8,18 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.frontend.cell_functions import KERAS_2, KERAS_FUNCTIONS
 from rnn2c.frontend.cells import CellForm, CellWeights
 from rnn2c.frontend.gates import GATE_COUNT, Cell, from_keras
+from rnn2c.frontend.in_time import final, masked
 from rnn2c.frontend.keras_call import Call, Handler, zeros
 from rnn2c.frontend.values import Value, quoted
-from rnn2c.ir.graph import CellFunction, FloatArray, Layer
+from rnn2c.ir.graph import CellFunction, Direction, FloatArray, Recurrent
 
 HARMLESS = frozenset(
     """kernel_initializer recurrent_initializer bias_initializer unit_forget_bias kernel_regularizer
     recurrent_regularizer bias_regularizer kernel_constraint recurrent_constraint bias_constraint
-    dropout recurrent_dropout seed implementation unroll use_cudnn zero_output_for_mask stateful
-    input_dim input_length""".split()
+    dropout recurrent_dropout seed implementation unroll use_cudnn stateful input_dim
+    input_length""".split()
 )
-"""Training, speed, masks (refused elsewhere), and `stateful`: whoever calls the C code decides when
+"""Training, speed, and `stateful`: whoever calls the C code decides when
 a sequence starts, so both kinds of layer compute the same."""
 
 
@@ -26,24 +27,59 @@ def recurrent(cell: Cell) -> Handler:
     """A handler for one kind of cell."""
 
     def handler(call: Call) -> Sequence[Value]:
-        settings = call.settings
-        settings.ignore(HARMLESS)
-        for key in ("go_backwards", "time_major"):
-            settings.must_be(key, False, f"use {key}=False")
-        after = cell == "GRU" and settings.flag("reset_after", False)
-        layer = call.builder.recurrent(
-            cell,
-            call.spec.name,
-            call.operand,
-            1,
-            _weights(call, cell, after),
-            _states(call, cell),
-            call.where,
-            CellForm(reset_after=after, activations=_functions(call, cell)),
-        )
-        return _results(call, layer)
+        layer = cell_layer(call, cell)
+        every = call.settings.flag("return_sequences")
+        shown = shown_value(call, layer, every=every)
+        if every and layer.direction == "reverse":  # in the order in which it ran
+            name = call.builder.over_time(shown.parts[0], "flip")
+            shown = Value((name,), shown.axes)
+            if call.mask:
+                raise call.refuse("go_backwards over masked steps; use Bidirectional")
+        call.passes = call.mask if every else ""
+        call.uses_mask = True
+        if call.settings.flag("return_state", False):
+            return [shown, *(final_value(call, name) for name in layer.outputs)]
+        return [shown]
 
     return handler
+
+
+def cell_layer(call: Call, cell: Cell) -> Recurrent:
+    """The layer that a call describes."""
+    settings = call.settings
+    settings.ignore(HARMLESS)
+    settings.must_be("time_major", False, "use time_major=False")
+    direction: Direction = "reverse" if settings.flag("go_backwards", False) else "forward"
+    after = cell == "GRU" and settings.flag("reset_after", False)
+    name = call.spec.name
+    return call.builder.recurrent(
+        cell,
+        f"{name}_reverse" if call.inner.startswith("backward") else name,
+        call.operand,
+        1,
+        _weights(call, cell, after),
+        _states(call, cell),
+        call.where,
+        CellForm(reset_after=after, activations=_functions(call, cell), direction=direction),
+        call.mask,
+    )
+
+
+def shown_value(call: Call, layer: Recurrent, *, every: bool) -> Value:
+    """h at every step, in the order of time, or when the layer ends."""
+    zeroed = call.settings.flag("zero_output_for_mask", False)
+    if not every:
+        return final_value(call, layer.name)
+    batch, time, _ = call.operand.axes
+    name = masked(call.builder, layer.name, call.mask) if zeroed and call.mask else layer.name
+    return Value((name,), (batch, time, call.builder.axes.new("feature", layer.size)))
+
+
+def final_value(call: Call, name: str) -> Value:
+    """A state when the layer ends."""
+    units = call.settings.count("units")
+    features = call.builder.axes.new("feature", units)
+    return Value((final(call.builder, name),), (call.operand.axes[0], features))
 
 
 def _functions(call: Call, cell: Cell) -> tuple[CellFunction, ...]:
@@ -92,25 +128,5 @@ def _states(call: Call, cell: Cell) -> list[Value | None]:
     return list(states) or [None] * wanted
 
 
-def _results(call: Call, layer: Layer) -> list[Value]:
-    """The output, then with return_state the final h and, for an LSTM, the final c."""
-    batch, time, _ = call.operand.axes
-    last = call.builder.axes.new("feature", call.settings.count("units"))
-
-    def final(name: str) -> Value:
-        return Value((call.builder.last_step(name),), (batch, last))
-
-    every = call.settings.flag("return_sequences")
-    results: list[Value] = [
-        Value((layer.name,), (batch, time, last)) if every else final(layer.name)
-    ]
-    if call.settings.flag("return_state", False):
-        results += [final(name) for name in layer.outputs]
-    return results
-
-
-HANDLERS: dict[str, Handler] = {
-    "GRU": recurrent("GRU"),
-    "LSTM": recurrent("LSTM"),
-    "SimpleRNN": recurrent("RNN"),
-}
+CELLS: dict[str, Cell] = {"GRU": "GRU", "LSTM": "LSTM", "SimpleRNN": "RNN"}
+HANDLERS: dict[str, Handler] = {kind: recurrent(cell) for kind, cell in CELLS.items()}

@@ -28,7 +28,7 @@ def weights_of(
     Keras gives the weights, in its order.  Raises Rnn2cError for missing, additional or non-finite
     weights.
     """
-    paths = _by_position(file, spec, inner, roles) if file.zipped else _by_name(file, spec)
+    paths = _by_position(file, spec, inner, roles) if file.zipped else _by_name(file, spec, inner)
     for role in paths:
         if role not in roles:
             raise UnsupportedError(
@@ -60,11 +60,17 @@ def _by_position(
     return paths
 
 
-def _by_name(file: KerasFile, spec: LayerSpec) -> dict[str, str]:
-    """ "lstm/lstm_cell/kernel:0" has the role "kernel"."""
+def _by_name(file: KerasFile, spec: LayerSpec, inner: str) -> dict[str, str]:
+    """ "lstm/lstm_cell/kernel:0" has the role "kernel"; of a Bidirectional the layer that runs
+    forward is "both/forward_lstm/...", the other one has a name of its own.
+    """
+    direction = inner.partition("_layer")[0] if "_layer/" in inner else ""
     group = f"model_weights/{spec.name}"
     paths: dict[str, str] = {}
     for name in file.names.get(f"{group}@weight_names", []):
+        is_forward = any(p.startswith("forward_") for p in name.split("/")[1:])
+        if direction and is_forward != (direction == "forward"):
+            continue
         role = name.rpartition("/")[2].partition(":")[0]
         if role in paths:
             raise UnsupportedError(f"{spec.where}: has two weights called {quoted(role)}")

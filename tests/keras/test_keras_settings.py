@@ -111,7 +111,10 @@ def test_edits_start_from_a_model_that_loads(tmp_path):
     assert load(edited(tmp_path, lambda c: None)).layers
 
 
-CELL = "activation dtype go_backwards name return_sequences return_state units use_bias"
+CELL = (
+    "activation dtype go_backwards name return_sequences return_state units use_bias"
+    " zero_output_for_mask"
+)
 SENSITIVE = {
     "BatchNormalization": "axis center dtype epsilon name renorm scale",
     "Dense": "activation dtype name quantization_config units use_bias",

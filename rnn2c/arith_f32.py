@@ -247,6 +247,15 @@ def silu_f32(x: f32) -> f32:
     return x * gate
 
 
+def mish_f32(x: f32) -> f32:
+    """x * tanh(log(1 + e^x)), which is x * n / (n + 2) for n = e^x (e^x + 2)"""
+    limited: f32 = clip_f32(x, -80.0, 20.0)
+    power: f32 = exp(limited)
+    n: f32 = power * (power + 2.0)
+    gate: f32 = n / (n + 2.0)
+    return x * gate
+
+
 def softplus_f32(x: f32, alpha: f32) -> f32:
     """log(1 + e^(alpha x)) / alpha"""
     scaled: f32 = alpha * x
@@ -324,6 +333,7 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     scaled_tanh_f32,
     complement_f32,
     silu_f32,
+    mish_f32,
     softplus_f32,
     softsign_f32,
     log_below_f32,

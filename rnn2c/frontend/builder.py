@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.assemble import Draft, assemble
 from rnn2c.frontend.cells import (
     CellForm,
     CellWeights,
@@ -21,15 +22,6 @@ from rnn2c.frontend.cells import (
     constant_start,
     make_cell,
 )
-from rnn2c.frontend.feedback import Feedback, feed_back
-from rnn2c.frontend.finish import (
-    live_layers,
-    model_inputs,
-    port_names,
-    refuse_repeated,
-    token_input,
-    visible_ports,
-)
 from rnn2c.frontend.gates import GATE_COUNT, Cell
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.layout import Layout, OverTime
@@ -37,8 +29,7 @@ from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.trim import trimmed
 from rnn2c.frontend.values import Axes, Axis, Operand, Value, plain, quoted
 from rnn2c.ir import graph, window
-from rnn2c.ir.check import check_model
-from rnn2c.ir.graph import FloatArray, Layer, Model, Output, Recurrent, Tensor
+from rnn2c.ir.graph import FloatArray, Layer, Recurrent, Tensor
 
 OVER_TIME: dict[OverTime, type[Layer]] = {
     "last": graph.LastStep,
@@ -65,6 +56,7 @@ class Builder:
         self._inputs: list[Port] = []
         self._inner: list[Port] = []
         self._tokens: set[str] = set()
+        self._unfinished: dict[str, str] = {}
         self._taken: set[str] = set()
         self._numbers: dict[str, int] = {}
         self._weights = 0
@@ -77,6 +69,10 @@ class Builder:
         if not axes or (axes[-1].size is None and not _may_be_time_last(axes)):
             raise UnsupportedError(
                 f"input {quoted(name)}: the last dimension must be a fixed feature size"
+            )
+        if axes[-1].size == 0:
+            raise UnsupportedError(
+                f"input {quoted(name)}: a feature dimension of size 0; at least 1 is needed"
             )
         if axes[-1].size is not None:
             self.axes.assume(axes[-1], "feature")
@@ -96,6 +92,10 @@ class Builder:
         """Remember that a source tensor shows a value, for the cross-check."""
         if isinstance(operand, Value) and all(part in self._taken for part in operand.parts):
             self._inner.append(Port(tensor, operand.parts, operand.axes))
+
+    def forget(self, tensor: str) -> None:
+        """The source changes this tensor later, so a cross-check cannot look at it."""
+        self._inner = [p for p in self._inner if p.name != tensor]
 
     def unique(self, stem: str, fallback: str) -> str:
         """A free layer name: STEM, STEM.1, ...; without a stem FALLBACK0, FALLBACK1, ..."""
@@ -270,11 +270,24 @@ class Builder:
         return Value((name,), x.axes)
 
     def argmax(self, stem: str, x: Value, axis: int, keepdims: bool, where: str) -> Value:
+        if axis not in (-1, len(x.axes) - 1):
+            raise UnsupportedError(
+                f"{where}: works on axis {axis}; only the last axis (the features) is supported"
+            )
         source = self.over_features(x, axis, where)
         name = self.unique(stem, "argmax")
         self.add(graph.ArgMax(name=name, inputs=(source,)))
         shown = self._shown(x, name, 1)
         return shown if keepdims else Value(shown.parts, shown.axes[:-1])
+
+    def unfinished(
+        self, stem: str, x: Value, function: str, where: str, alpha: float = 0.0
+    ) -> Value:
+        """A function that a pattern has to take up until the import is done."""
+        name, inputs = self.unique(stem, function), (self.vector_of(x, where),)
+        self.add(graph.Activation(name=name, inputs=inputs, function=function, alpha=alpha))
+        self._unfinished[name] = where
+        return Value((name,), x.axes)
 
     def is_float(self, value: Value) -> bool:
         """False for tokens and class indices, which are integers in the source."""
@@ -289,6 +302,10 @@ class Builder:
             raise UnsupportedError(
                 f"{where}: works on axis {axis}; only the features are supported"
             )
+        return self.vector_of(x, where)
+
+    def vector_of(self, x: Value, where: str) -> str:
+        """The one vector that x shows, wherever its features lie."""
         if len(self.layout.parts(x)) != 1:
             raise UnsupportedError(f"{where}: reads a stack of layers; select one of them first")
         return x.parts[0]
@@ -299,44 +316,17 @@ class Builder:
         part.state is what feeds back; such an output is shown only if part.end names it.
         """
         shown = tuple(self._output(name, operand) for name, operand in outputs)
-        loops = Feedback(tuple(self._layers.values()), (), shown, single=False)
-        if part.state:
-            loops = feed_back(self.axes, loops.layers, self._inputs, shown, part.state)
-        visible = visible_ports(loops.shown, part)
-        ports = [
-            Output(name, value)
-            for port in visible
-            for name, value in zip(port_names(port), port.values, strict=True)
-        ]
-        refuse_repeated([p.name for p in ports])
-        wanted = [*(p.value for p in ports), *(d.value for d in loops.delays)]
-        layers = live_layers(loops.layers, wanted)
-        read = {n for layer in layers for n in layer.inputs} | set(wanted)
-        recurrent = not loops.single and any(isinstance(p, graph.Recurrent) for p in layers)
-        inputs = tuple(
-            i
-            for port in self._inputs
-            if port.name not in part.state
-            for i in (
-                [token_input(self.axes, port, layers)]
-                if port.name in self._tokens
-                else model_inputs(self.axes, port, read, recurrent)
-            )
-        )
-        refuse_repeated([i.name for i in inputs])
-        model = Model(self.name, inputs, tuple(layers), tuple(ports), delays=loops.delays)
-        check_model(model)
-        kept = {name for layer in layers for name in layer.outputs}
-        return Imported(
-            model,
-            tuple(self._inputs),
-            visible,
-            tuple(p for p in self._inner if len(p.values) == 1 and p.values[0] in kept),
+        draft = Draft(
+            self.name,
             self.axes,
-            {n: bits for n, bits in self._dynamic.items() if n in kept},
-            dict(part.state),
-            loops.single,
+            tuple(self._layers.values()),
+            tuple(self._inputs),
+            tuple(self._inner),
+            self._tokens,
+            self._unfinished,
+            self._dynamic,
         )
+        return assemble(draft, shown, part)
 
     def _output(self, name: str, operand: Operand) -> Port:
         where = f"output {quoted(name)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.imported import Port
@@ -96,6 +96,17 @@ def _rate(axes: Axes, where: str, rows: Sequence[Axis], recurrent: bool) -> Rate
             axes.bind(axis, "time" if free else "unit", where)
             has_time = has_time or free
     return "step" if has_time or not recurrent else "sequence"
+
+
+def refuse_unfinished(layers: Iterable[graph.Layer], places: Mapping[str, str]) -> None:
+    """Raise UnsupportedError for the first function that no pattern took up."""
+    for layer in layers:
+        if layer.name in places:
+            assert isinstance(layer, graph.Activation)
+            raise UnsupportedError(
+                f"{places[layer.name]}: {layer.function} is supported only as a part of softplus,"
+                " sigmoid, log softmax or a layer normalization"
+            )
 
 
 def refuse_repeated(names: Sequence[str]) -> None:

@@ -14,9 +14,11 @@ import onnx
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import (
+    onnx_compose,
     onnx_compute,
     onnx_dynamic,
     onnx_file,
+    onnx_fold,
     onnx_functions,
     onnx_layout,
     onnx_names,
@@ -38,7 +40,9 @@ from rnn2c.frontend.values import Constant, Operand, Value, plain, quoted
 from rnn2c.ir.graph import Model
 
 OPERATORS: dict[str, Operator] = {
+    **onnx_fold.OPERATORS,
     **onnx_compute.OPERATORS,
+    **onnx_compose.OPERATORS,
     **onnx_dynamic.OPERATORS,
     **onnx_functions.OPERATORS,
     **onnx_layout.OPERATORS,
@@ -171,6 +175,8 @@ def _call(operator: Operator, builder: Builder, node: Node) -> Sequence[Result]:
     try:
         if any(node.quantities):
             return through(operator, builder, node)
+        if onnx_fold.folds(node):
+            return onnx_fold.fold(builder, node)
         return operator.handler(builder, node)
     except Rnn2cError as error:
         if node.where in str(error):

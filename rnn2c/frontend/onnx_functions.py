@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnn2c.frontend import pointwise
+from rnn2c.frontend import compose, pointwise
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.onnx_node import Handler, Node, Operator
 from rnn2c.frontend.values import Operand
@@ -49,12 +49,9 @@ def clip(builder: Builder, node: Node) -> Sequence[Operand]:
 
 
 def prelu(builder: Builder, node: Node) -> Sequence[Operand]:
-    """A leaky relu with one slope."""
-    slope = node.weights(1, "slope")
-    if slope.size == 0 or not np.all(slope == slope.flat[0]):
-        raise node.refuse("has a slope per channel; only one slope for all is supported")
-    x, alpha = node.value(0), float(slope.flat[0])
-    return [pointwise.function_of(builder, node.stem, x, "leaky_relu", node.where, alpha)]
+    """A leaky relu with one slope, or one for each feature."""
+    x, slope = node.value(0), node.weights(1, "slope")
+    return [compose.prelu(builder, node.stem, x, slope, node.where)]
 
 
 def gelu(builder: Builder, node: Node) -> Sequence[Operand]:
@@ -82,4 +79,5 @@ OPERATORS = {
     "Softplus": Operator(plain("softplus", 1.0)),
     "Softsign": Operator(plain("softsign")),
     "Tanh": Operator(plain("tanh")),
+    "ThresholdedRelu": Operator(sloped("thresholded_relu", 1.0), ("alpha",)),
 }

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn2c.frontend import pointwise
+from rnn2c.frontend import patterns, pointwise
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.onnx_node import Handler, Node, Operator
-from rnn2c.frontend.values import Constant, Operand, Value, quoted
+from rnn2c.frontend.values import Constant, Operand, Value
 
 ZERO, ONE = np.zeros(()), np.ones(())
 
@@ -62,9 +62,9 @@ def arithmetic(builder: Builder, node: Node) -> Sequence[Operand]:
 def _of_two(builder: Builder, node: Node, a: Value, b: Value) -> Value:
     match node.operator:
         case "Mul":
-            return pointwise.product_of(builder, node.stem, a, b, node.where)
+            return patterns.product(builder, node.stem, a, b, node.where)
         case "Div":
-            return pointwise.quotient_of(builder, node.stem, a, b, node.where)
+            return patterns.quotient(builder, node.stem, a, b, node.where)
     subtract = node.operator == "Sub"
     return pointwise.sum_of(builder, node.stem, a, b, node.where, subtract=subtract)
 
@@ -93,9 +93,8 @@ def _of_constant(builder: Builder, node: Node, constant: Constant, x: Value) -> 
             return pointwise.affine(builder, node.stem, x, -ONE, constant, node.where)
         case "Mul":
             return pointwise.affine(builder, node.stem, x, constant, ZERO, node.where)
-    raise node.refuse(
-        f"divides by the computed tensor {quoted(node.input_names[1])}; only constants can divide"
-    )
+    inverse = patterns.reciprocal(builder, node.stem, x, node.where)
+    return pointwise.scaled_by(builder, inverse, constant, node.where)
 
 
 def negative(builder: Builder, node: Node) -> Sequence[Operand]:

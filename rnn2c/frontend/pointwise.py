@@ -17,13 +17,12 @@ from rnn2c.ir.graph import FloatArray, Format
 
 def vector(builder: Builder, x: Value, where: str) -> str:
     """The one vector that x shows, in any layout."""
-    if len(builder.layout.parts(x)) != 1:
-        raise UnsupportedError(f"{where}: reads a stack of layers; select one of them first")
+    name = builder.vector_of(x, where)
     if not builder.is_float(x):
         raise UnsupportedError(
             f"{where}: computes with integers; tokens can only be looked up, class indices shown"
         )
-    return x.parts[0]
+    return name
 
 
 def affine(
@@ -37,7 +36,8 @@ def affine(
     return Value((name,), x.axes)
 
 
-def _feature_axis(builder: Builder, x: Value) -> int | None:
+def feature_axis(builder: Builder, x: Value) -> int | None:
+    """Where the features of x lie, if it has any."""
     found = [k for k, a in enumerate(x.axes) if builder.axes.kind(a) == "feature"]
     return found[-1] if found else None
 
@@ -46,7 +46,7 @@ def _per_feature(builder: Builder, x: Value, constant: Constant, where: str) -> 
     """The constant as one number per feature."""
     if constant.dtype == object or not np.issubdtype(constant.dtype, np.number):
         raise UnsupportedError(f"{where}: computes with a constant that is not a number")
-    at = _feature_axis(builder, x)
+    at = feature_axis(builder, x)
     size = 1 if at is None else x.axes[at].size or 0
     if constant.ndim > len(x.axes) and constant.size > 1:
         raise UnsupportedError(
@@ -72,6 +72,13 @@ def rounded(builder: Builder, stem: str, x: Value, form: Format, where: str) -> 
     return Value((name,), x.axes)
 
 
+def scaled_by(builder: Builder, x: Value, factor: Constant, where: str) -> Value:
+    """x * factor; x itself for a factor of 1."""
+    if np.all(factor == 1) and factor.size == 1:
+        return x
+    return affine(builder, "", x, factor, np.array(0.0), where)
+
+
 def negated(builder: Builder, stem: str, x: Value, where: str) -> Value:
     """-x"""
     return affine(builder, stem, x, np.array(-1.0), np.array(0.0), where)
@@ -90,7 +97,7 @@ def batch_norm(
     bias: FloatArray,
 ) -> Value:  # fmt: skip
     """(x - mean) * scale + bias, one number per feature; the features must be axis 1."""
-    at = _feature_axis(builder, x)
+    at = feature_axis(builder, x)
     if at != 1 or len(x.axes) not in (2, 3):
         raise UnsupportedError(
             f"{where}: normalizes axis 1 of {len(x.axes)} dimensions, which must be the features:"
@@ -103,6 +110,20 @@ def batch_norm(
     shape = (1, -1) if len(x.axes) == 2 else (1, -1, 1)
     offset = bias - mean * scale
     return affine(builder, stem, x, scale.reshape(shape), offset.reshape(shape), where)
+
+
+def spread(builder: Builder, a: Value, b: Value, where: str) -> tuple[Value, Value]:
+    """a and b, one of them repeated along the features if it has only one."""
+    found = []
+    for x, other in ((a, b), (b, a)):
+        at, to = feature_axis(builder, x), feature_axis(builder, other)
+        if at is not None and to is not None and x.axes[at].size == 1:
+            size = other.axes[to].size or 1
+            same_place = len(x.axes) - at == len(other.axes) - to
+            if size > 1 and same_place:
+                x = builder.layout.take(x, at, [0] * size, where)
+        found.append(x)
+    return found[0], found[1]
 
 
 def combined(builder: Builder, a: Value, b: Value, where: str) -> Value:
@@ -125,6 +146,7 @@ def sum_of(
     builder: Builder, stem: str, a: Value, b: Value, where: str, *, subtract: bool = False
 ) -> Value:
     """a + b, or a - b, of two computed values."""
+    a, b = spread(builder, a, b, where)
     axes = combined(builder, a, b, where).axes
     inputs = (vector(builder, a, where), vector(builder, b, where))
     name = builder.unique(stem, "sum")
@@ -197,6 +219,7 @@ def product_of(builder: Builder, stem: str, a: Value, b: Value, where: str) -> V
     for x, gate in ((a, b), (b, a)):
         if _gated_by_itself(builder, x, gate):
             return function_of(builder, stem, x, "silu", where)
+    a, b = spread(builder, a, b, where)
     axes = combined(builder, a, b, where).axes
     inputs = (vector(builder, a, where), vector(builder, b, where))
     name = builder.unique(stem, "product")

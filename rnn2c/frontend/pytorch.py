@@ -17,11 +17,14 @@ import numpy as np
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import (
     pytorch_cells,
+    pytorch_compose,
     pytorch_compute,
     pytorch_functions,
+    pytorch_inplace,
     pytorch_layout,
     pytorch_loops,
     pytorch_modules,
+    pytorch_moves,
     pytorch_pointwise,
     pytorch_quantized,
     pytorch_rnn,
@@ -40,10 +43,12 @@ from rnn2c.ir.graph import Model
 # Keyed by "NAME.OVERLOAD" or, for all overloads alike, by "NAME".
 OPERATORS: dict[str, Handler] = {
     **pytorch_cells.OPERATORS,
+    **pytorch_compose.OPERATORS,
     **pytorch_compute.OPERATORS,
     **pytorch_functions.OPERATORS,
     **pytorch_layout.OPERATORS,
     **pytorch_loops.OPERATORS,
+    **pytorch_moves.OPERATORS,
     **pytorch_pointwise.OPERATORS,
     **pytorch_quantized.OPERATORS,
     **pytorch_rnn.OPERATORS,
@@ -86,7 +91,7 @@ def import_module(
     if example_input is None:
         raise Rnn2cError("a torch module needs example_input: a tensor [1, T, features]")
     arguments, keywords = _arguments(example_input)
-    kept = copy.deepcopy(module).eval()
+    kept = copy.deepcopy(module, _computed(module)).eval()
     dynamic: dict[str, int] = {}
     if pytorch_modules.is_quantized(kept):
         kept, dynamic = pytorch_modules.plain(kept)
@@ -102,6 +107,19 @@ def import_module(
     graph = of_program(program)
     part = Part(state=state or {})
     return ProgramImport(graph, import_graph(builder, graph, dynamic, part))
+
+
+def _computed(module: Any) -> dict[int, Any]:
+    """For deepcopy: tensors that the old weight_norm and others compute of parameters, detached."""
+    import torch
+
+    found: dict[int, Any] = {}
+    for inner in module.modules():
+        for value in vars(inner).values():
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, torch.Tensor) and not item.is_leaf:
+                    found[id(item)] = item.detach().clone()
+    return found
 
 
 def _arguments(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -140,10 +158,12 @@ def import_graph(
     results: dict[str, Result] = dict(graph.constants)
     for source in graph.sources:
         results[source.name] = _source(builder, source)
+    views = pytorch_inplace.Views(builder)
     for node in graph.nodes:
         with builder.dynamic_activations((dynamic or {}).get(node.path, 0)):
             results[node.name] = _call(builder, node, results)
         _trace(builder, node.name, results[node.name])
+        views.note(node, results)
     outputs: list[tuple[str, Operand]] = []
     for name, returned in graph.results:
         operand = results[returned.name] if isinstance(returned, Ref) else None
@@ -177,6 +197,7 @@ def _call(builder: Builder, node: Node, results: Mapping[str, Result]) -> Result
     where = f"node {quoted(node.name)} ({quoted(node.target)[1:-1]}, module {quoted(node.path)})"
     name = pytorch_quantized.handler_name(operator)
     handler = OPERATORS.get(operator) or OPERATORS.get(name)
+    handler = handler or OPERATORS.get(pytorch_inplace.outside(name))
     if handler is None:
         raise UnsupportedError(
             f"{where}: this operator is not supported; supported are {', '.join(sorted(OPERATORS))}"

@@ -28,7 +28,14 @@ class Rounding:
     form: Format
 
 
-Result = Operand | Sequence[Operand] | Axis | int | Given | Rounding | None
+@dataclass(frozen=True)
+class Missing:
+    """An item of a result that nothing may use; text: why."""
+
+    text: str
+
+
+Result = Operand | Missing | Sequence[Operand | Missing] | Axis | int | Given | Rounding | None
 """Of an operator; an Axis or a number is a size that the program computes with."""
 
 
@@ -44,7 +51,11 @@ class Call:
 
     def get(self, name: str, default: Any = None) -> Any:
         self._read.add(name)
-        return self.arguments.get(name, default)
+        found = self.arguments.get(name, default)
+        for item in found if isinstance(found, list) else [found]:
+            if isinstance(item, Missing):
+                raise self.refuse(item.text)
+        return found
 
     def unread(self) -> list[str]:
         return [n for n, v in self.arguments.items() if n not in self._read and v is not None]

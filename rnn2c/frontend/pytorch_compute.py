@@ -7,15 +7,16 @@ import numpy as np
 from rnn2c.frontend.embedding import embedding
 from rnn2c.frontend.given import Given
 from rnn2c.frontend.normalize import layer_norm
-from rnn2c.frontend.pytorch_call import Call, Handler, Result
-from rnn2c.frontend.values import Operand
+from rnn2c.frontend.pytorch_call import Call, Handler, Missing, Result
+from rnn2c.frontend.values import Operand, Value
 
 
 def getitem(call: Call) -> Result:
     """One result of an operator with several."""
-    items = call.get("self")
+    call.skip("self")
+    items = call.arguments["self"]
     index = int(call.get("index"))
-    result: Operand = items[index]
+    result: Operand | Missing = items[index]
     return result
 
 
@@ -111,6 +112,14 @@ def identity(call: Call) -> Result:
     return found
 
 
+def same_type(call: Call) -> Result:
+    """type_as another floating-point tensor."""
+    found, other = call.value(), call.get("other")
+    if isinstance(other, Value) and call.builder.is_float(other) != call.builder.is_float(found):
+        raise call.refuse("converts the data to another type; keep it float32, tokens integers")
+    return found
+
+
 def dropout(call: Call) -> Result:
     """Nothing at inference; one that stays on in eval mode is refused."""
     call.skip("p")
@@ -146,7 +155,11 @@ OPERATORS: dict[str, Handler] = {
     "contiguous": identity,
     "detach": identity,
     "detach_": identity,
+    "alpha_dropout": dropout,
     "dropout": dropout,
+    "feature_alpha_dropout": dropout,
+    "feature_dropout": dropout,
+    "type_as": same_type,
     "embedding": look_up,
     "embedding_renorm_": renormalize,
     "getitem": getitem,

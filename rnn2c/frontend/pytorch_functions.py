@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnn2c.frontend import pointwise
+from rnn2c.frontend import compose, pointwise
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.values import Value
+from rnn2c.ir.graph import FloatArray
 
 LEAST_THRESHOLD = 15.0
 """softplus(x) and x differ by less than 4e-7 beyond."""
@@ -31,40 +32,46 @@ def leaky_relu(call: Call) -> Result:
 
 
 def prelu(call: Call) -> Result:
-    """A leaky relu with one learned slope."""
-    slope = call.weight("weight")
-    if slope.size != 1:
-        raise call.refuse("has a slope per channel; only one slope for all is supported")
-    return _function(call, call.value(), "leaky_relu", float(slope.reshape(-1)[0]))
+    """A leaky relu with one learned slope, or one for each feature, which are axis 1."""
+    slope, x = call.weight("weight").reshape(-1), call.value()
+    if slope.size > 1:
+        slope = slope.reshape(-1, *[1] * (len(x.axes) - 2))
+    return compose.prelu(call.builder, call.path, x, slope, call.where)
 
 
-def _limit(call: Call, name: str, default: float) -> float:
+def _limit(call: Call, name: str, default: float) -> FloatArray:
     found = call.get(name)
     found = default if found is None else found
-    if isinstance(found, np.ndarray) and found.size == 1:
-        return float(found.reshape(-1)[0])
-    if not isinstance(found, (int, float)):
-        raise call.refuse(f"argument {name} must be one number")
-    return float(found)
+    if isinstance(found, bool) or not isinstance(found, (int, float, np.ndarray)):
+        raise call.refuse(f"argument {name} must be a number or a constant")
+    return np.asarray(found, np.float64)
 
 
 def clip(call: Call) -> Result:
-    """Limits min and max, each of which may be absent."""
-    lo, hi = _limit(call, "min", -np.inf), _limit(call, "max", np.inf)
-    return pointwise.clip(call.builder, call.path, call.value(), lo, hi, call.where)
+    """Limits min and max, each of which may be absent, or one for each feature."""
+    limits = _limit(call, "min", -np.inf), _limit(call, "max", np.inf)
+    if all(limit.size == 1 for limit in limits):
+        lo, hi = (float(limit.reshape(-1)[0]) for limit in limits)
+        return pointwise.clip(call.builder, call.path, call.value(), lo, hi, call.where)
+    x = call.value()
+    for limit, largest in zip(limits, (True, False), strict=True):
+        if np.all(np.isfinite(limit)):
+            x = compose.extreme_of(call.builder, call.path, x, limit, call.where, largest=largest)
+    return x
 
 
 def hardtanh(call: Call) -> Result:
     """Limits min_val and max_val."""
-    lo, hi = _limit(call, "min_val", -1.0), _limit(call, "max_val", 1.0)
+    lo, hi = float(_limit(call, "min_val", -1.0)), float(_limit(call, "max_val", 1.0))
     return pointwise.clip(call.builder, call.path, call.value(), lo, hi, call.where)
 
 
 def elu(call: Call) -> Result:
-    """alpha (e^x - 1) below zero."""
-    if (float(call.get("scale", 1)), float(call.get("input_scale", 1))) != (1.0, 1.0):
-        raise call.refuse("a scaled elu (selu, celu) is not supported; use elu")
-    return _function(call, call.value(), "elu", float(call.get("alpha", 1)))
+    """scale * alpha (e^(input_scale x) - 1) below zero."""
+    alpha, scale = float(call.get("alpha", 1)), float(call.get("scale", 1))
+    if float(call.get("input_scale", 1)) != 1:
+        raise call.refuse("input_scale is not supported; use elu, selu or celu")
+    return compose.scaled_elu(call.builder, call.path, call.value(), alpha, scale, call.where)
 
 
 def softplus(call: Call) -> Result:
@@ -96,6 +103,7 @@ OPERATORS: dict[str, Handler] = {
     "hardswish": plain("hard_swish"),
     "hardtanh": hardtanh,
     "leaky_relu": leaky_relu,
+    "mish": plain("mish"),
     "prelu": prelu,
     "relu": plain("relu"),
     "relu6": plain("clip", 0.0, 6.0),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rnn2c.frontend.imported import Imported
+from rnn2c.frontend.pytorch_fold import Folder
 from rnn2c.frontend.values import Constant
 
 if TYPE_CHECKING:
@@ -87,13 +88,18 @@ def _coded(value: Any) -> Any:
 
 def of_program(program: torch.export.ExportedProgram) -> Graph:
     """The records of a program that torch.export made in this process."""
-    constants = _constants(program)
+    stored = _stored(program)
+    constants = {name: _array(tensor) for name, tensor in stored.items()}
+    folder = Folder(stored)
     sources: list[Source] = []
     nodes: list[Node] = []
     returned: list[Any] = []
     for node in program.graph.nodes:
         if node.op == "placeholder" and node.name not in constants:
             sources.append(_source(node))
+        elif node.op == "call_function" and (folded := folder.fold(node)) is not None:
+            if hasattr(folded, "numpy"):
+                constants[node.name] = _array(folded)
         elif node.op == "call_function":
             nodes.append(Node(node.name, _target(node), _arguments(node), _path(node)))
         elif node.op == "output":
@@ -111,7 +117,7 @@ def result_names(count: int, keys: list[Any] | None) -> list[str]:
     return ["y"] if count == 1 else [f"y{k}" for k in range(count)]
 
 
-def _constants(program: torch.export.ExportedProgram) -> dict[str, Constant]:
+def _stored(program: torch.export.ExportedProgram) -> dict[str, torch.Tensor]:
     """Parameters, buffers and lifted constants by placeholder name."""
     signature = program.graph_signature
     stored: Mapping[str, Any] = {**program.state_dict, **program.constants}
@@ -120,7 +126,12 @@ def _constants(program: torch.export.ExportedProgram) -> dict[str, Constant]:
         **signature.inputs_to_buffers,
         **signature.inputs_to_lifted_tensor_constants,
     }
-    return {name: stored[target].detach().cpu().numpy() for name, target in targets.items()}
+    return {name: stored[target].detach().cpu() for name, target in targets.items()}
+
+
+def _array(tensor: torch.Tensor) -> Constant:
+    constant: Constant = tensor.detach().cpu().contiguous().numpy()
+    return constant
 
 
 def _source(node: torch.fx.Node) -> Source:

@@ -48,7 +48,7 @@ def split(call: Call) -> Result:
     given = call.get("split_sizes" if "split_sizes" in call.arguments else "split_size")
     width = max(int(given), 1) if isinstance(given, int) else 0
     sizes = [min(width, size - k) for k in range(0, size, width)] if width else list(given)
-    return _parts(call, value, at, sizes)
+    return parts(call, value, at, sizes)
 
 
 def chunk(call: Call) -> Result:
@@ -59,10 +59,11 @@ def chunk(call: Call) -> Result:
     if size is None:
         raise call.refuse("splits a dynamic dimension")
     width = -(-size // max(int(call.get("chunks")), 1))
-    return _parts(call, value, at, [min(width, size - k) for k in range(0, size, width)])
+    return parts(call, value, at, [min(width, size - k) for k in range(0, size, width)])
 
 
-def _parts(call: Call, value: Value, at: int, sizes: Sequence[int]) -> list[Operand]:
+def parts(call: Call, value: Value, at: int, sizes: Sequence[int]) -> list[Operand]:
+    """Parts of an axis of these sizes, one after the other."""
     stops = np.cumsum(sizes).tolist()
     return [
         call.builder.layout.slice(value, at, stop - size, stop, 1, call.where)
@@ -81,24 +82,38 @@ def unbind(call: Call) -> Result:
 
 
 def index_select(call: Call) -> Result:
-    """Features by a constant list of indices."""
+    """Features by a constant list of indices, or one element of another axis."""
     value, index = call.value(), call.get("index")
     if not isinstance(index, np.ndarray):
         raise call.refuse("picks by computed indices; they must be constant")
-    at = call.axis("dim", len(value.axes))
-    return call.builder.layout.take(value, at, index.astype(int).tolist(), call.where)
+    at, chosen = call.axis("dim", len(value.axes)), index.reshape(-1).astype(int).tolist()
+    layout = call.builder.layout
+    if len(chosen) == 1 and call.builder.axes.kind(value.axes[at]) != "feature":
+        picked = layout.select(value, at, chosen[0], call.where)
+        return layout.unsqueeze(picked, [at], call.where)
+    return layout.take(value, at, chosen, call.where)
 
 
 def index(call: Call) -> Result:
     """x[..., [2, 0, 1]]: features by a constant list."""
     value, given = call.value(), list(call.get("indices"))
     used = [k for k, i in enumerate(given) if i is not None]
+    if used == list(range(len(used))) and all(_single(given[k]) for k in used):
+        for k in used:
+            value = call.builder.layout.select(value, 0, int(given[k].flat[0]), call.where)
+        rank = max((given[k].ndim for k in used), default=0)
+        return call.builder.layout.unsqueeze(value, range(rank), call.where)
     if len(used) != 1 or not isinstance(given[used[0]], np.ndarray):
         raise call.refuse("picks by several or by computed indices; one constant list can be used")
     chosen = given[used[0]]
     if chosen.ndim != 1 or not np.issubdtype(chosen.dtype, np.integer):
         raise call.refuse("picks by a mask or a matrix; use a list of indices")
     return call.builder.layout.take(value, used[0], chosen.tolist(), call.where)
+
+
+def _single(index: object) -> bool:
+    is_constant = isinstance(index, np.ndarray) and np.issubdtype(index.dtype, np.integer)
+    return is_constant and index.size == 1  # type: ignore[attr-defined]
 
 
 def squeeze(call: Call) -> Result:
@@ -127,7 +142,8 @@ def transpose(call: Call) -> Result:
     found = call.get("self")
     rank = len(found.axes) if isinstance(found, Value) else found.ndim
     order = list(range(rank))
-    a, b = call.axis("dim0", rank), call.axis("dim1", rank, 1)
+    names = ("axis0", "axis1") if "axis0" in call.arguments else ("dim0", "dim1")
+    a, b = call.axis(names[0], rank), call.axis(names[1], rank, 1)
     order[a], order[b] = order[b], order[a]
     return _reorder(call, found, order)
 
@@ -238,6 +254,8 @@ OPERATORS: dict[str, Handler] = {
     "flip": flip,
     "index": index,
     "index_select": index_select,
+    "concat": cat,
+    "concatenate": cat,
     "new_zeros": zeros,
     "permute": permute,
     "reshape": reshape,
@@ -248,6 +266,8 @@ OPERATORS: dict[str, Handler] = {
     "squeeze": squeeze,
     "stack": stack,
     "sym_size": sym_size,
+    "swapaxes": transpose,
+    "swapdims": transpose,
     "t": transpose,
     "transpose": transpose,
     "unbind": unbind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnn2c.frontend import pointwise
+from rnn2c.frontend import patterns, pointwise
 from rnn2c.frontend.pytorch_call import Call, Result
 from rnn2c.frontend.values import Value
 from rnn2c.ir.graph import FloatArray
@@ -58,7 +58,7 @@ def multiply(call: Call) -> Result:
     """self * other."""
     a, b = _operand(call, "self"), _operand(call, "other")
     if isinstance(a, Value) and isinstance(b, Value):
-        return pointwise.product_of(call.builder, call.path, a, b, call.where)
+        return patterns.product(call.builder, call.path, a, b, call.where)
     if isinstance(a, Value):
         assert isinstance(b, np.ndarray)
         return pointwise.affine(call.builder, call.path, a, b, ZERO, call.where)
@@ -71,9 +71,11 @@ def divide(call: Call) -> Result:
     """self / other for a constant other."""
     a, b = _operand(call, "self"), _operand(call, "other")
     if isinstance(a, Value) and isinstance(b, Value):
-        return pointwise.quotient_of(call.builder, call.path, a, b, call.where)
+        return patterns.quotient(call.builder, call.path, a, b, call.where)
     if isinstance(b, Value):
-        raise call.refuse("divides by computed data; only constants can divide")
+        assert isinstance(a, np.ndarray)
+        one_over = patterns.reciprocal(call.builder, call.path, b, call.where)
+        return pointwise.scaled_by(call.builder, one_over, a, call.where)
     inverse = pointwise.reciprocal(b, call.where)
     if isinstance(a, Value):
         return pointwise.affine(call.builder, call.path, a, inverse, ZERO, call.where)

@@ -14,6 +14,7 @@ import numpy as np
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import pointwise
 from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.compose import over_features, padded
 from rnn2c.frontend.given import Array, Given
 from rnn2c.frontend.layout import position
 from rnn2c.frontend.values import Axis, Value
@@ -127,10 +128,13 @@ def pool(
 def pad_axis(
     builder: Builder, stem: str, x: Value, ends: Mapping[int, tuple[int, int]], where: str
 ) -> Value:
-    """Zeros before and after one axis, which has to be time."""
+    """Zeros before and after one axis: time or the features."""
     ((at, pads), *more) = ends.items()
     if more:
-        raise UnsupportedError(f"{where}: pads {len(ends)} axes; only time can be padded")
+        raise UnsupportedError(f"{where}: pads {len(ends)} axes; pad one after the other")
+    axis = x.axes[at]
+    if builder.axes.kind(axis) == "feature" and not builder.axes.is_assumed(axis):
+        return padded(builder, stem, x, at, pads[0], pads[1], 0.0, where)
     if at == len(x.axes) - 1:
         return pad(builder, stem, x, pads, where)
     swapped = tuple(range(len(x.axes)))
@@ -170,9 +174,13 @@ def reduce_time(
     wide = [k for k in positions if not builder.axes.is_unit(x.axes[k])]
     if len(wide) != 1 or builder.axes.kind(x.axes[wide[0]]) not in (None, "time"):
         unbound = [k for k in wide if not builder.axes.is_assumed(x.axes[k])]
+        if len(wide) == 1 and unbound and function in ("mean", "sum"):
+            mean = function == "mean"
+            return over_features(builder, stem, x, wide[0], where, mean=mean, keep=keep)
         if len(wide) != 1 or unbound:
             raise UnsupportedError(
-                f"{where}: {function} over axes {positions}; only over time is supported"
+                f"{where}: {function} over axes {positions}; only over time is supported, mean and"
+                " sum over the features too"
             )
     builder.axes.bind(x.axes[wide[0]], "time", where)
     rest = [k for k in range(len(x.axes)) if k not in positions]

@@ -58,6 +58,7 @@ FUNCTIONS: dict[str, Function] = {
     "gelu": lambda x, alpha, beta: np.asarray(0.5 * x * (1.0 + erf(x / math.sqrt(2.0)))),
     "gelu_tanh": lambda x, alpha, beta: _gelu_tanh(x),
     "hard_swish": lambda x, alpha, beta: x * np.clip(x / 6.0 + 0.5, 0.0, 1.0),
+    "mish": lambda x, alpha, beta: np.asarray(x * np.tanh(np.logaddexp(0.0, x))),
     "scaled_tanh": lambda x, alpha, beta: np.asarray(alpha * np.tanh(beta * x)),
     "silu": lambda x, alpha, beta: x * sigmoid(x),
     "softplus": lambda x, alpha, beta: np.asarray(np.logaddexp(0.0, alpha * x) / alpha),
@@ -70,7 +71,7 @@ thresholded_relu: x above alpha, else 0; scaled_tanh: alpha tanh(beta x); softpl
 log(1 + e^(alpha x)) / alpha."""
 
 TABULATED = (
-    *("elu", "erf", "gelu", "gelu_tanh", "hard_swish", "scaled_tanh", "silu", "softplus"),
+    *("elu", "erf", "gelu", "gelu_tanh", "hard_swish", "mish", "scaled_tanh", "silu", "softplus"),
     "softsign",
 )
 """Functions that the integer program looks up in a table of their own."""

@@ -154,12 +154,7 @@ MODULE_ONLY: dict[str, Use] = {
 }
 """Forms that an exporter to ONNX takes apart into operators that are not supported."""
 
-TAKEN_APART = {
-    "list of indices": "GatherND",
-    "softplus": "Greater",
-    "softplus of large": "Greater",
-    "softplus with beta": "Greater",
-}
+TAKEN_APART = {"list of indices": "GatherND"}
 """What the new exporter makes of these has this operator, which is refused."""
 
 NETWORKS = {**AFFINE, **PAIRS, **FUNCTIONS, **MODULE_ONLY}

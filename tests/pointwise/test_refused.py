@@ -38,11 +38,10 @@ class Net(nn.Module):
 
 REFUSED = {
     "per step constant": (lambda n, x, h: h + n.ramp, r"constant of shape \[5, 3\] for 3 features"),
-    "sizes": (lambda n, x, h: h + x[..., :1], "combines dimensions of 3 and 1"),
     "rates": (lambda n, x, h: h + h[:, -1:], "combines"),
     "rank": (lambda n, x, h: h + h[:, -1], "combines|both must be per step"),
     "quotient": (lambda n, x, h: h / (h + 2), "divides by the computed tensor"),
-    "inverse": (lambda n, x, h: 1 / (h + 2), "divides by computed data|reciprocal"),
+    "inverse": (lambda n, x, h: 1 / (h + 2), "reciprocal is supported only as a part"),
     "zero": (lambda n, x, h: h / 0.0, "divides by zero"),
     "rounding": (lambda n, x, h: torch.div(h, 2, rounding_mode="floor"), "rounding_mode"),
     "norm over time": (lambda n, x, h: n.bn(h), "normalizes axis 1.*must be the features"),
@@ -50,16 +49,12 @@ REFUSED = {
         lambda n, x, h: n.untracked(h.transpose(1, 2)),
         "statistics|training mode",
     ),
-    "prelu": (lambda n, x, h: n.per_channel(h[:, -1]), "slope per channel"),
     "limits": (lambda n, x, h: torch.clamp(h, 0.5, 0.1), "least must be the smaller"),
-    "selu": (lambda n, x, h: F.selu(h), "selu"),
-    "celu": (lambda n, x, h: F.celu(h, 0.5), "celu"),
     "softplus": (lambda n, x, h: F.softplus(h, threshold=2), "threshold at least 15"),
-    "mish": (lambda n, x, h: F.mish(h), "mish"),
     "mask": (lambda n, x, h: h[..., n.mask], "mask"),
     "labels": (lambda n, x, h: h.argmax(-1, keepdim=True) + 1, "class indices"),
     "time joined": (lambda n, x, h: torch.cat([h, h], 1), "concatenates along time"),
-    "power": (lambda n, x, h: h**3, "pow"),
+    "power": (lambda n, x, h: h**5, "powers 1 to 4"),
 }
 
 

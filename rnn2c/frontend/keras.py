@@ -13,6 +13,7 @@ from pathlib import Path
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import (
     keras_directions,
+    keras_features,
     keras_layers,
     keras_masks,
     keras_rnn,
@@ -28,6 +29,7 @@ from rnn2c.frontend.values import Axis, Value, plain, quoted
 from rnn2c.ir.graph import Model
 
 HANDLERS: dict[str, Handler] = {
+    **keras_features.HANDLERS,
     **keras_layers.HANDLERS,
     **keras_rnn.HANDLERS,
     **keras_temporal.HANDLERS,
@@ -86,28 +88,35 @@ def _inputs(builder: Builder, network: Network) -> Tensors:
     for name in network.inputs:
         if name not in specs or (name, 0, 0) in found:
             raise Rnn2cError(f"input {quoted(name)}: no layer, or used twice; save the model again")
-        found[name, 0, 0] = builder.input(name, _axes(specs[name]))
+        readers = {s.kind for s in network.layers for n in s.nodes if (name, 0, 0) in n.inputs}
+        if readers == {keras_features.EMBEDDING}:
+            found[name, 0, 0] = builder.tokens(name, _axes(specs[name], tokens=True), "int32")
+        else:
+            found[name, 0, 0] = builder.input(name, _axes(specs[name]))
     unused = [s.where for s in specs.values() if (s.name, 0, 0) not in found]
     if unused:
         raise Rnn2cError(f"{unused[0]}: is no input of the model; save the model again")
     return found
 
 
-def _axes(spec: LayerSpec) -> list[Axis]:
-    """Batch, time where there is one, features."""
+def _axes(spec: LayerSpec, *, tokens: bool = False) -> list[Axis]:
+    """Batch, time where there is one, features; of tokens [batch, time], of any type."""
     settings = Settings(spec.where, spec.config)
     for key in ("sparse", "ragged", "optional"):
         settings.must_be(key, False, "give a dense tensor")
-    settings.finish()
+    if tokens:
+        settings.ignore(frozenset({"dtype"}))
+    else:
+        settings.finish()
     shape = spec.config.get("batch_shape", spec.config.get("batch_input_shape"))
     if not isinstance(shape, list) or not all(
         d is None or (type(d) is int and 0 <= d < 2**31) for d in shape
     ):
         raise Rnn2cError(f"{spec.where}: shape {quoted(shape)}; save the model again")
-    if len(shape) not in (2, 3):
+    if len(shape) not in ((2,) if tokens else (2, 3)):
         raise UnsupportedError(
             f"{spec.where}: shape {quoted(shape)}; inputs are [batch, time, features] or "
-            "[batch, features]"
+            "[batch, features], tokens [batch, time]"
         )
     return [Axis(d) for d in shape]
 

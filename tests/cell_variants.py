@@ -35,6 +35,7 @@ VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
     "rnn clip": ("rnn", {"clip": 0.8}),
     "rnn relu clip": ("rnn", {"activations": (RELU,), "clip": 0.6}),
     "rnn start": ("rnn", {"constant_h": 0.9}),
+    "rnn far start": ("rnn", {"constant_h": 2.5}),
     "lstm hard": ("lstm", {"activations": (HARD, TANH, TANH)}),
     "lstm relu": ("lstm", {"activations": (SIGMOID, RELU, RELU)}),
     "lstm relu gates": ("lstm", {"activations": (RELU, TANH, TANH)}),

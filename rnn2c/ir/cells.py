@@ -45,7 +45,8 @@ class Recurrent(Layer):
     w_ih [gates * units, input size], w_hh [gates * units, size], b_ih and b_hh [gates * units];
     size, the length of h, is units but for a projection.  activations: one per entry of `roles`;
     clip limits every pre-activation of a gate to [-clip, clip]; constant_h [size]: the initial h
-    where it is neither zero nor an input.  The value `name` is the hidden state h after each step.
+    where it is neither zero nor an input; far_start: calibration saw an h as an input beyond
+    [-1, 1].  The value `name` is the hidden state h after each step.
     direction `reverse`: from the last step to the first.  mask [1] per step: where it is 0, h and c
     stay as they are.
     """
@@ -62,6 +63,7 @@ class Recurrent(Layer):
     activations: tuple[CellFunction, ...] = ()
     clip: float = math.inf
     constant_h: FloatArray | None = None
+    far_start: bool = False
 
     def __post_init__(self) -> None:
         if not self.activations:
@@ -112,8 +114,9 @@ class Recurrent(Layer):
 
     @property
     def starts_limited(self) -> bool:
-        """Whether the constant initial h, if any, lies within [-1, 1]."""
-        return self.constant_h is None or float(np.abs(self.constant_h).max()) <= 1
+        """Whether the initial h, if any, lies within [-1, 1]."""
+        within = self.constant_h is None or float(np.abs(self.constant_h).max()) <= 1
+        return within and not self.far_start
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

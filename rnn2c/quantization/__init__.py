@@ -7,7 +7,7 @@ from dataclasses import replace
 from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Model, Numerics
-from rnn2c.quantization.cells import cell_formats
+from rnn2c.quantization.cells import cell_formats, with_far_starts
 from rnn2c.quantization.embedding import quantize_embedding
 from rnn2c.quantization.formats import choose_formats, gate_bits
 from rnn2c.quantization.given import given_matrices, own_scales, refuse_coarser
@@ -22,6 +22,7 @@ __all__ = ["QuantizeOptions", "given_matrices", "quantize_model"]
 def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) -> Model:
     """Observe, choose formats, round the weights.  Activations must be fused into Linear before."""
     refuse_coarser(model, options)
+    model = with_far_starts(model, data)
     spans = observe(model, data, options.observer, options.percentile)
     formats = choose_formats(model, spans, options)
     split = own_scales(model)

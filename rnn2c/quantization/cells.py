@@ -7,19 +7,23 @@ out of them 15, as in plain cells; everything else what calibration saw, with he
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
 from rnn2c.ir.cells import GATES, LIMITED
 from rnn2c.ir.functions import TABULATED, apply, settled
-from rnn2c.ir.graph import CellFormats, CellFunction, Format
+from rnn2c.ir.graph import CellFormats, CellFunction, Format, Model
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
 
 HEADROOM = 2.0
 """Range kept free above what calibration saw where 16 bits leave room for it."""
 PRE_BITS, UNIT_BITS, COARSEST = 12, 15, -14
+FARTHEST = 1.02
+"""A little beyond 1 saturates: that is less than the rounding of 8 bits."""
 STEEPEST = 32700
 """A word of a table holds a slope of 16 bits."""
 SOFT_END = 500.0
@@ -32,6 +36,24 @@ SIGNALS: dict[type[graph.Recurrent], tuple[tuple[str, ...], ...]] = {
 """The signals of each role, by their names in ir/cell_steps.py."""
 
 
+def with_far_starts(model: Model, data: SequenceSet) -> Model:
+    """Layers whose initial h, given by the caller, leaves [-1, 1] get formats that hold it."""
+    far = {
+        name
+        for sequence in data.sequences
+        for name, array in sequence.items()
+        if np.abs(array).max(initial=0.0) > FARTHEST
+    }
+    return model.with_layers(
+        tuple(
+            replace(p, far_start=True)
+            if isinstance(p, graph.Recurrent) and p.bounded and p.states[0] in far
+            else p
+            for p in model.layers
+        )
+    )
+
+
 def state_formats(
     layer: graph.Recurrent, spans: Mapping[str, Span], options: QuantizeOptions
 ) -> list[tuple[str, Format]]:
@@ -39,7 +61,7 @@ def state_formats(
     h = hidden_format(options)
     if not (layer.bounded and layer.starts_limited):
         h = power_format(spans[layer.name].reach, UNIT_BITS)
-        if isinstance(layer, graph.Rnn):
+        if isinstance(layer, graph.Rnn) and not layer.bounded:
             before = spans[f"{layer.name}.h_pre"].reach
             _, bits = _role(layer.activations[0], before, spans[layer.name].reach)
             h = Format(2.0**-bits, 16)

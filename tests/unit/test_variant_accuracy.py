@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from cell_variants import VARIANTS, variant_model
-from core_models import data, program
+from core_models import cell_model, changed, data, program
 
+from rnn2c.ir.graph import Input
 from rnn2c.pipeline import compile_float32
 from rnn2c.target import load_target
 
@@ -35,3 +38,21 @@ def test_every_variant_stays_close(name: str) -> None:
             allowed = JUMPS if "thresholded" in name else limit
             for output, values in wanted.items():
                 assert np.abs(got[output] - values).max() <= allowed * np.abs(values).max()
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "gru_before", "rnn"])
+def test_an_initial_state_beyond_one_is_held(kind: str) -> None:
+    """Given by the caller: the first steps of a tanh cell with a full recurrent matrix show it."""
+    model = cell_model(kind, units=8, gain=0.6)
+    layer = changed(model.layers[0], inputs=("x", "h0"))
+    made = dataclasses.replace(
+        model.with_layers((layer,)), inputs=(*model.inputs, Input("h0", 8, "sequence"))
+    )
+    calibration = data(made)
+    far = max(float(np.abs(s["h0"]).max()) for s in calibration.sequences)
+    assert far > 1.5
+    made_program = program(made)
+    assert not [n for n in made_program.notes if "initial state" in n]
+    for inputs in calibration.sequences:
+        wanted, got = made.run(inputs)["y"], made_program.run(inputs)["y"]
+        assert np.abs(got - wanted).max() <= 0.05

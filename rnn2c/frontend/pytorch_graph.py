@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rnn2c.errors import UnsupportedError, quoted
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.pytorch_fold import Folder
 from rnn2c.frontend.values import Constant
@@ -89,7 +90,7 @@ def _coded(value: Any) -> Any:
 def of_program(program: torch.export.ExportedProgram) -> Graph:
     """The records of a program that torch.export made in this process."""
     stored = _stored(program)
-    constants = {name: _array(tensor) for name, tensor in stored.items()}
+    constants = {name: _array(name, tensor) for name, tensor in stored.items()}
     folder = Folder(stored)
     sources: list[Source] = []
     nodes: list[Node] = []
@@ -99,7 +100,7 @@ def of_program(program: torch.export.ExportedProgram) -> Graph:
             sources.append(_source(node))
         elif node.op == "call_function" and (folded := folder.fold(node)) is not None:
             if hasattr(folded, "numpy"):
-                constants[node.name] = _array(folded)
+                constants[node.name] = _array(node.name, folded)
         elif node.op == "call_function":
             nodes.append(Node(node.name, _target(node), _arguments(node), _path(node)))
         elif node.op == "output":
@@ -129,8 +130,13 @@ def _stored(program: torch.export.ExportedProgram) -> dict[str, torch.Tensor]:
     return {name: stored[target].detach().cpu() for name, target in targets.items()}
 
 
-def _array(tensor: torch.Tensor) -> Constant:
-    constant: Constant = tensor.detach().cpu().contiguous().numpy()
+def _array(name: str, tensor: torch.Tensor) -> Constant:
+    try:
+        constant: Constant = tensor.detach().cpu().contiguous().numpy()
+    except TypeError:  # numpy has no bfloat16
+        raise UnsupportedError(
+            f"tensor {quoted(name)} has type {tensor.dtype}; convert the module with .float()"
+        ) from None
     return constant
 
 

@@ -147,6 +147,13 @@ def test_refused(form: str) -> None:
         load(Single(run), X)
 
 
+def test_bfloat16_is_refused_by_name() -> None:
+    module = Single(lambda net, x: x * net.gain)
+    module.register_buffer("gain", torch.ones(3, dtype=torch.bfloat16))
+    with pytest.raises(Rnn2cError, match=r"tensor 'b_gain' has type torch\.bfloat16"):
+        load(module, X)
+
+
 @pytest.mark.parametrize("example", ["x", 3, (), {}, [X], {"y": X}])
 def test_examples_that_do_not_fit(example: Any) -> None:
     with pytest.raises(Rnn2cError, match=r"torch\.export cannot record this module: \S"):

@@ -81,7 +81,8 @@ def run_torch(model: bytes, inputs: dict[str, Any], wanted: Sequence[str]) -> li
     """Named results of the calls in `model`, which is what pytorch_graph.encoded writes."""
     import torch
 
-    values: dict[str, Any] = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    # Copies, for some operators change what they are given.
+    values: dict[str, Any] = {name: torch.tensor(array) for name, array in inputs.items()}
 
     def decoded(given: Any) -> Any:
         if isinstance(given, list):

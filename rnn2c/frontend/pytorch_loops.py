@@ -15,6 +15,7 @@ from typing import Any
 from rnn2c.errors import UnsupportedError, quoted
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.pytorch_graph import Graph, Node, Ref
+from rnn2c.frontend.pytorch_inplace import outside
 
 LAYERS = {
     "aten.gru_cell.default": "aten.gru.input",
@@ -87,10 +88,16 @@ def _live(nodes: Sequence[Node], results: Sequence[tuple[str, Any]]) -> tuple[No
     wanted = {ref.name for _, returned in results for ref in _refs(returned)}
     kept: list[Node] = []
     for node in reversed(nodes):
-        if node.name in wanted:
+        if node.name in wanted or _changes_in_place(node):
             kept.append(node)
             wanted.update(ref.name for value in node.arguments.values() for ref in _refs(value))
     return tuple(kept[::-1])
+
+
+def _changes_in_place(node: Node) -> bool:
+    """Whether later nodes may see what this one does without reading its result."""
+    name = node.target.removeprefix("aten.").split(".")[0]
+    return outside(name) != name
 
 
 def _refs(value: Any) -> list[Ref]:

@@ -100,8 +100,15 @@ def rows_below_each_other(net: Cells, x):
     return net.fc(torch.cat(out))
 
 
+def changed_in_place(net: Cells, x):
+    x = net.embed(x)
+    x.relu_()
+    return by_index(net, x)
+
+
 LOOPS = [
-    by_index, by_unbind, head_inside, last_only, negative_dims, rows_below_each_other, two_cells,
+    by_index, by_unbind, changed_in_place, head_inside, last_only, negative_dims,
+    rows_below_each_other, two_cells,
 ]  # fmt: skip
 
 
@@ -110,7 +117,7 @@ def leaves(result: Any) -> np.ndarray:
 
 
 PAIRS = [(loop, "lstm") for loop in LOOPS]
-PAIRS += zip(LOOPS, ["gru", "rnn", "relu", "gru", "rnn", "relu", "gru"], strict=True)
+PAIRS += zip(LOOPS, ["gru", "rnn", "relu", "gru", "rnn", "relu", "gru", "rnn"], strict=True)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +201,14 @@ def its_own_constant_per_step(net: Cells, x):
     return torch.stack(out, 1)
 
 
+def a_state_changed_in_place(net: Cells, x):
+    state = None
+    for t in range(STEPS):
+        state = net.cell(x[:, t], state)
+        state.mul_(0.5)
+    return state
+
+
 def state_of_another_step(net: Cells, x):
     states = [net.cell(x[:, 0]), net.cell(x[:, 1])]
     for t in range(2, STEPS):
@@ -210,6 +225,7 @@ def state_of_another_step(net: Cells, x):
         (skipping, "not in a loop over all steps"),
         (an_inner_step, "not in a loop over all steps"),
         (its_own_constant_per_step, "not in a loop over all steps"),
+        (a_state_changed_in_place, "not in a loop over all steps"),
         (state_of_another_step, "not in a loop over all steps"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -62,8 +62,9 @@ class Interface:
 
     `saved` are the state buffers in the order of the save image: four bytes of model id, then
     each buffer's elements, all little-endian.  `stages` are the titles of the stages of `step`.
-    `max_steps`: how many steps one sequence may have; 0 for any number.  `counts_rows`: step has
-    outputs at some steps only, and `run` says at how many.
+    `max_steps`: how many steps one sequence may have (`keeps_all`; else how many of them step
+    keeps); 0 for any number.  `counts_rows`: step has outputs at some steps only, and `run` says
+    at how many.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Interface:
     stages: tuple[str, ...]
     max_steps: int = 0
     counts_rows: bool = False
+    keeps_all: bool = True
 
     @property
     def final_outputs(self) -> tuple[Port, ...]:

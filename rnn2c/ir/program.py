@@ -282,6 +282,7 @@ class Program:
             stages=tuple(op.title for op in flat(self.step)),
             max_steps=self.max_steps,
             counts_rows=self.output_clock is not None,
+            keeps_all=self.counter_clock is None,
         )
 
     def run(self, inputs: Mapping[str, NDArray[np.floating]]) -> dict[str, FloatArray]:

@@ -73,3 +73,28 @@ def test_the_header_states_the_window(tmp_path: Path):
     assert "#define NET_MAX_STEPS 300u" in header
     assert " * Window  3300 of these bytes keep up to 300 steps, 11 bytes each" in header
     assert "int net_finish(net_state_t *s, net_y_t y[NET_MAX_STEPS][NET_Y_SIZE]," in header
+
+
+MUTANTS = {
+    "no bound on the steps": (">= NET_MAX_STEPS) {", "> NET_MAX_STEPS) {"),
+    "reverse runs forward": ("t = (count - 1u) - turn;", "t = turn;"),
+    "the loop starts with what it left": ("low_b_h[j] = (int8_t)v;", "(void)v;"),
+    "double buffers of the loop stand still": ("[turn & 1u];", "[0];"),
+    "step keeps the wrong row": ("s->low_f_steps[t][j] =", "s->low_f_steps[0][j] ="),
+    "the last row is the first": ("t = count - 1u;", "t = 0u;"),
+    "masks hold nothing": ("net_hold(h, low_f_h[j]", "net_hold(h, h"),
+    "save forgets the steps": ("(uint32_t)s->step_count[k]", "(uint32_t)0u * s->step_count[k]"),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_faults_are_found(name: str, tmp_path: Path):
+    program = program_of(stacked("lstm", mask=True), "accurate", 5)
+    emit(program, tmp_path)
+    source = tmp_path / "net.c"
+    text, (old, new) = source.read_text(encoding="ascii"), MUTANTS[name]
+    assert old in text
+    source.write_text(text.replace(old, new), encoding="ascii")
+    lenient = BuildOptions("gcc", "-O1", flags=("-Wno-error",))
+    report = verify(program, tmp_path, stress_sequences(program, 5)[:1], build=lenient)
+    assert not report.bit_exact

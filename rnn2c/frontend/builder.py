@@ -26,6 +26,7 @@ from rnn2c.frontend.gates import GATE_COUNT, Cell
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.layout import Layout, OverTime
 from rnn2c.frontend.part import WHOLE, Part
+from rnn2c.frontend.time_last import may_be_time_last
 from rnn2c.frontend.trim import trimmed
 from rnn2c.frontend.values import Axes, Axis, Operand, Value, plain, quoted
 from rnn2c.ir import graph, window
@@ -38,11 +39,6 @@ OVER_TIME: dict[OverTime, type[Layer]] = {
 }
 MAX_WEIGHTS = 2**25
 MAX_FOLDED = 2**22
-
-
-def _may_be_time_last(axes: Sequence[Axis]) -> bool:
-    """Whether a symbolic last axis can be time: [batch, features, time] with known features."""
-    return len(axes) == 3 and (axes[1].size or 0) > (axes[0].size != 1)
 
 
 class Builder:
@@ -64,9 +60,12 @@ class Builder:
         self._dynamic_bits = 0
         self._dynamic: dict[str, int] = {}
 
-    def input(self, name: str, axes: Sequence[Axis]) -> Value:
+    def input(self, name: str, axes: Sequence[Axis], is_time_last: bool = False) -> Value:
         """Declare a model input; its last axis holds the features unless it is used as time."""
-        if not axes or (axes[-1].size is None and not _may_be_time_last(axes)):
+        if is_time_last and len(axes) in (2, 3):
+            self.axes.bind(axes[-2], "feature", f"input {quoted(name)}")
+            self.axes.bind(axes[-1], "time", f"input {quoted(name)}")
+        if not axes or (axes[-1].size is None and not may_be_time_last(axes)):
             raise UnsupportedError(
                 f"input {quoted(name)}: the last dimension must be a fixed feature size"
             )
@@ -74,7 +73,7 @@ class Builder:
             raise UnsupportedError(
                 f"input {quoted(name)}: a feature dimension of size 0; at least 1 is needed"
             )
-        if axes[-1].size is not None:
+        if axes[-1].size is not None and self.axes.kind(axes[-1]) is None:
             self.axes.assume(axes[-1], "feature")
         self._inputs.append(Port(name, (name,), tuple(axes)))
         self.layout.raw_inputs.add(name)

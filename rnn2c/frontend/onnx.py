@@ -35,6 +35,7 @@ from rnn2c.frontend.onnx_integers import refuse_integer_output, through
 from rnn2c.frontend.onnx_node import Node, Operator, Result, described
 from rnn2c.frontend.onnx_quantity import Quantity, shown
 from rnn2c.frontend.part import WHOLE, Part
+from rnn2c.frontend.time_last import time_last
 from rnn2c.frontend.unrolled import roll_up
 from rnn2c.frontend.values import Constant, Operand, Value, plain, quoted
 from rnn2c.ir.graph import Model
@@ -99,10 +100,11 @@ def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> Onnx
     nodes = roll_up(proto.graph.node, constants, {o.name for o in proto.graph.output})
     builder = Builder(name or plain(path.stem) or "model")
     operands: dict[str, Operand] = dict(constants)
+    in_time = time_last((n.op_type, n.input, n.output) for n in nodes)
     for info in proto.graph.input:
         if info.name not in constants:
             _refuse_known(info.name, operands, "input")
-            operands[info.name] = _input(builder, info)
+            operands[info.name] = _input(builder, info, info.name in in_time)
     quantities: dict[str, Quantity] = {}
     for proto_node in nodes:
         _run(builder, proto_node, operands, quantities, constants, opset)
@@ -112,10 +114,10 @@ def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> Onnx
     return OnnxImport(proto, builder.finish(outputs, part))
 
 
-def _input(builder: Builder, info: onnx.ValueInfoProto) -> Value:
+def _input(builder: Builder, info: onnx.ValueInfoProto, is_time_last: bool) -> Value:
     dtype, axes = onnx_file.input_dtype(info), onnx_file.input_axes(info)
     if dtype == "float32":
-        return builder.input(info.name, axes)
+        return builder.input(info.name, axes, is_time_last)
     return builder.tokens(info.name, axes, dtype)
 
 

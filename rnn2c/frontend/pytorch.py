@@ -37,6 +37,7 @@ from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.pytorch_graph import Graph, Node, ProgramImport, Ref, Source, of_program
 from rnn2c.frontend.pytorch_loops import rolled
+from rnn2c.frontend.time_last import time_last
 from rnn2c.frontend.values import Axis, Operand, Value, plain, quoted
 from rnn2c.ir.graph import Model
 
@@ -156,8 +157,12 @@ def import_graph(
     """
     graph = rolled(graph)
     results: dict[str, Result] = dict(graph.constants)
+    in_time = time_last(
+        (_operator(n), [a.name for a in n.arguments.values() if isinstance(a, Ref)], [n.name])
+        for n in graph.nodes
+    )
     for source in graph.sources:
-        results[source.name] = _source(builder, source)
+        results[source.name] = _source(builder, source, source.name in in_time)
     views = pytorch_inplace.Views(builder)
     for node in graph.nodes:
         with builder.dynamic_activations((dynamic or {}).get(node.path, 0)):
@@ -178,7 +183,12 @@ def _trace(builder: Builder, name: str, result: Result) -> None:
         builder.trace(name, result)
 
 
-def _source(builder: Builder, source: Source) -> Result:
+def _operator(node: Node) -> str:
+    """NAME of aten.NAME.OVERLOAD."""
+    return node.target.removeprefix("aten.").split(".")[0]
+
+
+def _source(builder: Builder, source: Source, is_time_last: bool) -> Result:
     if source.shape is None:
         return None
     dtype = source.dtype.removeprefix("torch.")
@@ -189,7 +199,7 @@ def _source(builder: Builder, source: Source) -> Result:
         raise UnsupportedError(
             f"input {quoted(source.name)}: type {dtype}; use float32, or int64 for tokens"
         )
-    return builder.input(source.name, axes)
+    return builder.input(source.name, axes, is_time_last)
 
 
 def _call(builder: Builder, node: Node, results: Mapping[str, Result]) -> Result:

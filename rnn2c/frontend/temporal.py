@@ -21,6 +21,7 @@ from rnn2c.frontend.values import Axis, Value
 from rnn2c.ir.graph import FloatArray, Linear, Tensor
 from rnn2c.ir.temporal import Conv1d, Pool, Reduce
 
+MOST_TAPS, MOST_SPAN = 1024, 2**14
 Reduction = Literal["mean", "sum", "max", "min"]
 
 
@@ -38,6 +39,11 @@ class Window:
         numbers = (self.kernel, self.stride, self.dilation)
         if min(numbers) < 1 or max(*numbers, *map(abs, self.pads)) > 2**16:
             raise Rnn2cError(f"{where}: kernel, stride and dilation {list(numbers)}")
+        if self.kernel > MOST_TAPS or self.span > MOST_SPAN:
+            raise UnsupportedError(
+                f"{where}: a kernel of {self.kernel} taps that spans {self.span + 1} steps; at most"
+                f" {MOST_TAPS} taps and {MOST_SPAN} steps are supported"
+            )
         return self
 
     @property

@@ -27,6 +27,7 @@ class Times(NamedTuple):
 
 
 ALWAYS = Times(0, 1)
+MOST_WAIT = 2**16 - 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,7 +139,13 @@ def _framed(layer: Framed, x: Times, waits: bool) -> Times:
             f"layer '{layer.name}': {layer.pads[0]} rows of padding before the first step for a"
             f" kernel that spans {layer.span + 1} steps; at most {layer.span} are supported"
         )
-    return Times(x.first + x.every * wait, x.every * layer.stride)
+    times = Times(x.first + x.every * wait, x.every * layer.stride)
+    if sum(times) > MOST_WAIT:
+        raise UnsupportedError(
+            f"layer '{layer.name}': first has a result at step {times.first}, then every"
+            f" {times.every} steps; at most {MOST_WAIT} in all can be counted"
+        )
+    return times
 
 
 def _listed(layer: Layer, times: dict[str, Times]) -> str:

@@ -25,8 +25,12 @@ WAYS = ("module", "legacy", "dynamo")
 
 def imported(name: str, way: str, folder: Path, **more: object) -> Model:
     module, x = network(name)
-    if way == "module":
-        return rnn2c.load(module, x)
+    return rnn2c.load(module, x) if way == "module" else exported(module, x, way, folder, **more)
+
+
+def exported(
+    module: torch.nn.Module, x: torch.Tensor, way: str, folder: Path, **more: object
+) -> Model:
     path = folder / "net.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -113,6 +117,8 @@ def test_a_convolution_of_images_of_height_one(tmp_path: Path) -> None:
         ((4, 3, 5), [2, 3, 9], {}, "batch size 2"),
         ((4, 3, 5), [1, 3, 9], {"pads": [9, 0]}, "at most 4 are supported"),
         ((4, 3, 5), [1, 3, 9], {"kernel_shape": [3]}, "kernel_shape [3] for a weight"),
+        ((4, 3, 5), [1, 3, "T"], {"dilations": [60_000]}, "a kernel of 5 taps that spans 240001"),
+        ((4, 3, 5), [1, 3, "T"], {"strides": [65_536]}, "at most 65535 in all can be counted"),
     ],
 )
 def test_refused_convolutions(
@@ -122,6 +128,40 @@ def test_refused_convolutions(
     with pytest.raises(Rnn2cError) as caught:
         rnn2c.load(conv_file(tmp_path, weight, shape, **attributes), cross_check=False)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x * 0.5 + 1.0,
+        lambda x: (x - MEANS) / 2.0,
+        lambda x: torch.nn.functional.pad(torch.relu(x) * 2.0, (1, 0)),
+    ],
+)
+@pytest.mark.parametrize("way", WAYS)
+def test_arithmetic_in_front_of_a_convolution(call: object, way: str, tmp_path: Path) -> None:
+    """[N, C, T] is known from the convolution behind it."""
+    module, x = Front(call).eval(), torch.randn(1, 2, 9)
+    if way == "module":
+        assert rnn2c.load(module, x).cross_check.startswith("agrees with torch")
+        return
+    model = exported(module, x, way, tmp_path)
+    assert model.cross_check.startswith("agrees with onnxruntime")
+
+
+MEANS = torch.tensor([[[0.3], [0.7]]])
+
+
+class Front(torch.nn.Module):
+    """A convolution on the result of a function."""
+
+    def __init__(self, call: object) -> None:
+        super().__init__()
+        self.conv, self.call = torch.nn.Conv1d(2, 3, 2), call
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.conv(self.call(x))  # type: ignore[operator]
+        return y
 
 
 class Odd(torch.nn.Module):
@@ -140,7 +180,7 @@ class Odd(torch.nn.Module):
     ("call", "text"),
     [
         (lambda y: y.mean(), "reduces all dimensions"),
-        (lambda y: y.mean(dim=1), "only over time is supported"),
+        (lambda y: torch.amax(y, 1), "only over time is supported"),
         (lambda y: y[:, :, 2:], "only the last time step"),
         (lambda y: torch.nn.functional.pad(y, (1, 0), value=2.0), "with other numbers than 0"),
         (lambda y: torch.nn.functional.avg_pool1d(y, 3, 2, ceil_mode=True), "ceil_mode=True"),

@@ -234,8 +234,10 @@ def _append_update(
     gate, candidate = v.formats.after
     bits = power_bits(form) if wide is None else power_bits(form) + 8
     old = Elem(h.buffer) if wide is None else wide.elem()
+    up = bits - candidate
+    aligned = Call("n_aligned", "affine", ("n", 2 ** max(up, 0), 0, 0), f"n * 2^{up}")
     body += [
-        *rescaled("n_aligned", "n", bits - candidate),
+        *([aligned] if up > 0 else rescaled("n_aligned", "n", up)),
         *product("h_kept", z, old, gate + bits, bits, "z*h"),
         *product("n_lost", z, "n", gate + candidate, bits, "z*n"),
         Call("h_moved", "subtract", ("h_kept", "n_lost")),

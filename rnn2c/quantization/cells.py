@@ -100,6 +100,12 @@ def cell_formats(
     for function, names in zip(layer.activations, SIGNALS[type(layer)], strict=False):
         before = [f"{name}_pre" for name in names] + (["n"] if "new" in names else [])
         roles.append(_role(function, reach(before), reach(names)))
+    if not isinstance(layer, graph.Rnn):  # so that a product with a gate never grows
+        roles[0] = (roles[0][0], max(roles[0][1], 1))
+    if isinstance(layer, graph.Gru):  # in h' = n + z h - z n neither n nor z n may saturate alone
+        form = formats[layer.name]
+        fine = UNIT_BITS if form.bits == 8 else round(-np.log2(form.scale))
+        roles[1] = (roles[1][0], max(roles[1][1], fine + 1 - roles[0][1]))
     inner = None
     match layer:
         case graph.Lstm():

@@ -9,7 +9,7 @@ import pytest
 from cell_variants import VARIANTS, variant_model
 from core_models import cell_model, changed, data, program
 
-from rnn2c.ir.graph import Input
+from rnn2c.ir.graph import Input, Tensor
 from rnn2c.pipeline import compile_float32
 from rnn2c.target import load_target
 
@@ -56,3 +56,17 @@ def test_an_initial_state_beyond_one_is_held(kind: str) -> None:
     for inputs in calibration.sequences:
         wanted, got = made.run(inputs)["y"], made_program.run(inputs)["y"]
         assert np.abs(got - wanted).max() <= 0.05
+
+
+@pytest.mark.parametrize("name", ["gru relu", "gru relu before"])
+def test_a_candidate_far_beyond_the_state_does_not_saturate_alone(name: str) -> None:
+    """z is close to 1, so h' = n + z h - z n is small where n is large."""
+    model = variant_model(name, units=8, gain=0.6)
+    layer = model.layers[0]
+    w_ih, b_ih = layer.w_ih.real().copy(), layer.b_ih.copy()
+    b_ih[8:16] += 4.0
+    w_ih[16:] *= 20.0
+    made = model.with_layers((changed(layer, w_ih=Tensor(w_ih), b_ih=b_ih),))
+    x = np.stack([s["x"] for s in data(made).sequences])
+    wanted, got = made.run({"x": x})["y"], program(made).run({"x": x})["y"]
+    assert np.abs(got - wanted).max() <= 0.05 * np.abs(wanted).max()

@@ -36,6 +36,8 @@ CASES: dict[str, tuple[str, Callable[[], Case]]] = {
     "rings and clocks": ("host", lambda: filtered(1, EXACT_OPTIONS["int8"])),
     "reverse layers and masks": ("cortex-m4", lambda: random_window(6)),
     "every form of the cells": ("host", every_form),
+    "tokens and a normalization": ("host", lambda: random_model(45)),
+    "tokens with int4 rows": ("cortex-m4", lambda: random_model(6)),
     "one unit of odd int4 rows": (
         "host", lambda: single("one", "tanh", EXACT_OPTIONS["int4"], units=1, inputs=3)
     ),

@@ -210,7 +210,7 @@ def _call(builder: Builder, node: Node, results: Mapping[str, Result]) -> Result
     handler = handler or OPERATORS.get(pytorch_inplace.outside(name))
     if handler is None:
         raise UnsupportedError(
-            f"{where}: this operator is not supported; supported are {', '.join(sorted(OPERATORS))}"
+            f"{where}: this operator is not supported; supported are {', '.join(_known_names())}"
         )
     arguments = {key: _resolve(value, results) for key, value in node.arguments.items()}
     call = Call(builder, where, node.path, arguments)
@@ -224,6 +224,12 @@ def _call(builder: Builder, node: Node, results: Mapping[str, Result]) -> Result
     if left:
         raise UnsupportedError(f"{where}: argument {left[0]} is not supported")
     return result
+
+
+def _known_names() -> list[str]:
+    """The operators as people know them: without overloads and those that only torch writes."""
+    names = {name.split(".")[0] for name in OPERATORS if not name.startswith("_")}
+    return sorted(names - {"loop", "quantized_decomposed"})
 
 
 def _resolve(value: Any, results: Mapping[str, Result]) -> Any:

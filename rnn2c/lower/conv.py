@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rnn2c.errors import UnsupportedError
+from rnn2c.ir.names import prose
 from rnn2c.ir.temporal import Conv1d
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.linear import Block, Columns, lower_blocks
@@ -10,6 +12,11 @@ from rnn2c.lower.rings import taps
 
 def lower_conv(b: Builder, layer: Conv1d) -> None:
     """As lower_linear; what is before the first step holds the zero point."""
+    if layer.weight.zero is not None:
+        raise UnsupportedError(
+            f"layer '{prose(layer.name)}': the weights of a convolution have zero points other than"
+            " zero; quantize them symmetrically"
+        )
     blocks = conv_blocks(b, layer, b.format(layer.inputs[0]).zero_point)
     lower_blocks(b, layer, blocks, conv_title(b, layer))
 

@@ -171,16 +171,18 @@ def _check_c(outcome: Outcome, stage: str, made: _Run, got: list[SequenceResult]
     outcome.expect(f"{stage} C", mismatch is None, f"differs from the program: {mismatch}")
     if made.program.is_float:
         outcome.errors["float32"] = largest_error(wanted, got)
-        _expect_close(outcome, "float32 C", made.wanted, by_names(made.program, got[0]))
+        _expect_close(
+            outcome, "float32 C", made.wanted, by_names(made.program, got[0], made.wanted)
+        )
 
 
-def by_names(program: Program, got: SequenceResult) -> dict[str, FloatArray]:
-    """Outputs by the model's own names, as real numbers."""
-    found, steps = {}, len(got.codes)
+def by_names(program: Program, got: SequenceResult, wanted: Arrays) -> dict[str, FloatArray]:
+    """Outputs by the model's own names, as real numbers, as many rows as are wanted."""
+    found = {}
     for s in program.outputs:
-        rows = (got.outputs if s.rate == "step" else got.finals)[s.buffer]
+        rows = got.outputs[s.buffer][got.codes == 0] if s.rate == "step" else got.finals[s.buffer]
         if s.rate == "window":  # room for as many steps as there could be
-            rows = rows.reshape(-1, program.buffer[s.buffer].size)[:steps]
+            rows = rows.reshape(-1, program.buffer[s.buffer].size)[: len(wanted[s.name])]
         found[s.name] = np.asarray(rows, np.float64)
     return found
 

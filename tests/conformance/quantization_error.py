@@ -1,11 +1,11 @@
 """How far a quantized program may be from the real numbers its Model stands for.
 
 The weights of a quantized Model are known exactly, so `Model.run` of it has their error already.
-What is left is rounding: of the values between layers to their formats and of the gates.  Its
-effect is measured on this very model and input: replicas of the Model get, at every layer with
-weights, an error drawn from what rounding can do there, and the largest change of an output over
-all replicas, times MARGIN, is what the integers may be wrong by.  So a model that forgets gets a
-narrow bound, and finer formats a narrower one.
+What is left is rounding: of every value to its format, and inside the cells.  Its effect is
+measured on this very model and input: replicas of the Model add to every value an error that
+rounding can make, and the largest change of an output over all replicas, times MARGIN, is what the
+integers may be wrong by.  So a model that forgets gets a narrow bound, and finer formats a narrower
+one.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn2c.ir import graph
-from rnn2c.ir.graph import FloatArray, Model
+from rnn2c.ir import graph, window
+from rnn2c.ir.graph import FloatArray, Layer, Model
 
 REPLICAS = 24
 MARGIN = 2.0
 GATE_STEPS = {"accurate": 2.0**-11, "compact": 2.0**-7}
 """Rounding of a pre-activation together with the error of the table behind it, which ends at 8."""
+DISCRETE = (graph.ArgMax, window.StepMask, window.ValueMask)
 
 
 def allowed_errors(model: Model, inputs: Mapping[str, FloatArray]) -> dict[str, float]:
     """The largest error of each output of a quantized Model on this input, by output name."""
-    numerics = model.numerics
-    assert numerics is not None
     exact = model.run(inputs)
     rng = np.random.default_rng(0)
     worst = dict.fromkeys(exact, 0.0)
     for _ in range(REPLICAS):
-        noisy = replica(model, rng).run(_rounded(model, inputs, rng))
+        noisy = replica(model, rng).run(inputs)
         for name, array in exact.items():
             worst[name] = max(worst[name], float(np.abs(noisy[name] - array).max()))
     steps = {o.name: _own_step(model, o.value) for o in model.outputs}
@@ -40,49 +39,64 @@ def allowed_errors(model: Model, inputs: Mapping[str, FloatArray]) -> dict[str, 
 
 
 def replica(model: Model, rng: np.random.Generator) -> Model:
-    """The Model with errors as rounding makes them in the biases, which stand for sums."""
-    return model.with_layers(tuple(_noisy(model, layer, rng) for layer in model.layers))
+    """The Model with an error, the same at every step, added to each value that is a number."""
+    sizes = model.sizes()
+    layers: list[Layer] = []
+    names: dict[str, str] = {}
+
+    def spoil(value: str, more: float = 0.0) -> None:
+        noise = _rounding(model, value, sizes[value], rng, more)
+        names[value] = f"{value}~"
+        one = np.ones(sizes[value])
+        layers.append(graph.Affine(name=names[value], inputs=(value,), scale=one, offset=noise))
+
+    for i in model.inputs:
+        if not i.tokens:
+            spoil(i.name)
+    for layer in model.layers:
+        read = replace(layer, inputs=tuple(names.get(n, n) for n in layer.inputs))
+        layers.append(_noisy(model, read, rng))
+        if not isinstance(layer, DISCRETE):
+            for value in layer.outputs:
+                spoil(value, _own_table(model, layer))
+    outputs = tuple(replace(o, value=names.get(o.value, o.value)) for o in model.outputs)
+    return replace(model, layers=tuple(layers), outputs=outputs)
 
 
-def _noisy(model: Model, layer: graph.Layer, rng: np.random.Generator) -> graph.Layer:
-    if isinstance(layer, graph.Linear):
-        x = _rounding(model, layer.inputs[0], layer.weight.shape[1], rng)
-        return replace(layer, bias=layer.bias + layer.weight.real() @ x)
+def _noisy(model: Model, layer: Layer, rng: np.random.Generator) -> Layer:
+    """A cell whose biases stand for what is rounded inside: its state and its gates."""
     if not isinstance(layer, graph.Recurrent):
         return layer
-    x = _rounding(model, layer.inputs[0], layer.input_size, rng)
-    h = _rounding(model, layer.name, layer.units, rng)
     assert model.numerics is not None
+    h = _rounding(model, layer.name, layer.size, rng)
     gates = GATE_STEPS[model.numerics.profile]
-    noise = rng.uniform(-gates, gates, layer.b_ih.shape)
     return replace(
         layer,
-        b_ih=layer.b_ih + layer.w_ih.real() @ x + noise,
+        b_ih=layer.b_ih + rng.uniform(-gates, gates, layer.b_ih.shape),
         b_hh=layer.b_hh + layer.w_hh.real() @ h,
     )
 
 
-def _rounding(model: Model, value: str, size: int, rng: np.random.Generator) -> FloatArray:
-    """What rounding a value to its format changes: up to half a step."""
+def _own_table(model: Model, layer: Layer) -> float:
+    """The error of a table that a layer without memory looks its results up in."""
     assert model.numerics is not None
-    half = model.numerics.formats[value].scale / 2
+    function = isinstance(layer, graph.Linear) and layer.activation not in ("", "relu")
+    looked_up = function or isinstance(layer, (graph.Activation, graph.Softmax))
+    return GATE_STEPS[model.numerics.profile] if looked_up else 0.0
+
+
+def _rounding(
+    model: Model, value: str, size: int, rng: np.random.Generator, more: float = 0.0
+) -> FloatArray:
+    """What rounding a value to its format changes, up to half a step, and `more`."""
+    assert model.numerics is not None
+    half = model.numerics.formats[value].scale / 2 + more
     return rng.uniform(-half, half, size)
 
 
-def _rounded(
-    model: Model, inputs: Mapping[str, FloatArray], rng: np.random.Generator
-) -> dict[str, FloatArray]:
-    """The initial states as far off as their formats allow; the error of x is in the biases."""
-    once = {i.name for i in model.inputs if i.rate == "sequence"}
-    return {
-        name: array + _rounding(model, name, len(array), rng) if name in once else array
-        for name, array in inputs.items()
-    }
-
-
 def _own_step(model: Model, value: str) -> float:
-    """One step of the output's own format; and the gates before it, which weigh values that differ
-    by up to 2.
+    """One step of the output's own format; and of the gates before it, which weigh values that
+    differ by up to 2.
     """
     assert model.numerics is not None
     return model.numerics.formats[value].scale + 2 * GATE_STEPS[model.numerics.profile]

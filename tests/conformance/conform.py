@@ -210,7 +210,7 @@ def similar(inputs: Mapping[str, FloatArray], count: int = 3) -> list[dict[str, 
 def _like(array: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     if array.dtype.kind in "iu":  # tokens
         return rng.permutation(array)
-    return array + 0.5 * array.std() * rng.standard_normal(array.shape)
+    return array + 0.1 * array.std() * rng.standard_normal(array.shape)
 
 
 def model_inputs(case: Case, model: Model) -> dict[str, FloatArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hostile_onnx import lstm
 from limited import Limited
+from seed_models import MODELS, renamed, two_directions
 
 from rnn2c.ir.names import identifier
 
@@ -40,11 +42,15 @@ NAMES = {
 
 def built(limited, model: bytes, key: str) -> bytes:
     """The stripped object files of a build, one after the other."""
-    path = limited.model(model)
     data = limited.case / "calib.npz"
     x = np.random.default_rng(1).normal(size=(4, 6, 2)).astype(np.float32)
     np.savez(data, **{key: x})  # type: ignore[arg-type]
-    options = ("--calib", data, "--name", "m", "--no-crosscheck", "-o", "out")
+    return built_with(limited, model, "--calib", data)
+
+
+def built_with(limited, model: bytes, *options: object) -> bytes:
+    path = limited.model(model)
+    options = (*options, "--name", "m", "--no-crosscheck", "-o", "out")
     done = limited.run("build", path, *options)
     assert (done.code, done.err) == (0, "")
     out = limited.work / "out"
@@ -78,3 +84,16 @@ def test_object_code_is_that_of_the_harmless_twin(case: str, limited, harmless: 
 def test_names_that_collide_in_c(limited, harmless: bytes) -> None:
     names = {"X": "a_b", "W": "a.b", "Y": "a-b", "node": "A_B"}
     assert built(limited, lstm(names=names).SerializeToString(), "a_b") == harmless
+
+
+@pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)
+def test_names_of_every_kind_of_layer(kind, limited) -> None:
+    model, options = kind(), ("--precision", "float32")
+    if kind is two_directions:
+        options += ("--max-steps", "8")
+    wanted = built_with(limited, model.SerializeToString(), *options)
+    names = list(NAMES.values())
+    for turn in range(0, len(names), 6):
+        shutil.rmtree(limited.work / "out")
+        hostile = renamed(model, names[turn:] + names[:turn])
+        assert built_with(limited, hostile.SerializeToString(), *options) == wanted

@@ -19,7 +19,7 @@ from rnn2c.ir import graph, window
 from rnn2c.ir.graph import FloatArray, Layer, Model
 
 REPLICAS = 24
-MARGIN = 2.0
+MARGIN = 3.0
 GATE_STEPS = {"accurate": 2.0**-11, "compact": 2.0**-7}
 """Rounding of a pre-activation together with the error of the table behind it, which ends at 8."""
 DISCRETE = (graph.ArgMax, window.StepMask, window.ValueMask)
@@ -96,7 +96,7 @@ def _rounding(
 
 def _own_step(model: Model, value: str) -> float:
     """One step of the output's own format; and of the gates before it, which weigh values that
-    differ by up to 2.
+    differ by up to 2, in this step and in those before.
     """
     assert model.numerics is not None
-    return model.numerics.formats[value].scale + 2 * GATE_STEPS[model.numerics.profile]
+    return model.numerics.formats[value].scale + 4 * GATE_STEPS[model.numerics.profile]

@@ -41,8 +41,8 @@ def check_all(chosen: list[Variant], folder: Path) -> list[Outcome]:
 @pytest.mark.parametrize("chosen", chunks(SAMPLE), ids=lambda c: str(c[0]))
 def test_sampled_variants_agree_with_onnxruntime(chosen, tmp_path):
     for variant, outcome in zip(chosen, check_all(chosen, tmp_path), strict=True):
-        # What the integers are allowed shrinks with the formats, ...
-        assert outcome.bounds["int16"] < outcome.bounds["accurate"]
+        # What the integers are allowed does not grow with finer formats, ...
+        assert outcome.bounds["int16"] <= outcome.bounds["accurate"]
         # ... and would not excuse them if the attribute were ignored.
         if not variant.same and variant.change != "plain":
             assert outcome.bounds["int16"] < difference(variant)

@@ -46,19 +46,6 @@ class Network:
         return "-".join([*shown, self.front, self.head, "x".join(map(str, self.sizes))])
 
 
-CHOICES: dict[str, Sequence[object]] = {
-    "cell": ("LSTM", "GRU", "RNN_TANH", "RNN_RELU"),
-    "layers": (1, 2, 3),
-    "bidirectional": (False, True),
-    "batch_first": (True, False),
-    "front": ("none", "linear", "batchnorm", "embedding"),
-    "head": ("none", "linear", "mlp_batchnorm", "softmax", "last", "hn", "argmax"),
-    "state": (False, True),
-    "bias": (True, False),
-    "sizes": ((3, 4), (1, 8), (6, 5)),
-}
-
-
 def covering(count: int, seed: int = 0) -> list[Network]:
     """`count` networks, each the one of a few drawn that has the most new pairs of choices."""
     rng = np.random.default_rng(seed)
@@ -203,6 +190,19 @@ FRONTS = {
     "conv_strided": lambda n: ConvFront(n, stride=2),
     "conv_same": lambda n: ConvFront(n, padding=1),
     "embedding": EmbeddingFront,
+}
+
+
+CHOICES: dict[str, Sequence[object]] = {
+    "cell": ("LSTM", "GRU", "RNN_TANH", "RNN_RELU"),
+    "layers": (1, 2, 3),
+    "bidirectional": (False, True),
+    "batch_first": (True, False),
+    "front": tuple(FRONTS),
+    "head": tuple(HEADS),
+    "state": (False, True),
+    "bias": (True, False),
+    "sizes": ((3, 4), (1, 8), (6, 5)),
 }
 
 

@@ -3,9 +3,8 @@
 Read the same ways: run on numpy float32 arrays (`interp.py`) and translated to C
 (`emit/arith_c.py`), in the same subset of Python.  A statement of type f32 is computed in single
 precision, operation by operation: no double, no fused multiply-add.  Beside + - * allowed: / and
-the functions of LIBRARY in `arith_tree.py`, each call a statement of its own.  In C they are the
-libm's, which differ in their last bits from one another (here they are rounded correctly): results
-are compared by tolerance, and ranges are not proven.
+the functions of LIBRARY in `arith_tree.py`, each call a statement of its own.  Those of C's libm
+differ in their last bits: results are compared by tolerance, and ranges are not proven.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import numpy as np
 
 f32: TypeAlias = Any
 i16: TypeAlias = Any
+u16: TypeAlias = Any
 minimum: Callable[..., Any] = np.minimum
 maximum: Callable[..., Any] = np.maximum
 
@@ -68,6 +68,11 @@ def differs_f32(a: f32, b: f32) -> f32:
     apart: f32 = minimum(maximum(a - b, b - a), 1.0)
     grown: f32 = minimum(apart * 1.0e38, 1.0)
     return minimum(grown * 1.0e38, 1.0)
+
+
+def other_f32(token: u16, masked: f32) -> f32:
+    """1 where a token is not `masked`, a whole number, else 0."""
+    return minimum(maximum(token - masked, masked - token), 1.0)
 
 
 def relu_f32(x: f32) -> f32:
@@ -306,6 +311,7 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     mul_f32,
     hold_f32,
     differs_f32,
+    other_f32,
     relu_f32,
     sigmoid_f32,
     tanh_f32,

@@ -89,7 +89,7 @@ def _inputs(builder: Builder, network: Network) -> Tensors:
         if name not in specs or (name, 0, 0) in found:
             raise Rnn2cError(f"input {quoted(name)}: no layer, or used twice; save the model again")
         readers = {s.kind for s in network.layers for n in s.nodes if (name, 0, 0) in n.inputs}
-        if readers == {keras_features.EMBEDDING}:
+        if readers - {"NotEqual"} == {keras_features.EMBEDDING}:
             found[name, 0, 0] = builder.tokens(name, _axes(specs[name], tokens=True), "int32")
         else:
             found[name, 0, 0] = builder.input(name, _axes(specs[name]))

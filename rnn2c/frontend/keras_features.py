@@ -8,6 +8,7 @@ import numpy as np
 
 from rnn2c.frontend.embedding import embedding
 from rnn2c.frontend.keras_call import Call, Handler
+from rnn2c.frontend.keras_masks import value_mask
 from rnn2c.frontend.normalize import layer_norm
 from rnn2c.frontend.values import Value
 
@@ -20,16 +21,18 @@ TRAINING = frozenset(
 
 
 def look_up(call: Call) -> Sequence[Value]:
-    """A row of the table for each token."""
+    """A row of the table for each token; with mask_zero a mask of the tokens that are 0."""
     settings = call.settings
     settings.ignore(TRAINING)
-    settings.must_be("mask_zero", False, "mask the steps of padding yourself, or feed valid steps")
     settings.must_be("lora_rank", None, "merge the adapter first")
     settings.must_be("quantization_config", None, "save the model before quantizing it")
     shape = (settings.count("input_dim"), settings.count("output_dim"))
     (table,) = call.weights(["embeddings"])
     rows = call.shaped("embeddings", table, shape)
-    return [embedding(call.builder, call.spec.name, rows, call.operand, call.where)]
+    found = embedding(call.builder, call.spec.name, rows, call.operand, call.where)
+    if settings.flag("mask_zero", False):
+        call.passes = value_mask(call.builder, call.operand.parts[0], 0.0)
+    return [found]
 
 
 def normalize(call: Call) -> Sequence[Value]:

@@ -1,7 +1,7 @@
 """Masks of Keras: which layer makes one, which pass it on, which hold their state by it.
 
 A Masking layer makes a mask, implicitly (Sequential, Keras 2) or as operations NotEqual and Any of
-the same graph (functional, Keras 3).
+the same graph (functional, Keras 3); so does an Embedding with mask_zero, by NotEqual alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from rnn2c.frontend.keras_graph import LayerSpec, Node, Reference, tensors
 from rnn2c.frontend.values import Value
 from rnn2c.ir import window
 
-PASSED = ("Activation", "BatchNormalization", "Dense", "Dropout", "ReLU", "TimeDistributed")
+PASSED = (
+    *("Activation", "BatchNormalization", "Dense", "Dropout", "LayerNormalization", "ReLU"),
+    "TimeDistributed",
+)
 """Layers that treat a masked step like any other one."""
 
 MADE_BY = ("Any", "Masking", "NotEqual")
@@ -44,7 +47,7 @@ class Masks:
     def store(self, spec: LayerSpec, number: int, call: Call, results: int) -> None:
         """Remember the mask of what a call made; refuse a mask where it would be lost."""
         reference = (spec.name, number, 0)
-        if spec.kind == "NotEqual":
+        if spec.kind == "NotEqual" and not call.passes:
             self.compared[reference] = call.numbers[0]
         if call.mask and not call.uses_mask and spec.kind not in (*PASSED, *MADE_BY):
             raise UnsupportedError(
@@ -56,7 +59,7 @@ class Masks:
                 self.names[spec.name, number, which] = call.passes or call.mask
 
 
-def _mask(builder: Builder, x: str, value: float) -> str:
+def value_mask(builder: Builder, x: str, value: float) -> str:
     """The mask of a value of the model, made once."""
     name = f"{x}.other_than_{value:g}"
     if builder.layer(name) is None:
@@ -67,7 +70,7 @@ def _mask(builder: Builder, x: str, value: float) -> str:
 def masking(call: Call) -> Sequence[Value]:
     """x, zero where every feature equals mask_value; and the mask that says so."""
     x = call.builder.vector(call.operand, call.where)
-    call.passes = _mask(call.builder, x, call.settings.number("mask_value"))
+    call.passes = value_mask(call.builder, x, call.settings.number("mask_value"))
     return [Value((masked(call.builder, x, call.passes),), call.operand.axes)]
 
 
@@ -75,6 +78,9 @@ def not_equal(call: Call) -> Sequence[Value]:
     """The first half of a mask."""
     if len(call.numbers) != 1:
         raise call.refuse("is called with something else than a tensor and a number")
+    if not call.builder.is_float(call.operand):
+        call.passes = value_mask(call.builder, call.operand.parts[0], call.numbers[0])
+        return [Value((call.passes,), call.operand.axes)]
     return [call.operand]
 
 
@@ -84,7 +90,7 @@ def any_(call: Call) -> Sequence[Value]:
     if call.compared is None or keeps or axis not in (-1, len(call.operand.axes) - 1):
         raise call.refuse("is supported as part of a mask only; use a Masking layer")
     x = call.builder.vector(call.operand, call.where)
-    call.passes = _mask(call.builder, x, call.compared)
+    call.passes = value_mask(call.builder, x, call.compared)
     return [Value((call.passes,), call.operand.axes[:-1])]
 
 

@@ -1,4 +1,4 @@
-"""Tokens: model inputs that are integers, and that only Embedding layers read."""
+"""Tokens: model inputs that are integers, and that only Embedding and ValueMask layers read."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.ir import graph
+from rnn2c.ir import graph, window
 from rnn2c.ir.graph import FloatArray, Format, Input, Model
 
 MOST_TOKENS = 2**16
 
 
 def check_tokens(model: Model) -> None:
-    """Raise Rnn2cError unless Embedding layers, and only they, read inputs of tokens."""
+    """Raise Rnn2cError unless embeddings, and but for masks only they, read inputs of tokens."""
     tokens = {i.name: i for i in model.inputs if i.tokens}
     for i in tokens.values():
         if not 2 <= i.tokens <= MOST_TOKENS or (i.size, i.rate) != (1, "step"):
@@ -24,6 +24,8 @@ def check_tokens(model: Model) -> None:
     for layer in model.layers:
         if isinstance(layer, graph.Embedding):
             _check_embedding(layer, tokens)
+        elif isinstance(layer, window.ValueMask) and layer.inputs[0] in tokens:
+            _check_mask(layer, tokens[layer.inputs[0]])
         elif tokens.keys() & set(layer.inputs):
             raise UnsupportedError(f"layer '{layer.name}' reads tokens; only an embedding can")
     for output in model.outputs:
@@ -43,6 +45,14 @@ def _check_embedding(layer: graph.Embedding, tokens: dict[str, Input]) -> None:
         raise Rnn2cError(
             f"layer '{layer.name}': a table of shape {list(layer.table.shape)} for"
             f" {tokens[name].tokens} tokens"
+        )
+
+
+def _check_mask(layer: window.ValueMask, i: Input) -> None:
+    if layer.value not in range(i.tokens):
+        raise Rnn2cError(
+            f"layer '{layer.name}': masks token {layer.value:g}; tokens are integers from 0 to"
+            f" {i.tokens - 1}"
         )
 
 

@@ -36,7 +36,8 @@ class StepMask(Layer):
 class ValueMask(Layer):
     """A mask [1]: 0 where every feature equals `value`, else 1  (keras.layers.Masking).
 
-    In integers: where every feature equals the integer that stands for `value`.
+    In integers: where every feature equals the integer that stands for `value`.  Of an input of
+    tokens: 0 where the token is `value`.
     """
 
     value: float

@@ -44,7 +44,10 @@ def lower_step_mask(b: Builder, layer: window.StepMask) -> None:
 
 
 def lower_value_mask(b: Builder, layer: window.ValueMask) -> None:
-    """Whether each feature differs, then whether any of them does."""
+    """Whether each feature differs, then whether any of them does; of tokens in one stage."""
+    if any(i.tokens for i in b.model.inputs if i.name == layer.inputs[0]):
+        _token_mask(b, layer)
+        return
     rate, source = b.rates[layer.name], layer.inputs[0]
     size, real, x = b.sizes[source], _is_real(b), b.place(source, rate)
     form = FLOAT32 if real else Format(1.0, 8, lo=0, hi=1)
@@ -60,6 +63,14 @@ def lower_value_mask(b: Builder, layer: window.ValueMask) -> None:
     )
     if more:
         b.append(rate, b.copy_stage(f"{title}, copy", store.element, 1, tuple(more)))
+
+
+def _token_mask(b: Builder, layer: window.ValueMask) -> None:
+    """One stage: whether the token is another one."""
+    rate, token = b.rates[layer.name], b.place(layer.inputs[0], b.rates[layer.name]).elem()
+    differs = Call("on", "other_f32" if _is_real(b) else "differs", (token, int(layer.value)))
+    stores = b.define(layer.name, "on", "0 at masked steps")
+    b.append(rate, Stage(b.title(layer, f"any token but {layer.value:g}"), 1, (differs,), stores))
 
 
 def _masked_value(b: Builder, layer: window.ValueMask) -> Argument:

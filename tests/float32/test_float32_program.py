@@ -76,7 +76,7 @@ def test_counts_become_an_input() -> None:
 
 def test_every_primitive_of_the_cells_and_heads_is_used() -> None:
     """Those of the elementwise layers are compared with their functions in tests/pointwise, those
-    of masks in tests/window.
+    of masks in tests/window and tests/keras, those of norms and extremes beside their layers.
     """
     used = {"affine_f32"}
     for name in MODELS:
@@ -87,6 +87,8 @@ def test_every_primitive_of_the_cells_and_heads_is_used() -> None:
             used |= set(calls)
     elementwise = {f"{name}_f32" for name in FUNCTIONS if name not in ("relu", "sigmoid", "tanh")}
     elementwise |= {"scale_f32", "subtract_f32", "steps_f32", "hold_f32", "differs_f32"}
+    elementwise |= {"other_f32", "smallest_f32", "log_below_f32"}
+    elementwise |= {"add_square_f32", "deviation_f32", "normal_f32"}
     assert used >= {p.__name__ for p in arith_f32.PRIMITIVES} - elementwise
 
 

@@ -1,5 +1,4 @@
-"""The primitives of `arith.py` and `arith_f32.py` as typed trees, for those who translate or bound
-them.
+"""The primitives of the files arith*.py as typed trees, for those who translate or bound them.
 
 A Function is parameters with types and a list of statements; the type of a statement is the width
 at which its whole expression is computed.  An expression in `arith.py` that has no tree here is an
@@ -15,10 +14,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from rnn2c import arith, arith_f32, arith_norm
+from rnn2c import arith, arith_f32, arith_f32_functions, arith_norm, arith_reduce
 
-INTEGERS: tuple[Callable[..., Any], ...] = (*arith.PRIMITIVES, *arith_norm.PRIMITIVES)
-PRIMITIVES: tuple[Callable[..., Any], ...] = (*INTEGERS, *arith_f32.PRIMITIVES)
+INTEGERS = (*arith.PRIMITIVES, *arith_reduce.PRIMITIVES, *arith_norm.PRIMITIVES)
+REALS = (*arith_f32.PRIMITIVES, *arith_f32_functions.PRIMITIVES)
+PRIMITIVES = (*INTEGERS, *REALS)
 REAL = "f32"
 LIMITS: dict[str, tuple[int, int]] = {
     "i8": (-(2**7), 2**7 - 1),

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from rnn2c import arith, arith_f32
 from rnn2c.errors import Rnn2cError
-from rnn2c.interp import Interpreter, dtype_of
+from rnn2c.interp import Interpreter
+from rnn2c.interp_numbers import dtype_of
 from rnn2c.ir.graph import FloatArray, IntArray, NumberArray
 from rnn2c.ir.program import Buffer, Program, Signal
 from rnn2c.ir.tokens import checked_tokens, token_columns

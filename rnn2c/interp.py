@@ -7,12 +7,13 @@ in float32 and in the order of the C, which agrees within a tolerance: no two li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from rnn2c.arith_tree import LIMITS, REAL, primitive, tree
+from rnn2c.arith_tree import REAL
 from rnn2c.errors import Rnn2cError
+from rnn2c.interp_numbers import called, dtype_of, fits, fitting, product, reduced
 from rnn2c.ir.graph import IntArray, NumberArray
 from rnn2c.ir.ops import flat
 from rnn2c.ir.program import (
@@ -23,7 +24,6 @@ from rnn2c.ir.program import (
     Clock,
     Dot,
     Elem,
-    Fold,
     Gather,
     Loop,
     Op,
@@ -35,8 +35,6 @@ from rnn2c.ir.program import (
     Table,
     When,
 )
-
-EXACT_FLOAT = 2**53
 
 
 class Interpreter:
@@ -154,7 +152,7 @@ class Interpreter:
         self.memory[clock.buffer][:] = clock.first + 1 if wraps else count + 1
 
     def _checked(self, buffer: Buffer, array: NumberArray) -> NumberArray:
-        return _fitting(np.asarray(array, dtype_of(buffer.type)), buffer)
+        return fitting(np.asarray(array, dtype_of(buffer.type)), buffer)
 
     def _run(self, operations: tuple[Op, ...]) -> None:
         for op in operations:
@@ -163,7 +161,7 @@ class Interpreter:
                     self._run_stage(op)
                 case Reduce():
                     source = self._vector(op.source, op.new)
-                    self._vector(op.target)[:, :1] = _reduce(op, source)
+                    self._vector(op.target)[:, :1] = reduced(op, source)
                 case Loop():
                     self._run_loop(op)
                 case Advance(ring):
@@ -204,7 +202,7 @@ class Interpreter:
             match instruction:
                 case Call(out, name, arguments):
                     operands = [self._argument(a, stage, values) for a in arguments]
-                    values[out] = _called(name, operands, out)
+                    values[out] = called(name, operands, out)
                 case Dot():
                     values.update(self._dot(instruction, stage))
                 case Gather(out, table, index):
@@ -214,7 +212,7 @@ class Interpreter:
             e = store.element
             target = self._vector(e.buffer, e.new)
             buffer = self.program.buffer[e.buffer]
-            target[:, _positions(e, stage)] = _fitting(values[store.value], buffer)
+            target[:, _positions(e, stage)] = fitting(values[store.value], buffer)
 
     def _argument(
         self, a: Argument, stage: Stage, values: Mapping[str, NumberArray]
@@ -252,78 +250,15 @@ class Interpreter:
                 total[:, :, results] += np.einsum("urc,nuc->nur", matrix, vector[:, columns])
             else:
                 part = vector[:, segment.offset : segment.offset + segment.size]
-                total[:, :, results] += _product(matrix, part)
+                total[:, :, results] += product(matrix, part)
         return {
-            out: total[:, :, r] if dot.width == REAL else _fits(total[:, :, r], dot.width, out)
+            out: total[:, :, r] if dot.width == REAL else fits(total[:, :, r], dot.width, out)
             for r, out in enumerate(dot.outs)
         }
 
 
-def dtype_of(type_: str) -> type[np.float32] | type[np.int64]:
-    """What holds values of a type: float32, or int64 for every integer."""
-    return np.float32 if type_ == REAL else np.int64
-
-
-def _called(name: str, operands: list[NumberArray | np.int64], out: str) -> NumberArray:
-    """The result of a primitive; operands are converted as the parameters say."""
-    function = tree(name)
-    converted = [
-        np.asarray(operand, np.float32) if type_ == REAL else operand
-        for operand, (_, type_) in zip(operands, function.parameters, strict=True)
-    ]
-    result: NumberArray = primitive(name)(*converted)
-    return result if function.returns == REAL else _fits(result, function.returns, out)
-
-
-def _product(matrix: NumberArray, vector: NumberArray) -> NumberArray:
-    """[units, results, columns] times [N, columns]: [N, units, results], exact integers.
-
-    float64 adds integers exactly below 2^53 and is much faster than an int64 product.
-    """
-    units, results, columns = matrix.shape
-    flat = matrix.reshape(units * results, columns)
-    largest = int(np.abs(matrix).max(initial=0)) * int(np.abs(vector).max(initial=0)) * columns
-    if largest < EXACT_FLOAT:
-        product = np.asarray(vector.astype(np.float64) @ flat.T.astype(np.float64), np.int64)
-    else:
-        product = vector @ flat.T
-    return product.reshape(-1, units, results)
-
-
 def _positions(e: Elem, stage: Stage) -> IntArray:
     return np.asarray(e.offset + e.stride * np.arange(stage.units), np.int64)
-
-
-def _reduce(op: Reduce, source: NumberArray) -> NumberArray:
-    if op.function == "argmax":
-        return np.asarray(source.argmax(axis=1)[:, None], np.int64)
-    fn: Callable[..., NumberArray] = primitive(op.function)
-    if isinstance(op, Fold):
-        total: NumberArray = np.full(len(source), op.start, source.dtype)
-        for k in range(op.size):
-            total = fn(total, source[:, k], *op.more)
-        return total[:, None]
-    result: NumberArray = source[:, 0]
-    for k in range(1, op.size):
-        result = fn(result, source[:, k])
-    return result[:, None]
-
-
-def _fitting(value: NumberArray, buffer: Buffer) -> NumberArray:
-    """The values themselves if their buffer may hold them; a real buffer holds every number."""
-    if buffer.type == REAL:
-        return value
-    return _within(value, buffer.lo, buffer.hi, buffer.name)
-
-
-def _fits(value: NumberArray, width: str, what: str) -> NumberArray:
-    return _within(value, *LIMITS[width], what)
-
-
-def _within(value: NumberArray, lo: int, hi: int, what: str) -> NumberArray:
-    if value.size and (value.min() < lo or value.max() > hi):
-        raise OverflowError(f"{what} in [{value.min()}, {value.max()}] leaves [{lo}, {hi}]")
-    return value
 
 
 def _fresh_targets(op: Stage | Reduce) -> set[str]:

@@ -23,18 +23,20 @@ STAGES = frozenset(
     {"frontend", "compress", "quantization", "passes", "lower", "emit", "validate", "tune"}
 )
 SHARED = frozenset(
-    """arith arith_f32 arith_norm arith_tree budget calibration data errors ir lut npz packing
-    target""".split()
+    """arith arith_f32 arith_f32_functions arith_norm arith_reduce arith_tree budget calibration
+    data errors ir lut npz packing target""".split()
 )
-READERS = frozenset({"execute", "interp", "proof", "proof_rows", "ranges"})
+READERS = frozenset({"execute", "interp", "interp_numbers", "proof", "proof_rows", "ranges"})
 READ_BY_READERS = frozenset(
-    {"arith", "arith_f32", "arith_norm", "arith_tree", "errors", "ir", "lut", "packing"}
+    """arith arith_f32 arith_f32_functions arith_norm arith_reduce arith_tree errors ir lut
+    packing""".split()
 )
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     **dict.fromkeys(SHARED - {"errors"}, SHARED),
     **dict.fromkeys(READERS, READ_BY_READERS),
-    "execute": READ_BY_READERS | {"interp"},
+    "execute": READ_BY_READERS | {"interp", "interp_numbers"},
+    "interp": READ_BY_READERS | {"interp_numbers"},
     "proof": READ_BY_READERS | {"proof_rows", "ranges"},
     **dict.fromkeys(STAGES, SHARED | READERS),
     "pipeline": SHARED | READERS | STAGES,

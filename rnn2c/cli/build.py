@@ -36,7 +36,8 @@ def build(out: Path, stage: str | None, as_json: bool, **options: Any) -> None:
 
 
 def _stage_text(job: Job, stage: str) -> str:
-    from rnn2c.ir.text import model_text, program_text
+    from rnn2c.ir.model_text import model_text
+    from rnn2c.ir.program_text import program_text
 
     compiled = job.compiled
     if stage == "quantized" and compiled.quantized is None:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
-from rnn2c.arith_tree import LIMITS, REAL, TABLES, tree
+from rnn2c.arith_tree import REAL, TABLES, tree
 from rnn2c.emit.arith_c import READERS
+from rnn2c.emit.expressions import index_text, start_text, stored, widened
 from rnn2c.emit.records import (
     DotCode,
     FunctionCode,
@@ -26,7 +27,7 @@ from rnn2c.emit.records import (
     WhenCode,
 )
 from rnn2c.ir.names import prose
-from rnn2c.ir.ops import flat
+from rnn2c.ir.ops import flat, uses
 from rnn2c.ir.program import (
     CTYPES,
     Advance,
@@ -43,7 +44,6 @@ from rnn2c.ir.program import (
     Reduce,
     Ring,
     Row,
-    Segment,
     Stage,
     StepRow,
     Table,
@@ -62,7 +62,7 @@ class Coder:
     def function(self, operations: tuple[Op, ...]) -> FunctionCode:
         """The code of init, step or finish."""
         plain = self._plain(tuple(op for op in operations if not isinstance(op, Loop)))
-        names = {name for op in flat(operations) for name, _ in _uses(op)}
+        names = {name for op in flat(operations) for name, _ in uses(op)}
         return replace(
             plain,
             current=tuple(b for b in plain.current if b.role == "state"),
@@ -73,13 +73,13 @@ class Coder:
 
     def _plain(self, operations: tuple[Inner | When, ...]) -> FunctionCode:
         """The code of operations without loops among them."""
-        uses = [u for op in flat(operations) for u in _uses(op)]
+        used = [u for op in flat(operations) for u in uses(op)]
         index = count()
         twice = [b for b in self.program.buffers if b.twice]
         return FunctionCode(
             stages=tuple(self._operation(op, index) for op in operations),
-            current=tuple(b for b in twice if (b.name, False) in uses),
-            new=tuple(b for b in twice if (b.name, True) in uses),
+            current=tuple(b for b in twice if (b.name, False) in used),
+            new=tuple(b for b in twice if (b.name, True) in used),
             locals=(),
         )
 
@@ -134,7 +134,7 @@ class Coder:
 
     def _stage(self, stage: Stage, index: int) -> StageCode:
         renamed = self._renamed(stage)
-        names = {name for name, _ in _uses(stage)}
+        names = {name for name, _ in uses(stage)}
         calls = [i for i in stage.body if isinstance(i, Call)]
         dots = [i for i in stage.body if isinstance(i, Dot)]
         types: dict[str, str] = {d: i.width for i in dots for d in i.outs}
@@ -143,7 +143,7 @@ class Coder:
         stores = tuple(
             (
                 self._element(s.element),
-                _stored(
+                stored(
                     renamed[s.value], types[s.value], self.program.buffer[s.element.buffer].type
                 ),
             )
@@ -205,23 +205,23 @@ class Coder:
             case int():
                 return str(a) if abs(a) <= 32767 else f"INT32_C({a})"
             case str():
-                return _widened(renamed[a], types[a], type_)
+                return widened(renamed[a], types[a], type_)
             case Table(const):
                 assert type_ in TABLES
                 return self.static(const)
             case Elem(buffer):
                 const_ = self.program.const.get(buffer)
                 if const_ is None:
-                    return _widened(self._element(a), self.program.buffer[buffer].type, type_)
-                text = f"RNN2C_READ_{READERS[const_.type]}(&{self.static(buffer)}[{_index(a)}])"
-                return _widened(text, const_.type, type_)
+                    return widened(self._element(a), self.program.buffer[buffer].type, type_)
+                text = f"RNN2C_READ_{READERS[const_.type]}(&{self.static(buffer)}[{index_text(a)}])"
+                return widened(text, const_.type, type_)
 
     def static(self, name: str) -> str:
         """C name of a constant array."""
         return f"{self.prefix}_{name}"
 
     def _element(self, e: Elem) -> str:
-        return f"{self.vector(e.buffer, e.new, e.mirror)}[{_index(e)}]"
+        return f"{self.vector(e.buffer, e.new, e.mirror)}[{index_text(e)}]"
 
     def vector(self, buffer: str, new: bool = False, mirror: bool = False) -> str:
         """C expression of a buffer, or of its row at hand, as an array."""
@@ -249,7 +249,7 @@ class Coder:
                     wide=max(-b.lo, b.hi) * limit > 32767,
                     final=units == 1 and segment is dot.segments[-1],
                     doc=prose(b.doc),
-                    start=_start(segment),
+                    start=start_text(segment),
                 )
             )
         return DotCode(
@@ -261,7 +261,7 @@ class Coder:
             packing=weight.packing,
             bias=self.static(bias.name),
             bias_index=tuple(
-                _index(Elem(bias.name, k, len(dot.outs))) for k in range(len(dot.outs))
+                index_text(Elem(bias.name, k, len(dot.outs))) for k in range(len(dot.outs))
             ),
             read=READERS[bias.type],
             parts=tuple(parts),
@@ -288,49 +288,3 @@ class Coder:
             begin=0 if isinstance(op, Fold) else 1,
             more=more,
         )
-
-
-def _widened(text: str, type_: str, wanted: str) -> str:
-    """A cast where the conversion would not be a plain widening."""
-    if type_ == wanted:
-        return text
-    if REAL in (type_, wanted):
-        return f"({CTYPES[wanted]}){text}"
-    low, high = LIMITS[wanted]
-    lo, hi = LIMITS[type_]
-    return text if low <= lo and hi <= high else f"({CTYPES[wanted]}){text}"
-
-
-def _stored(text: str, type_: str, wanted: str) -> str:
-    """A cast where the buffer has another type than the value."""
-    return text if type_ == wanted else f"({CTYPES[wanted]}){text}"
-
-
-def _index(e: Elem) -> str:
-    """offset + stride * j, written as briefly as possible."""
-    j = {0: "", 1: "j"}.get(e.stride, f"({e.stride}u * j)")
-    if not j:
-        return f"{e.offset}"
-    return f"{j} + {e.offset}u" if e.offset else j.removeprefix("(").removesuffix(")")
-
-
-def _start(segment: Segment) -> str:
-    """Where the columns of a unit begin, as what is added to their index."""
-    if not (segment.offset or segment.stride):
-        return ""
-    return f" + {_index(Elem(segment.vector, segment.offset, segment.stride))}"
-
-
-def _uses(op: Stage | Reduce) -> list[tuple[str, bool]]:
-    """(buffer, new copy) of everything an operation touches."""
-    if isinstance(op, Reduce):
-        return [(op.source, op.new), (op.target, False)]
-    uses = [(s.element.buffer, s.element.new) for s in op.stores]
-    for i in op.body:
-        if isinstance(i, Dot):
-            uses += [(s.vector, s.new) for s in i.segments]
-        elif isinstance(i, Gather):
-            uses.append((i.index, False))
-        else:
-            uses += [(a.buffer, a.new) for a in i.arguments if isinstance(a, Elem)]
-    return uses

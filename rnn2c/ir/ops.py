@@ -233,3 +233,18 @@ def flat(operations: Iterable[Op]) -> Iterator[Stage | Reduce]:
                 yield from flat(op.body)
             case Stage() | Reduce():
                 yield op
+
+
+def uses(op: Stage | Reduce) -> list[tuple[str, bool]]:
+    """(buffer, new copy) of everything an operation touches."""
+    if isinstance(op, Reduce):
+        return [(op.source, op.new), (op.target, False)]
+    found = [(s.element.buffer, s.element.new) for s in op.stores]
+    for i in op.body:
+        if isinstance(i, Dot):
+            found += [(s.vector, s.new) for s in i.segments]
+        elif isinstance(i, Gather):
+            found.append((i.index, False))
+        else:
+            found += [(a.buffer, a.new) for a in i.arguments if isinstance(a, Elem)]
+    return found

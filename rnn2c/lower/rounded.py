@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rnn2c.ir import graph
+from rnn2c.ir.model_text import format_text
 from rnn2c.ir.program import Stage
-from rnn2c.ir.text import format_text
 from rnn2c.lower.arrange import copied
 from rnn2c.lower.builder import Builder
 

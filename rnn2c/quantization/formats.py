@@ -1,9 +1,4 @@
-"""Choose the format of every value: how many bits, which scale.
-
-The input of a recurrent layer that sums jointly gets the balanced scale: the one that makes the
-largest products of its rows, w_ih * x and w_hh * h, alike.  Then one row scale serves both halves
-of the sum without costing accuracy; x needs 10 to 16 bits for it.
-"""
+"""Choose the format of every value: how many bits, which scale."""
 
 from __future__ import annotations
 
@@ -21,9 +16,9 @@ from rnn2c.quantization.given import given_format, given_matrices, sums_apart
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
 from rnn2c.quantization.pointwise import cuts_within, is_pointwise, largest_gain
+from rnn2c.quantization.scales import affine, balanced, fitting_bits, no_finer, symmetric
 from rnn2c.quantization.weights import tensor_scale
 
-SMALLEST_REACH = 2.0**-20
 FINEST = 256
 """No result of an Affine or a Sum is finer than this fraction of a step of its coarsest input."""
 
@@ -91,7 +86,7 @@ def _layer_formats(
     name = layer.name
     if isinstance(layer, graph.LayerNorm):
         free = _free_format(model, name, spans, options)
-        return [(name, _no_finer(free, float(np.abs(layer.gain).max()) / 2**15))]
+        return [(name, no_finer(free, float(np.abs(layer.gain).max()) / 2**15))]
     if is_pointwise(layer) or _is_total(layer):
         return [(name, _combined_format(model, layer, formats, spans, options))]
     match layer:
@@ -139,7 +134,7 @@ def _state_formats(
 
 def _relu_state(reach: float, options: QuantizeOptions) -> Format:
     """An unbounded hidden state: its calibrated range, in compact rounded up to a power of two."""
-    form = _symmetric(reach, options.activation_bits)
+    form = symmetric(reach, options.activation_bits)
     if options.profile == "accurate":
         return form
     return Format(2.0 ** float(np.ceil(np.log2(form.scale))), form.bits)
@@ -194,12 +189,12 @@ def _free_format(
     shown = name in model.kept or not readers
     is_input = any(i.name == name for i in model.inputs)
     if (decides or shown) and not is_input:
-        return _symmetric(spans[name].reach * HEADROOM, 16)
+        return symmetric(spans[name].reach * HEADROOM, 16)
     if any(is_pointwise(r) for r in readers):
-        return _symmetric(spans[name].reach * HEADROOM, 16)
+        return symmetric(spans[name].reach * HEADROOM, 16)
     if is_input and options.activation_bits == 8:
-        return _affine(spans[name])
-    return _symmetric(spans[name].reach, options.activation_bits)
+        return affine(spans[name])
+    return symmetric(spans[name].reach, options.activation_bits)
 
 
 def _joint_format(
@@ -210,7 +205,7 @@ def _joint_format(
         for reader in _readers(model, name):
             if isinstance(reader, graph.Recurrent) and not sums_apart(reader):
                 own = _state_scale(reader, spans, options)
-                return _balanced(reader, span.reach, own, options)
+                return balanced(reader, span.reach, own, options)
     return None
 
 
@@ -220,7 +215,7 @@ def _delay_format(
     """16 bits around zero, where it starts, unless a cell that reads it asks for its own scale."""
     span = spans[delay.name].hull(spans[delay.value])
     joint = _joint_format(model, delay.name, span, spans, options)
-    return joint or _symmetric(span.reach * HEADROOM, 16)
+    return joint or symmetric(span.reach * HEADROOM, 16)
 
 
 def _readers(model: Model, name: str) -> list[graph.Layer]:
@@ -263,22 +258,7 @@ def _combined_format(
         return sources[0]
     free = _free_format(model, layer.name, spans, options)
     finest = max(s.scale for s in sources) * largest_gain(layer) / FINEST
-    return _no_finer(free, finest)
-
-
-def _no_finer(form: Format, scale: float) -> Format:
-    return form if form.scale >= scale else Format(scale, form.bits, lo=form.lo, hi=form.hi)
-
-
-def _symmetric(reach: float, bits: int) -> Format:
-    return Format(max(reach, SMALLEST_REACH) / (2 ** (bits - 1) - 1), bits)
-
-
-def _affine(span: Span) -> Format:
-    """int8 over [lo, hi], which is made to contain 0, so that zero is exact."""
-    lo, hi = min(span.lo, 0.0), max(span.hi, 0.0)
-    scale = max(hi - lo, SMALLEST_REACH) / 255
-    return Format(scale, 8, zero_point=int(np.clip(round(-128 - lo / scale), -128, 127)))
+    return no_finer(free, finest)
 
 
 def _state_scale(
@@ -289,25 +269,6 @@ def _state_scale(
     return hidden_format(options).scale
 
 
-def _balanced(layer: graph.Recurrent, reach: float, own: float, options: QuantizeOptions) -> Format:
-    """The scale of x that makes w_ih * x alike w_hh * h, whose h has the scale `own`."""
-    reach = max(reach, SMALLEST_REACH)
-    rows = 2 * layer.units if isinstance(layer, graph.Gru) else layer.w_ih.shape[0]
-    from_x = np.abs(layer.w_ih.real()[:rows]).max(axis=1)
-    from_h = np.abs(layer.w_hh.real()[:rows]).max(axis=1)
-    usable = (from_x > 0) & (from_h > 0)
-    if not usable.any():
-        return _symmetric(reach, options.activation_bits)
-    with np.errstate(over="ignore"):  # denormal weights: infinite, and limited below
-        scale = own * float(np.median(from_h[usable] / from_x[usable]))
-    finest, coarsest = HEADROOM * reach / 32767, reach / 127
-    if scale >= coarsest and options.activation_bits == 8:
-        return _symmetric(reach, 8)
-    scale = float(np.clip(scale, finest, coarsest))
-    limit = 2 ** int(np.ceil(np.log2(reach / scale * HEADROOM)))
-    return Format(scale, 16) if limit >= 2**15 else Format(scale, 16, lo=-limit, hi=limit - 1)
-
-
 def gate_bits(model: Model, spans: Mapping[str, Span], options: QuantizeOptions) -> dict[str, int]:
     """Fraction bits of the parts of n in a reset-after GRU: Q3.12 unless one exceeds 8."""
     bits: dict[str, int] = {}
@@ -316,12 +277,4 @@ def gate_bits(model: Model, spans: Mapping[str, Span], options: QuantizeOptions)
             bits[layer.name] = GATE_BITS
             if options.profile == "accurate":
                 bits[layer.name] = fitting_bits(spans[f"{layer.name}.n"].reach, GATE_BITS, 8)
-    return bits
-
-
-def fitting_bits(reach: float, most: int, least: int) -> int:
-    """The most fraction bits at which int16 holds `reach`, within [least, most]."""
-    bits = most
-    while bits > least and reach * 2.0**bits > 32767:
-        bits -= 1
     return bits

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
 from rnn2c.execute import quantize_inputs
-from rnn2c.interp import Interpreter, dtype_of
+from rnn2c.interp import Interpreter
+from rnn2c.interp_numbers import dtype_of
 from rnn2c.ir.graph import NumberArray, Rate
 from rnn2c.ir.interface import FLOAT_TOLERANCE
 from rnn2c.ir.program import Buffer, Program

@@ -15,8 +15,9 @@ from rnn2c.frontend import load
 from rnn2c.ir import graph
 from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import Input, Model, Output
+from rnn2c.ir.model_text import model_text
 from rnn2c.ir.program import Program
-from rnn2c.ir.text import model_text, program_text
+from rnn2c.ir.program_text import program_text
 from rnn2c.passes import fold_affine, sink_last_step
 from rnn2c.pipeline import compile_float32, emit, memory
 from rnn2c.proof import verify_ranges

@@ -13,14 +13,13 @@ from core_models import cell_model, data, integer
 from float_models import MODELS, RAW, check_outputs, heads, program, sequence
 
 import rnn2c
-from rnn2c import arith_f32
-from rnn2c.arith_tree import parse, tree
+from rnn2c.arith_tree import REALS, parse, tree
 from rnn2c.errors import RangeError, Rnn2cError, TooLargeError, UnsupportedError
 from rnn2c.execute import from_raw
 from rnn2c.ir.functions import FUNCTIONS
 from rnn2c.ir.graph import Tensor
 from rnn2c.ir.program import Call, Dot, Program, Reduce, Stage, Store
-from rnn2c.ir.text import program_text
+from rnn2c.ir.program_text import program_text
 from rnn2c.packing import PACKINGS
 from rnn2c.pipeline import compile_float32
 from rnn2c.proof import verify_ranges
@@ -89,7 +88,7 @@ def test_every_primitive_of_the_cells_and_heads_is_used() -> None:
     elementwise |= {"scale_f32", "subtract_f32", "steps_f32", "hold_f32", "differs_f32"}
     elementwise |= {"other_f32", "smallest_f32", "log_below_f32"}
     elementwise |= {"add_square_f32", "deviation_f32", "normal_f32"}
-    assert used >= {p.__name__ for p in arith_f32.PRIMITIVES} - elementwise
+    assert used >= {p.__name__ for p in REALS} - elementwise
 
 
 # -- the API --------------------------------------------------------------------------------------

@@ -15,8 +15,9 @@ from rnn2c.calibration import SequenceSet
 from rnn2c.emit import emit_c
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Input, Layer, Model, Output, Tensor
+from rnn2c.ir.model_text import model_text
 from rnn2c.ir.program import Program
-from rnn2c.ir.text import model_text, program_text
+from rnn2c.ir.program_text import program_text
 from rnn2c.lower import lower
 from rnn2c.pipeline import prepare, quantize
 from rnn2c.quantization import QuantizeOptions

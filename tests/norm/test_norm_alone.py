@@ -18,8 +18,9 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.ir import graph
 from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import Input, Layer, Model, Output
+from rnn2c.ir.model_text import model_text
 from rnn2c.ir.program import Program
-from rnn2c.ir.text import model_text, program_text
+from rnn2c.ir.program_text import program_text
 from rnn2c.passes import fold_affine, sink_last_step
 from rnn2c.pipeline import QuantizeOptions, compile_float32, compile_model, emit
 from rnn2c.target import load_target

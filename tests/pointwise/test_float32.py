@@ -9,7 +9,7 @@ import pytest
 import torch
 from networks import FEATURES, GROUPS, STEPS, data, network, title
 
-from rnn2c import arith_f32
+from rnn2c.arith_tree import primitive
 from rnn2c.frontend import load
 from rnn2c.ir.functions import FUNCTIONS, apply
 from rnn2c.ir.graph import Activation, Input, Model, Output
@@ -81,7 +81,7 @@ def test_a_primitive_is_its_function(name: str) -> None:
     count = len(pointwise.PARAMETERS.get(name, ()))
     alpha, beta = PARAMETERS.get(name, (0.0, 0.0))
     given = [np.float32(v) for v in (alpha, beta)[:count]]
-    got = getattr(arith_f32, f"{name}_f32")(x, *given)
+    got = primitive(f"{name}_f32")(x, *given)
     wanted = apply(name, np.asarray(x, np.float64), *map(float, (alpha, beta)))
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, wanted, rtol=2e-6, atol=1e-6)

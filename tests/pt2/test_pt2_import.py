@@ -20,7 +20,7 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import load, pytorch
 from rnn2c.frontend.pt2 import import_pt2
 from rnn2c.frontend.pytorch_graph import Node, of_program
-from rnn2c.ir.text import model_text
+from rnn2c.ir.model_text import model_text
 
 CELLS = {
     "lstm": nn.LSTM,

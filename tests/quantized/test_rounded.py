@@ -14,8 +14,8 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.ir import graph
 from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import Format, Model
+from rnn2c.ir.model_text import model_text
 from rnn2c.ir.program import Program, Stage
-from rnn2c.ir.text import model_text
 
 INT8 = Format(0.05, 8, zero_point=3)
 SYMMETRIC = Format(0.03, 8)

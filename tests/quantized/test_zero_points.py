@@ -18,7 +18,7 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.ir import graph
 from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import Model, Tensor
-from rnn2c.ir.text import model_text
+from rnn2c.ir.model_text import model_text
 from rnn2c.passes import fold_affine
 
 

@@ -205,7 +205,8 @@ def test_rings_and_clocks_are_proven() -> None:
 
 
 def test_the_model_is_shown_with_its_times() -> None:
-    from rnn2c.ir.text import model_text, program_text
+    from rnn2c.ir.model_text import model_text
+    from rnn2c.ir.program_text import program_text
 
     text = model_text(sensor())
     assert "Conv1d (kernel 5, stride 2) of x" in text

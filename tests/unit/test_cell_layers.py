@@ -13,8 +13,8 @@ from rnn2c.errors import RangeError, Rnn2cError
 from rnn2c.ir.check import check_model
 from rnn2c.ir.facts import model_facts
 from rnn2c.ir.graph import CellFunction, Input, Model, Tensor
+from rnn2c.ir.model_text import model_text
 from rnn2c.ir.program import Call, Stage
-from rnn2c.ir.text import model_text
 from rnn2c.pipeline import prepare
 from rnn2c.proof import verify_ranges
 

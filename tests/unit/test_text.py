@@ -9,8 +9,9 @@ from core_models import CELLS, cell_model, changed, classifier, integer, program
 
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Format
+from rnn2c.ir.model_text import format_text, model_text
 from rnn2c.ir.program import Call, Dot, Stage
-from rnn2c.ir.text import format_text, model_text, program_text
+from rnn2c.ir.program_text import program_text
 
 
 @pytest.mark.parametrize(

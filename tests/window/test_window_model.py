@@ -13,7 +13,7 @@ from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.ir import graph, window
 from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import Input, Model, Output
-from rnn2c.ir.text import model_text
+from rnn2c.ir.model_text import model_text
 from rnn2c.ir.window import whole_sequence
 from rnn2c.pipeline import prepare
 

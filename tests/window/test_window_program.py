@@ -15,7 +15,7 @@ from rnn2c.interp import Interpreter
 from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Input, Model, Output
 from rnn2c.ir.program import Elem, Stage, Store
-from rnn2c.ir.text import program_text
+from rnn2c.ir.program_text import program_text
 from rnn2c.lower import lower, step_bytes
 from rnn2c.pipeline import compile_model, prepare
 from rnn2c.proof import verify_ranges

@@ -14,8 +14,10 @@ from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import (
     keras_directions,
     keras_features,
+    keras_functions,
     keras_layers,
     keras_masks,
+    keras_merge,
     keras_rnn,
     keras_temporal,
 )
@@ -30,13 +32,20 @@ from rnn2c.ir.graph import Model
 
 HANDLERS: dict[str, Handler] = {
     **keras_features.HANDLERS,
+    **keras_functions.HANDLERS,
     **keras_layers.HANDLERS,
     **keras_rnn.HANDLERS,
     **keras_temporal.HANDLERS,
     **keras_masks.HANDLERS,
+    **keras_merge.HANDLERS,
     **keras_directions.HANDLERS,
 }
 INPUT = "InputLayer"
+SUPPORTED = (
+    "LSTM, GRU, SimpleRNN, Bidirectional, TimeDistributed, Masking, Embedding, Dense, "
+    "convolutions and pooling over time, normalizations, activations, Rescaling, Add and the "
+    "other merging layers"
+)
 CROSS_CHECK = "not cross-checked: Keras is not run"
 ADVICE = {
     "Lambda": "holds Python code, which is never run; use standard layers",
@@ -76,8 +85,7 @@ def _refuse_layers(layers: Sequence[LayerSpec]) -> None:
     known = [f"{s.where}: {ADVICE[s.kind]}" for s in reversed(first.values()) if s.kind in ADVICE]
     others = [s.where for s in reversed(first.values()) if s.kind not in ADVICE]
     if others:
-        supported = ", ".join(sorted(HANDLERS))
-        known.append(f"{', '.join(others[:3])}: not supported; supported are {supported}")
+        known.append(f"{', '.join(others[:3])}: not supported; supported are {SUPPORTED}")
     raise UnsupportedError("; ".join(known))
 
 
@@ -163,7 +171,8 @@ def _run(
             )
     operands = [found[r] for r in _reads(spec, node)]
     recurrent = spec.kind in (*keras_rnn.HANDLERS, *keras_directions.HANDLERS)
-    if not operands or (len(operands) > 1 and not recurrent):
+    merges = spec.kind in keras_merge.HANDLERS
+    if not operands or (len(operands) > 1 and not recurrent and not merges):
         raise UnsupportedError(f"{spec.where}: reads {len(operands)} tensors, expected 1")
     if node.numbers and spec.kind != "NotEqual":
         raise UnsupportedError(
@@ -173,8 +182,9 @@ def _run(
     if any(r in masks.compared for r in node.inputs) and spec.kind != "Any":
         raise UnsupportedError(f"{spec.where}: reads what NotEqual makes; use a Masking layer")
     inner = "cell" if recurrent else ""
+    own = len(operands) if merges else 1
     call = Call(
-        builder, file, spec, operands[:1], operands[1:], inner, numbers=node.numbers,
+        builder, file, spec, operands[:own], operands[own:], inner, numbers=node.numbers,
         mask=masks.of(spec, node), compared=masks.compared.get(node.inputs[0]),
     )  # fmt: skip
     results = HANDLERS[spec.kind](call)

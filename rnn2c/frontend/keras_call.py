@@ -64,8 +64,9 @@ class Call:
             raise Rnn2cError(f"{self.where}: axis {quoted(axis)} of a tensor with {rank} axes")
         return axis % rank + self.hidden
 
-    def weights(self, roles: Sequence[str]) -> list[FloatArray]:
-        return weights_of(self.file, self.spec, self.inner, roles)
+    def weights(self, roles: Sequence[str], beside: Sequence[str] = ()) -> list[FloatArray]:
+        """See weights_of."""
+        return weights_of(self.file, self.spec, self.inner, roles, beside)
 
     def shaped(self, role: str, found: FloatArray, shape: Sequence[int]) -> FloatArray:
         """The weight; raises Rnn2cError with both shapes where they differ."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnn2c.errors import Rnn2cError
+from rnn2c.frontend import keras_features, keras_functions
 from rnn2c.frontend.keras_call import Call, Handler
 from rnn2c.frontend.keras_graph import refuse_own_class
 from rnn2c.frontend.pointwise import affine, function_of
@@ -23,7 +24,10 @@ NORMALISING = frozenset(
     moving_mean_initializer moving_variance_initializer beta_regularizer gamma_regularizer
     beta_constraint gamma_constraint""".split()
 )
-WITHIN = ("Dense", "Activation", "ReLU", "Softmax", "Dropout", "BatchNormalization")
+WITHIN = (
+    *("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "Dropout"),
+    *("BatchNormalization", "LayerNormalization", "Rescaling"),
+)
 """What a TimeDistributed may wrap: layers that treat every step alike anyway."""
 
 
@@ -56,15 +60,6 @@ def activated(call: Call, x: Value, function: str) -> Value:
     if function == "softmax":
         return call.builder.softmax(call.spec.name, x, -1, call.where)
     return function_of(call.builder, call.spec.name, x, function, call.where)
-
-
-def relu(call: Call) -> Sequence[Value]:
-    """max(x, 0); the other forms of the layer are refused."""
-    settings, advice = call.settings, "use a plain ReLU"
-    settings.must_be("max_value", None, advice)
-    for key in ("negative_slope", "threshold"):
-        settings.must_be(key, 0.0, advice)
-    return [activated(call, call.operand, "relu")]
 
 
 def softmax(call: Call) -> Sequence[Value]:
@@ -119,7 +114,8 @@ def time_distributed(call: Call) -> Sequence[Value]:
     if len(call.operand.axes) != 3:
         raise call.refuse(f"the input has {len(call.operand.axes)} dimensions, expected 3")
     inner = replace(call, inner="layer", hidden=1, config=wrapped["config"])
-    result = HANDLERS[str(kind)](inner)
+    handlers = HANDLERS | keras_features.HANDLERS | keras_functions.HANDLERS
+    result = handlers[str(kind)](inner)
     inner.settings.finish()
     return result
 
@@ -129,7 +125,6 @@ HANDLERS: dict[str, Handler] = {
     "BatchNormalization": batch_normalization,
     "Dense": dense,
     "Dropout": dropout,
-    "ReLU": relu,
     "Softmax": softmax,
     "TimeDistributed": time_distributed,
 }

@@ -18,8 +18,8 @@ from rnn2c.frontend.values import Value
 from rnn2c.ir import window
 
 PASSED = (
-    *("Activation", "BatchNormalization", "Dense", "Dropout", "LayerNormalization", "ReLU"),
-    "TimeDistributed",
+    *("Activation", "BatchNormalization", "Dense", "Dropout", "ELU", "LayerNormalization"),
+    *("LeakyReLU", "ReLU", "TimeDistributed"),
 )
 """Layers that treat a masked step like any other one."""
 
@@ -35,7 +35,9 @@ class Masks:
 
     def of(self, spec: LayerSpec, node: Node) -> str:
         """The mask of a call; the empty string without one."""
-        found = {self.names.get(r, "") for r in node.inputs}
+        found = {self.names[r] for r in node.inputs if self.names.get(r)}
+        if len(found) > 1:
+            raise UnsupportedError(f"{spec.where}: reads data with different masks; use one mask")
         for reference in tensors(node.options.get("mask"), spec.where):
             if reference not in self.names:
                 raise UnsupportedError(

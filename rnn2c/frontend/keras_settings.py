@@ -48,8 +48,8 @@ class Settings:
             raise Rnn2cError(f"{self.where}: {key} is {quoted(found)}, expected at least 1")
         return found
 
-    def number(self, key: str) -> float:
-        found = self.take(key)
+    def number(self, key: str, default: Any = MISSING) -> float:
+        found = self.take(key, default)
         if isinstance(found, bool) or not isinstance(found, (int, float)) or abs(found) > 1e30:
             raise Rnn2cError(f"{self.where}: {key} is {quoted(found)}, expected a number")
         return float(found)

@@ -20,17 +20,18 @@ ROOTS = ("layers", "_layer_checkpoint_dependencies")
 
 
 def weights_of(
-    file: KerasFile, spec: LayerSpec, inner: str, roles: Sequence[str]
+    file: KerasFile, spec: LayerSpec, inner: str, roles: Sequence[str], beside: Sequence[str] = ()
 ) -> list[FloatArray]:
     """The weights of a layer as float64, one per role.
 
     inner: what a .keras file inserts below the layer ("cell", "layer" or ""); roles: the names that
-    Keras gives the weights, in its order.  Raises Rnn2cError for missing, additional or non-finite
-    weights.
+    Keras gives the weights, in its order; beside: what follows them and is not read.  Raises
+    Rnn2cError for missing, additional or non-finite weights.
     """
-    paths = _by_position(file, spec, inner, roles) if file.zipped else _by_name(file, spec, inner)
+    known = (*roles, *beside)
+    paths = _by_position(file, spec, inner, known) if file.zipped else _by_name(file, spec, inner)
     for role in paths:
-        if role not in roles:
+        if role not in known:
             raise UnsupportedError(
                 f"{spec.where}: has a weight {quoted(role)} that its settings do not explain; "
                 "export the model to ONNX"

@@ -157,7 +157,7 @@ def graph_json(*specs: dict[str, Any], outputs: list[Any]) -> bytes:
         (graph_json(dense("a", [["x", 0, 0, {"f": 1}]]), outputs=["a", 0, 0]), "argument 'f'"),
         (
             graph_json(dense("a", [["x", 0, 0, {"mask": [["x", 0, 0]]}]]), outputs=["a", 0, 0]),
-            "layer 'a' (Dropout): is called with mask=",
+            "layer 'a' (Dropout): its mask is not made by a Masking layer",
         ),
         (graph_json(dense("x", []), outputs=["x", 0, 0]), "two layers are called 'x'"),
     ],

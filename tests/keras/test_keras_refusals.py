@@ -31,22 +31,22 @@ STACKS: dict[str, tuple[Callable[[], list[Any]], str]] = {
         lambda: [RNN(2), layers.Activation("swish", name="act")],
         "layer 'act' (Activation): activation 'silu' is not supported",
     ),
-    "relu6": (
-        lambda: [RNN(2), layers.ReLU(max_value=6, name="six")],
-        "layer 'six' (ReLU): max_value='6' is not supported; use a plain ReLU",
+    "two rectifiers": (
+        lambda: [RNN(2), layers.ReLU(negative_slope=0.1, threshold=0.2, name="both")],
+        "layer 'both' (ReLU): negative_slope and threshold together; use one of them",
     ),
-    "leaky relu": (
-        lambda: [RNN(2), layers.ReLU(negative_slope=0.1, name="leaky")],
-        "negative_slope='0.1' is not supported",
+    "normalisation inverted": (
+        lambda: [layers.Normalization(mean=0.0, variance=1.0, invert=True, name="back"), RNN(2)],
+        "layer 'back' (Normalization): invert='True' is not supported; use a Rescaling",
     ),
     "softmax over time": (
         lambda: [RNN(2, return_sequences=True), layers.Softmax(axis=1, name="soft")],
         "layer 'soft' (Softmax): works on axis 1",
     ),
     "other layers": (
-        lambda: [layers.GaussianNoise(1.0, name="noise"), LSTM(2), layers.Rescaling(2, name="two")],
-        "layer 'noise' (GaussianNoise), layer 'two' (Rescaling): not supported; supported are "
-        "Activation, Any, AveragePooling1D, BatchNormalization, Bidirectional, ",
+        lambda: [layers.GaussianNoise(1.0, name="noise"), LSTM(2), layers.Flatten(name="flat")],
+        "layer 'noise' (GaussianNoise), layer 'flat' (Flatten): not supported; supported are "
+        "LSTM, GRU, SimpleRNN, Bidirectional, ",
     ),
     "several at once": (
         lambda: [layers.Lambda(abs, name="own"), layers.GaussianNoise(0.1, name="noise"), LSTM(2)],
@@ -60,9 +60,9 @@ STACKS: dict[str, tuple[Callable[[], list[Any]], str]] = {
     "time distributed": (
         lambda: [
             RNN(2, return_sequences=True),
-            layers.TimeDistributed(layers.LayerNormalization(), name="each"),
+            layers.TimeDistributed(layers.UnitNormalization(), name="each"),
         ],
-        "layer 'each' (TimeDistributed): wraps 'LayerNormalization'; it may wrap Dense",
+        "layer 'each' (TimeDistributed): wraps 'UnitNormalization'; it may wrap Dense",
     ),
     "normalisation over time": (
         lambda: [RNN(2, return_sequences=True), layers.BatchNormalization(axis=1, name="norm")],
@@ -103,7 +103,7 @@ def graph_of(kind: str) -> Any:
             mask = keras.Input((None,), dtype="bool", name="mask")
             return keras.Model([x, mask], LSTM(2, name="masked")(x, mask=mask))
         case "two operands":
-            y = layers.Concatenate(name="join")([RNN(2)(x), RNN(2)(x)])
+            y = layers.Dot(1, name="join")([RNN(2)(x), RNN(2)(x)])
         case "nested":
             y = keras.Sequential([RNN(2)], name="inside")(x)
         case "batch":
@@ -126,7 +126,7 @@ def graph_of(kind: str) -> Any:
             "layer 'always' (Dropout): is called with training='True'; leave training out",
         ),
         ("mask", "layer 'mask' (InputLayer): dtype 'bool' is not supported"),
-        ("two operands", "layer 'join' (Concatenate): not supported"),
+        ("two operands", "layer 'join' (Dot): not supported"),
         ("nested", "layer 'inside' (Sequential): not supported"),
         ("batch", "layer 'four' (SimpleRNN): batch size 4; give batch 1"),
         ("image", "layer 'samples' (InputLayer): shape '[None, None, 4, 3]'; inputs are"),

@@ -51,7 +51,7 @@ DELEGATED = frozenset({("ir/program.py", "execute")})
 LAZY_LIBRARIES = frozenset({"h5py", "keras", "onnxruntime", "tensorflow", "torch"})
 LAZY_EXCEPT_IN = "compress"
 
-LINE_LIMIT = 350
+LINE_LIMIT = 310
 LIMITED_FILES = {
     PACKAGE: ("*.py", "*.c", "*.h"),
     "templates": ("*",),

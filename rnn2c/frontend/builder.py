@@ -6,8 +6,7 @@ unique and, at the end, works out the rate of every input from what its axes tur
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,13 +21,13 @@ from rnn2c.frontend.cells import (
     constant_start,
     make_cell,
 )
+from rnn2c.frontend.collector import Collector
 from rnn2c.frontend.gates import GATE_COUNT, Cell
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.layout import Layout, OverTime
 from rnn2c.frontend.part import WHOLE, Part
-from rnn2c.frontend.time_last import may_be_time_last
 from rnn2c.frontend.trim import trimmed
-from rnn2c.frontend.values import Axes, Axis, Operand, Value, plain, quoted
+from rnn2c.frontend.values import Operand, Value, quoted
 from rnn2c.ir import graph, window
 from rnn2c.ir.graph import FloatArray, Layer, Recurrent, Tensor
 
@@ -37,107 +36,16 @@ OVER_TIME: dict[OverTime, type[Layer]] = {
     "first": window.FirstStep,
     "flip": window.Flip,
 }
-MAX_WEIGHTS = 2**25
-MAX_FOLDED = 2**22
 
 
-class Builder:
-    """Collects inputs, layers and outputs; `finish` returns the checked Model."""
+class Builder(Collector):
+    """Makes layers; `finish` returns the checked Model."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self.axes = Axes()
-        self.layout = Layout(self.axes, self.over_time, self.pick, self.join, self.trim)
-        self._layers: dict[str, Layer] = {}
-        self._inputs: list[Port] = []
-        self._inner: list[Port] = []
-        self._tokens: set[str] = set()
-        self._unfinished: dict[str, str] = {}
-        self._taken: set[str] = set()
-        self._numbers: dict[str, int] = {}
-        self._weights = 0
-        self._folded = 0
-        self._dynamic_bits = 0
-        self._dynamic: dict[str, int] = {}
-
-    def input(self, name: str, axes: Sequence[Axis], is_time_last: bool = False) -> Value:
-        """Declare a model input; its last axis holds the features unless it is used as time."""
-        if is_time_last and len(axes) in (2, 3):
-            self.axes.bind(axes[-2], "feature", f"input {quoted(name)}")
-            self.axes.bind(axes[-1], "time", f"input {quoted(name)}")
-        if not axes or (axes[-1].size is None and not may_be_time_last(axes)):
-            raise UnsupportedError(
-                f"input {quoted(name)}: the last dimension must be a fixed feature size"
-            )
-        if axes[-1].size == 0:
-            raise UnsupportedError(
-                f"input {quoted(name)}: a feature dimension of size 0; at least 1 is needed"
-            )
-        if axes[-1].size is not None and self.axes.kind(axes[-1]) is None:
-            self.axes.assume(axes[-1], "feature")
-        self._inputs.append(Port(name, (name,), tuple(axes)))
-        self.layout.raw_inputs.add(name)
-        self._taken.add(name)
-        return Value((name,), tuple(axes))
-
-    def tokens(self, name: str, axes: Sequence[Axis], dtype: str) -> Value:
-        """Declare a model input of integers, which embeddings look up."""
-        self._inputs.append(Port(name, (name,), tuple(axes), dtype))
-        self._tokens.add(name)
-        self._taken.add(name)
-        return Value((name,), tuple(axes))
-
-    def trace(self, tensor: str, operand: Operand) -> None:
-        """Remember that a source tensor shows a value, for the cross-check."""
-        if isinstance(operand, Value) and all(part in self._taken for part in operand.parts):
-            self._inner.append(Port(tensor, operand.parts, operand.axes))
-
-    def forget(self, tensor: str) -> None:
-        """The source changes this tensor later, so a cross-check cannot look at it."""
-        self._inner = [p for p in self._inner if p.name != tensor]
-
-    def unique(self, stem: str, fallback: str) -> str:
-        """A free layer name: STEM, STEM.1, ...; without a stem FALLBACK0, FALLBACK1, ..."""
-        stem = plain(stem)
-        number = self._numbers.get(stem or f".{fallback}", 0)
-        name = f"{stem}.{number}" if stem and number else stem or f"{fallback}{number}"
-        while name in self._taken or f"{name}.c" in self._taken:
-            number += 1
-            name = f"{stem}.{number}" if stem else f"{fallback}{number}"
-        self._numbers[stem or f".{fallback}"] = number
-        return name
-
-    def fold(self, elements: int, where: str) -> None:
-        """Account for a constant that is about to be made; raises UnsupportedError over budget."""
-        self._folded += elements
-        if self._folded > MAX_FOLDED:
-            raise UnsupportedError(
-                f"{where}: makes a constant of {elements} elements; at most {MAX_FOLDED} are "
-                "folded in one model"
-            )
-
-    @contextmanager
-    def dynamic_activations(self, bits: int) -> Iterator[None]:
-        """Layers added meanwhile round what they read to so many bits in the source, not here."""
-        self._dynamic_bits = bits
-        try:
-            yield
-        finally:
-            self._dynamic_bits = 0
-
-    def add(self, layer: Layer) -> None:
-        """Append a layer; raises UnsupportedError over the budget of weights."""
-        # A small file may use one large matrix many times.
-        self._weights += sum(v.data.size for v in vars(layer).values() if isinstance(v, Tensor))
-        if self._weights > MAX_WEIGHTS:
-            raise UnsupportedError(
-                f"layer {quoted(layer.name)}: more than {MAX_WEIGHTS} weights in all; a model for "
-                "a microcontroller must be smaller"
-            )
-        self._layers[layer.name] = layer
-        if self._dynamic_bits and isinstance(layer, (graph.Linear, graph.Recurrent)):
-            self._dynamic[layer.name] = self._dynamic_bits
-        self._taken.update(layer.outputs)
+        super().__init__(name)
+        self.layout = Layout(
+            self.axes, self.raw_inputs, self.over_time, self.pick, self.join, self.trim
+        )
 
     def vector(self, value: Value, where: str) -> str:
         """The one vector that `value` shows; a layer reads its features, so they come last."""
@@ -148,9 +56,6 @@ class Builder:
             raise UnsupportedError(f"{where}: the last dimension must be the features")
         self.axes.bind(last, "feature", where)
         return value.parts[0]
-
-    def last_step(self, name: str) -> str:
-        return self.over_time(name, "last")
 
     def over_time(self, name: str, what: OverTime) -> str:
         """The last or first step of a per-step vector, or its steps in opposite order."""
@@ -179,14 +84,6 @@ class Builder:
             source = self.unique(layer.name, "trimmed")
             self.add(replace(layer, name=source, inputs=inputs))
         return source
-
-    def layer(self, name: str) -> Layer | None:
-        """The layer called so; None for a model input."""
-        return self._layers.get(name)
-
-    def source(self, value: str) -> Layer | None:
-        """The layer that defines a value; None for a model input."""
-        return next((p for p in self._layers.values() if value in p.outputs), None)
 
     def recurrent(
         self,
@@ -287,12 +184,6 @@ class Builder:
         self.add(graph.Activation(name=name, inputs=inputs, function=function, alpha=alpha))
         self._unfinished[name] = where
         return Value((name,), x.axes)
-
-    def is_float(self, value: Value) -> bool:
-        """False for tokens and class indices, which are integers in the source."""
-        return not any(
-            p in self._tokens or isinstance(self._layers.get(p), graph.ArgMax) for p in value.parts
-        )
 
     def over_features(self, x: Value, axis: int, where: str) -> str:
         """The one vector of x, whose features lie along `axis`; UnsupportedError if they do not."""

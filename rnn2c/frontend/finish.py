@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend.imported import Port
-from rnn2c.frontend.layout import part_names
 from rnn2c.frontend.part import Part
-from rnn2c.frontend.values import Axes, Axis, quoted
+from rnn2c.frontend.values import Axes, Axis, part_names, quoted
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Input, Layer, Rate
 

@@ -5,12 +5,13 @@ Picking the last step of a time axis is the one that computes: it asks for a Las
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from typing import Literal
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
-from rnn2c.frontend.values import Axes, Axis, Kind, Value
+from rnn2c.frontend.matching import match, may_go
+from rnn2c.frontend.values import Axes, Axis, Kind, Value, part_names, position
 
 OverTime = Literal["last", "first", "flip"]
 ENDLESS = 2**31 - 1
@@ -28,17 +29,18 @@ class Layout:
     def __init__(
         self,
         axes: Axes,
+        raw_inputs: Collection[str],
         over_time: Callable[[str, OverTime], str],
         pick: Callable[[str, Sequence[int]], str],
         join: Callable[[Sequence[str]], str],
         trim: Callable[[str, int], str | None],
     ) -> None:
         self.axes = axes
+        self._raw_inputs = raw_inputs
         self._over_time = over_time
         self._pick = pick
         self._join = join
         self._trim = trim
-        self.raw_inputs: set[str] = set()
 
     def transpose(self, value: Value, order: Sequence[int], where: str) -> Value:
         if sorted(order) != list(range(len(value.axes))):
@@ -73,13 +75,14 @@ class Layout:
 
         A stack whose features come next may become one vector: both directions of a layer.
         """
-        axes = self._match(value.axes, tuple(dims))
+        axes = match(self.axes, value.axes, tuple(dims))
         if axes is None:  # one feature needs no dimension of its own
             wide = [a for a in value.axes if (a.size, self.axes.kind(a)) != (1, "feature")]
-            axes = self._match(tuple(wide), tuple(dims)) if len(wide) < len(value.axes) else None
+            if len(wide) < len(value.axes):
+                axes = match(self.axes, tuple(wide), tuple(dims))
         if axes is None:
             joined = self._unstacked(value)
-            if joined is not None and self._match(joined.axes, tuple(dims)) is not None:
+            if joined is not None and match(self.axes, joined.axes, tuple(dims)) is not None:
                 return self.reshape(self._merged(joined), dims, where)
             sizes = [a.size if a.size is not None else a.label or "?" for a in value.axes]
             wanted = [d if isinstance(d, int) else d.label or "?" for d in dims]
@@ -92,37 +95,6 @@ class Layout:
         fresh = tuple(a if a in value.axes else self.axes.unit() for a in axes)
         return Value(value.parts, fresh)
 
-    def _match(
-        self, axes: tuple[Axis, ...], dims: tuple[int | Axis, ...]
-    ) -> tuple[Axis, ...] | None:
-        """Axes for `dims` out of `axes` in order; an axis not among `axes` is a new unit."""
-        if not dims:
-            return () if all(self._may_go(a) for a in axes) else None
-        first, rest = dims[0], dims[1:]
-        if axes and self._fits(axes[0], first):
-            found = self._match(axes[1:], rest)
-            if found is not None:
-                return (axes[0], *found)
-        if axes and self._may_go(axes[0]):
-            found = self._match(axes[1:], dims)
-            if found is not None:
-                return found
-        if first in (1, -1):
-            found = self._match(axes, rest)
-            if found is not None:
-                return (Axis(1), *found)
-        return None
-
-    def _fits(self, axis: Axis, dim: int | Axis) -> bool:
-        if dim == -1 or dim is axis:
-            return True
-        size = dim.size if isinstance(dim, Axis) else dim
-        return size is not None and (axis.size == size or (size == 1 and self.axes.is_unit(axis)))
-
-    def _may_go(self, axis: Axis) -> bool:
-        unknown = self.axes.kind(axis) is None and axis.size is None
-        return unknown or self.axes.is_unit(axis)
-
     def _unstacked(self, value: Value) -> Value | None:
         """The axes of a stack and its features as one, if nothing but units lies between them."""
         kinds = [self.axes.kind(a) for a in value.axes]
@@ -130,7 +102,7 @@ class Layout:
             return None
         stack, features = kinds.index("part"), kinds.index("feature")
         between = value.axes[stack + 1 : features]
-        if stack > features or not all(self._may_go(a) for a in between):
+        if stack > features or not all(may_go(self.axes, a) for a in between):
             return None
         size = len(self.parts(value)) * (value.axes[features].size or 0)
         one = self.axes.new("feature", size)
@@ -147,7 +119,7 @@ class Layout:
         joined = self._unstacked(value) if {"part", "feature"} <= kinds else None
         if joined is not None:
             return self.flatten(self._merged(joined), first, last - 1, where)
-        wide = [a for a in merged if not self._may_go(a)]
+        wide = [a for a in merged if not may_go(self.axes, a)]
         if len(wide) > 1:
             sizes = [a.size if a.size is not None else a.label or "?" for a in merged]
             raise UnsupportedError(
@@ -205,7 +177,7 @@ class Layout:
         return "part" if self._is_raw(value) and axis.size is not None else "time"
 
     def _is_raw(self, value: Value) -> bool:
-        return len(value.parts) == 1 and value.parts[0] in self.raw_inputs
+        return len(value.parts) == 1 and value.parts[0] in self._raw_inputs
 
     def parts(self, value: Value) -> tuple[str, ...]:
         """Names of all vectors of `value`, a stacked model input taken apart."""
@@ -325,15 +297,3 @@ class Layout:
         size = sum(v.axes[at].size or 0 for v in values)
         name = self._join([v.parts[0] for v in values])
         return Value((name,), (*axes[:at], self.axes.new("feature", size), *axes[at + 1 :]))
-
-
-def part_names(name: str, count: int) -> tuple[str, ...]:
-    """Names of the vectors of a stacked input or output: NAME.0, NAME.1, ..."""
-    return tuple(f"{name}.{k}" for k in range(count))
-
-
-def position(index: int, rank: int, where: str) -> int:
-    """A non-negative axis position; raises Rnn2cError where it is outside the rank."""
-    if not -rank <= index < rank:
-        raise Rnn2cError(f"{where}: axis {index} of a tensor with {rank} axes")
-    return index % rank

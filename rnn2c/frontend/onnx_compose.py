@@ -8,10 +8,9 @@ import numpy as np
 
 from rnn2c.frontend import compose, patterns
 from rnn2c.frontend.builder import Builder
-from rnn2c.frontend.layout import position
 from rnn2c.frontend.onnx_node import Handler, Node, Operator
 from rnn2c.frontend.pointwise import function_of
-from rnn2c.frontend.values import Operand, Value
+from rnn2c.frontend.values import Operand, Value, position
 
 
 def selu(builder: Builder, node: Node) -> Sequence[Operand]:

@@ -14,10 +14,9 @@ import numpy as np
 
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.embedding import embedding
-from rnn2c.frontend.layout import position
 from rnn2c.frontend.onnx_file import TYPES, array
 from rnn2c.frontend.onnx_node import Node, Operator, Result
-from rnn2c.frontend.values import Axis, Operand, Value, as_items, quoted, shape_vector
+from rnn2c.frontend.values import Axis, Operand, Value, as_items, position, quoted, shape_vector
 
 
 def identity(builder: Builder, node: Node) -> Sequence[Operand]:

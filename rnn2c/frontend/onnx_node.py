@@ -20,8 +20,6 @@ from rnn2c.frontend.onnx_quantity import Quantity
 from rnn2c.frontend.values import Constant, Operand, Value, quoted
 from rnn2c.ir.graph import FloatArray
 
-AttributeValue = int | float | str | Sequence[int] | Sequence[float] | Sequence[str] | Constant
-
 _FIELDS: Mapping[int, str] = {
     onnx.AttributeProto.INT: "i",
     onnx.AttributeProto.FLOAT: "f",

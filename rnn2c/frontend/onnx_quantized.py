@@ -16,10 +16,9 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import pointwise
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.given import MAX_GIVEN, Array, Given
-from rnn2c.frontend.layout import position
 from rnn2c.frontend.onnx_node import Node, Operator, Result, described
 from rnn2c.frontend.onnx_quantity import Codes
-from rnn2c.frontend.values import Constant, Value, quoted
+from rnn2c.frontend.values import Constant, Value, position, quoted
 from rnn2c.ir.graph import Format
 
 SCALES = (float(np.finfo(np.float32).tiny), 1e20)

@@ -15,8 +15,7 @@ import numpy as np
 from rnn2c.errors import UnsupportedError
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.given import Given
-from rnn2c.frontend.layout import position
-from rnn2c.frontend.values import Axis, Operand, Value
+from rnn2c.frontend.values import Axis, Operand, Value, position
 from rnn2c.ir.graph import FloatArray, Format, Tensor
 
 

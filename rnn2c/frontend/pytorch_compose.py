@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from rnn2c.frontend import compose, patterns, pointwise
-from rnn2c.frontend.layout import position
 from rnn2c.frontend.normalize import layer_norm
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
-from rnn2c.frontend.values import Constant, Value
+from rnn2c.frontend.values import Constant, Value, position
 
 ONE = np.ones(())
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
-from rnn2c.frontend.builder import MAX_FOLDED
+from rnn2c.frontend.collector import MAX_FOLDED
 
 if TYPE_CHECKING:
     import torch

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.frontend.layout import position
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
-from rnn2c.frontend.values import Axis, Constant, Operand, Value
+from rnn2c.frontend.values import Axis, Constant, Operand, Value, position
 
 
 def select(call: Call) -> Result:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rnn2c.frontend.layout import position
 from rnn2c.frontend.pytorch_call import Call, Handler, Missing, Result
 from rnn2c.frontend.pytorch_layout import parts
-from rnn2c.frontend.values import Operand, Value
+from rnn2c.frontend.values import Operand, Value, position
 
 
 def unbind(call: Call) -> Result:

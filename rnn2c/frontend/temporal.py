@@ -16,8 +16,7 @@ from rnn2c.frontend import pointwise
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.compose import over_features, padded
 from rnn2c.frontend.given import Array, Given
-from rnn2c.frontend.layout import position
-from rnn2c.frontend.values import Axis, Value
+from rnn2c.frontend.values import Axis, Value, position
 from rnn2c.ir.graph import FloatArray, Linear, Tensor
 from rnn2c.ir.temporal import Conv1d, Pool, Reduce
 

@@ -183,3 +183,15 @@ def plain(name: str) -> str:
     """A layer name made of letters, digits, `_` and `.` only."""
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._") else "_" for c in name)
     return kept.strip("._")[:MAX_NAME]
+
+
+def part_names(name: str, count: int) -> tuple[str, ...]:
+    """Names of the vectors of a stacked input or output: NAME.0, NAME.1, ..."""
+    return tuple(f"{name}.{k}" for k in range(count))
+
+
+def position(index: int, rank: int, where: str) -> int:
+    """A non-negative axis position; raises Rnn2cError where it is outside the rank."""
+    if not -rank <= index < rank:
+        raise Rnn2cError(f"{where}: axis {index} of a tensor with {rank} axes")
+    return index % rank

@@ -1,11 +1,10 @@
 """Program: the network as buffers and stages of straight-line operations on integers.
 
-A program of profile `float32` has the same form with values of type f32.
-
     Program = buffers, weights, consts, and three lists of operations: init, step, finish
     Op      = ..., see ir/ops.py
 
-The emitter and the interpreter read a Program and nothing else.
+The emitter and the interpreter read a Program and nothing else.  One of profile `float32` has the
+same form with values of type f32.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rnn2c.ir.program import Elem, Inner, Loop, Stage
+from rnn2c.ir.program import Buffer, Elem, Inner, Loop, Stage
+from rnn2c.lower.stages import zero_stage
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class LoopDraft:
     start: list[Stage] = field(default_factory=list)
     body: list[Inner] = field(default_factory=list)
 
-    def finished(self, zero: Callable[[str], Stage]) -> Loop:
-        """States that nothing loads start with `zero`."""
+    def finished(self, buffers: Mapping[str, Buffer]) -> Loop:
+        """States that nothing loads start at zero."""
         loaded = {s.element.buffer for stage in self.start for s in stage.stores}
-        start = [zero(name) for name in self.states if name not in loaded]
+        start = [zero_stage(buffers[name]) for name in self.states if name not in loaded]
         title = f"every step, {'from the last to the first' if self.reverse else 'in order'}"
         return Loop(title, tuple(self.body), self.reverse, (*start, *self.start))

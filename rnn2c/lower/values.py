@@ -33,6 +33,7 @@ from rnn2c.ir.temporal import ALWAYS, infer_times
 from rnn2c.lower.clocks import Clocks
 from rnn2c.lower.places import LoopDraft, Place
 from rnn2c.lower.schedule import schedule
+from rnn2c.lower.stages import copy_stage, held
 from rnn2c.lower.storage import float32_numerics, storage_type
 from rnn2c.lower.tables import TABLES
 from rnn2c.target import Target
@@ -74,7 +75,8 @@ class Values:
         self.schedule = schedule(self.model)
         self.loops = [LoopDraft(reverse) for reverse in self.schedule.reverse]
         if self.max_steps:
-            self._count_steps()
+            doc = "steps that are stored"
+            self.counter = self.clocks.counting("step_count", self.max_steps, doc)
         self.numerics: Numerics = self.model.numerics or float32_numerics(self.model, self.sizes)
 
     # -- values ---------------------------------------------------------------------------------
@@ -89,10 +91,8 @@ class Values:
     @contextmanager
     def beside(self, value: str) -> Iterator[None]:
         """What is added meanwhile belongs to the work that makes a value."""
-        own, self._layer = (
-            self._layer,
-            next((p for p in self.model.layers if value in p.outputs), None),
-        )
+        own = self._layer
+        self._layer = next((p for p in self.model.layers if value in p.outputs), None)
         try:
             yield
         finally:
@@ -103,9 +103,6 @@ class Values:
         """The loop that has the per-step work of the layer at hand; None: step has it."""
         k = self.schedule.loop_of.get(self._layer.name) if self._layer else None
         return None if k is None else self.loops[k]
-
-    def _count_steps(self) -> None:
-        self.counter = self.clocks.counting("step_count", self.max_steps, "steps that are stored")
 
     def place(self, value: str, rate: Rate) -> Place:
         """Where the work of this rate finds a value."""
@@ -249,11 +246,8 @@ class Values:
         return tuple(Store(p.elem(), result) for p in (place, *also, *outputs) if p)
 
     def is_kept(self, value: str) -> bool:
-        """Whether a value needs memory of its own: an output or a delay shows it, or finish reads
-        it.
-        """
-        kept = value in self.model.kept or value in self.schedule.kept
-        return kept or self._is_selected(value)
+        """Whether a value needs its own memory: an output or a delay or finish reads it."""
+        return value in {*self.model.kept, *self.schedule.kept} or self._is_selected(value)
 
     def _has_readers(self, value: str) -> bool:
         delayed = any(value == delay.value for delay in self.model.delays)
@@ -293,33 +287,14 @@ class Values:
         if not mask or not isinstance(op, Stage):
             return op
         on = replace(self.place(mask, "step").elem(), stride=0)
-        held: dict[str, Call] = {}
-        for store in op.stores:
-            if store.element.buffer in self._own_states:
-                old = replace(store.element, new=False)
-                is_real = self.buffers[old.buffer].type == "f32"
-                name = "hold_f32" if is_real else "hold"
-                held[store.value] = Call(
-                    f"{store.value}_held", name, (store.value, old, on), "unless masked"
-                )
-        stores = tuple(
-            replace(s, value=held[s.value].out if s.value in held else s.value) for s in op.stores
-        )
-        return replace(op, body=(*op.body, *held.values()), stores=stores)
+        return held(op, on, self._own_states, self.buffers)
 
     def all_of_finish(self) -> tuple[Op, ...]:
         """The loops, what picks single steps of their values, then the per-sequence work."""
-        loops = [draft.finished(self._zero) for draft in self.loops]
+        loops = [draft.finished(self.buffers) for draft in self.loops]
         return (*loops, *self.selections, *self.finish)
-
-    def _zero(self, name: str) -> Stage:
-        """A stage that sets a buffer to zero."""
-        b = self.buffers[name]
-        body = (Call("v", "same_f32" if b.type == "f32" else "same", (0,)),)
-        return Stage(f"{name} = 0", b.size, body, (Store(Elem(name), "v"),))
 
     def copy_stage(self, title: str, source: Elem, size: int, stores: tuple[Store, ...]) -> Stage:
         """A stage that only copies; its stores name the value `v`."""
-        is_real = (self.buffers | self.consts)[source.buffer].type == "f32"
-        body = (Call("v", "same_f32" if is_real else "same", (source,)),)
-        return Stage(title, size, body, stores)
+        type_ = (self.buffers | self.consts)[source.buffer].type
+        return copy_stage(title, source, size, stores, type_)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from drafts import Draft, recurrent
 from fixed import draft_of, finished
-from models import Case, Draft, recurrent
+from models import Case
 
 from rnn2c.ir import temporal
 from rnn2c.ir.graph import Tensor

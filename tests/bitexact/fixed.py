@@ -10,7 +10,8 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from models import Case, Draft, calibration, recurrent
+from drafts import Draft, recurrent
+from models import Case, calibration
 from variations import together
 
 from rnn2c.ir import graph

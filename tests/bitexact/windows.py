@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from models import CELLS, OPTIONS, Case, Draft, calibration, recurrent
+from drafts import Draft, recurrent
+from models import CELLS, OPTIONS, Case, calibration
 
 from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Model

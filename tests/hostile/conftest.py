@@ -11,6 +11,7 @@ from typing import IO
 import pytest
 from hostile_onnx import lstm
 from limited import Limited
+from pt2_changes import members, net
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,9 @@ def limited(server: subprocess.Popen[str], tmp_path: Path) -> Limited:
 def good(limited: Limited) -> Path:
     """A model that compiles."""
     return limited.model(lstm().SerializeToString(), "good.onnx")
+
+
+@pytest.fixture(scope="session")
+def held() -> dict[str, bytes]:
+    """Members of a good .pt2 file: a GRU and a linear layer."""
+    return members(net())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import warnings
 import zipfile
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch import nn
 
 PROGRAM = "models/model.json"
 WEIGHTS = "data/weights/model_weights_config.json"
+Change = Callable[[Any], object]
 
 
 class Net(nn.Module):
@@ -90,3 +93,16 @@ def node(program: Any, target: str) -> Any:
 def argument(program: Any, target: str, name: str) -> Any:
     """The tagged union of one of its arguments."""
     return next(i["arg"] for i in node(program, target)["inputs"] if i["name"] == name)
+
+
+def refused(limited, held: dict[str, bytes], change: dict[str, bytes | None], **options) -> str:
+    """The line about the archive with some members replaced, or removed (None)."""
+    mixed = {**held, **change}
+    data = archived({k: v for k, v in mixed.items() if v is not None}, **options)
+    return limited.refused("build", limited.model(data, "model.pt2"))
+
+
+def with_json(held: dict[str, bytes], member: str, change: Change) -> dict[str, bytes | None]:
+    found = json.loads(held[member])
+    change(found)
+    return {member: json.dumps(found).encode()}

@@ -258,25 +258,6 @@ def test_weights_without_a_model(tmp_path):
     assert "holds weights without a model" in refusal(tmp_path / "net.weights.h5")
 
 
-def test_variance_that_has_no_root(tmp_path):
-    model = network([layers.BatchNormalization(name="norm"), layers.GRU(2)])
-    model.layers[0].moving_variance.assign([1.0, -2.0, 1.0])
-    text = refusal(saved(model, tmp_path, "keras"))
-    assert "layer 'norm' (BatchNormalization): moving_variance[1] + epsilon is not positive" in text
-
-
-def test_layer_that_another_layer_owns(tmp_path):
-    """Keras stores a layer that is wrapped and used by itself once only."""
-    from keras_models import keras, randomised
-
-    x = keras.Input((None, 3))
-    shared = layers.Dense(2)
-    steps = layers.TimeDistributed(shared, name="each")(x)
-    model = randomised(keras.Model(x, [shared(x), steps]))
-    text = refusal(saved(model, tmp_path, "keras"))
-    assert "the file has no kernel for it; a layer that is part of two others" in text
-
-
 @pytest.mark.parametrize("kind", FORMATS)
 def test_flipped_bytes(kind, good, tmp_path):
     """Any damage is refused in one line or does not matter; nothing else escapes."""

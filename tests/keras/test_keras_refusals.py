@@ -6,7 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from keras_models import FEATURES, UNITS, Case, keras, layers, network, refusal, saved, sequential
+from keras_models import (
+    FEATURES,
+    UNITS,
+    Case,
+    keras,
+    layers,
+    network,
+    randomised,
+    refusal,
+    saved,
+    sequential,
+)
 
 from rnn2c.errors import MissingToolError
 from rnn2c.frontend import keras_file, load
@@ -157,3 +168,20 @@ def test_without_h5py(tmp_path, monkeypatch):
     monkeypatch.setattr(keras_file.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingToolError, match=r"needs h5py.*pip install 'rnn2c\[keras\]'"):
         load(path)
+
+
+def test_variance_that_has_no_root(tmp_path):
+    model = network([layers.BatchNormalization(name="norm"), layers.GRU(2)])
+    model.layers[0].moving_variance.assign([1.0, -2.0, 1.0])
+    text = refusal(saved(model, tmp_path, "keras"))
+    assert "layer 'norm' (BatchNormalization): moving_variance[1] + epsilon is not positive" in text
+
+
+def test_layer_that_another_layer_owns(tmp_path):
+    """Keras stores a layer that is wrapped and used by itself once only."""
+    x = keras.Input((None, 3))
+    shared = layers.Dense(2)
+    steps = layers.TimeDistributed(shared, name="each")(x)
+    model = randomised(keras.Model(x, [shared(x), steps]))
+    text = refusal(saved(model, tmp_path, "keras"))
+    assert "the file has no kernel for it; a layer that is part of two others" in text

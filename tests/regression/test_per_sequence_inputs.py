@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from drafts import Draft, recurrent
 from fixed import draft_of, finished
-from models import Draft, recurrent
 
 from rnn2c.errors import UnsupportedError
 from rnn2c.ir.graph import Input

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from drafts import recurrent
 from fixed import draft_of, finished
-from models import recurrent
 
 from rnn2c.ir import graph
 from rnn2c.pipeline import QuantizeOptions

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from drafts import recurrent
 from fixed import draft_of, finished
-from models import recurrent
 
 from rnn2c.pipeline import QuantizeOptions
 from rnn2c.validate.verify import verify

@@ -38,7 +38,7 @@ def pool_title(b: Builder, layer: Pool) -> str:
 
 def pool_calls(b: Builder, layer: Pool, fold: str, fill: int | Elem) -> list[Call]:
     """Calls that fold all taps with a primitive of two arguments; fill: what padding holds."""
-    if layer.function == "average" and layer.pads[0] and not layer.count_pads:
+    if layer.function == "average" and any(layer.pads) and not layer.count_pads:
         raise UnsupportedError(
             f"layer '{layer.name}': an average that leaves out padding; count the padding"
             " (count_include_pad=1) or do not pad"

@@ -43,7 +43,7 @@ def test_bytes_do_not_depend_on_the_surroundings(
     here = contents(build(zoo_case("compact hot")).folder)
     elsewhere = tmp_path / "another place" / environment
     elsewhere.mkdir(parents=True)
-    paths = [str(HERE), str(HERE.parents[1])]
+    paths = [str(HERE), str(HERE.parent), str(HERE.parents[1])]
     subprocess.run(
         [sys.executable, "-c", PROGRAM, "out", *paths],
         cwd=elsewhere,

@@ -85,10 +85,8 @@ def _recurrent(
         )
     steps = _sequence_length(node, x.axes[time_at])
     mask = "" if steps is None else mask_before(builder, builder.vector(x, node.where), steps)
-    if steps == 0:  # the runtimes give zero, not the initial state
-        if any(isinstance(s, Value) for s in state):
-            raise node.refuse("sequence_lens 0: every output is zero; remove the node")
-        state = [None] * len(state)
+    if steps == 0:
+        raise node.refuse("sequence_lens 0: every output is zero; remove the node")
     layers = []
     for k, (form, own) in enumerate(zip(forms, weights, strict=True)):
         stem = f"{node.stem}_reverse" if node.stem and k else node.stem

@@ -149,7 +149,7 @@ CASES: dict[str, tuple[Make, tuple[str, ...]]] = {
             ),
             ("sequence_lens", str(length)),
         )
-        for length in (5, -1, 2**31 - 1)
+        for length in (5, 0, -1, 2**31 - 1)
     },
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +35,13 @@ BUILDS = {
 }  # fmt: skip
 
 
+def heavy(values: Iterable[str], quick: Collection[str]) -> list[object]:
+    """Parameters; those that are not quick belong to the full tests."""
+    return [pytest.param(v, marks=() if v in quick else pytest.mark.full) for v in values]
+
+
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", heavy(TARGETS, ("host", "cortex-m4")))
 def test_c_computes_what_the_model_means(target: str, name: str, tmp_path: Path) -> None:
     model = MODELS[name]()
     inputs = sequence(model)
@@ -44,7 +49,7 @@ def test_c_computes_what_the_model_means(target: str, name: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("build", heavy(BUILDS, ("gcc O0 sanitized", "clang O2")))
 def test_every_compiler_agrees(build: str, name: str, tmp_path: Path) -> None:
     """Extreme inputs and the promises of the interface too; any warning is an error."""
     made = program(name)

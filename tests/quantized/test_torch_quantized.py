@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,8 @@ def test_an_import_that_is_wrong_is_not_put_down_to_rounding(monkeypatch):
     module = dynamic(Net(torch.nn.LSTM))
     other = dynamic(Net(torch.nn.LSTM))
     other.fc = dynamic(torch.nn.Sequential(torch.nn.Linear(UNITS, OUTPUTS)))[0]
-    monkeypatch.setattr("rnn2c.frontend.pytorch.copy.deepcopy", lambda given: other)
+    copying = SimpleNamespace(deepcopy=lambda given, memo: other)
+    monkeypatch.setattr("rnn2c.frontend.pytorch.copy", copying)
     with pytest.raises(Rnn2cError, match="differs from torch"):
         rnn2c.load(module, X)
 

@@ -165,14 +165,21 @@ def attempt(seed: int, folder: Path) -> bool:
             waits = "window" in model.rates().values()
             compile_float32(model, HOST, max_steps=8 if waits else None)
     except Rnn2cError as error:
-        text = str(error)
-        assert text.isprintable(), f"seed {seed}: {text!r}"
-        assert len(text) < 1500, f"seed {seed}: {text!r}"
+        check_refusal(error)
         return False
     return True
 
 
-def attempts(first: int, count: int) -> tuple[int, list[str]]:
+def check_refusal(error: Rnn2cError) -> None:
+    """One printable line of a length that can be read."""
+    text = str(error)
+    assert text.isprintable(), repr(text)
+    assert len(text) < 1500, repr(text)
+
+
+def attempts(
+    first: int, count: int, attempt: Callable[[int, Path], bool] = attempt
+) -> tuple[int, list[str]]:
     """Accepted files, and one line for every seed that broke the promise."""
     accepted, broken = 0, []
     with tempfile.TemporaryDirectory() as folder:

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import mutate
 import numpy as np
-from mutate import NAMES, NUMBERS, VALUES, bytes_mutated
+from mutate import NAMES, NUMBERS, VALUES, bytes_mutated, check_refusal
 from pt2_changes import PROGRAM, WEIGHTS, archived, loop, members, net
 
 from rnn2c.errors import Rnn2cError
@@ -103,20 +103,11 @@ def attempt(seed: int, folder: Path) -> bool:
     try:
         model_facts(prepare(load(path, cross_check=False)))
     except Rnn2cError as error:
-        text = str(error)
-        assert text.isprintable(), f"seed {seed}: {text!r}"
-        assert len(text) < 1500, f"seed {seed}: {text!r}"
+        check_refusal(error)
         return False
     return True
 
 
 def attempts(first: int, count: int) -> tuple[int, list[str]]:
-    """Accepted files, and one line for every seed that broke the promise."""
-    accepted, broken = 0, []
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(first, first + count):
-            try:
-                accepted += attempt(seed, Path(folder))
-            except BaseException as error:
-                broken.append(f"seed {seed}: {type(error).__name__}: {error}"[:300])
-    return accepted, broken
+    """The same for archives."""
+    return mutate.attempts(first, count, attempt)

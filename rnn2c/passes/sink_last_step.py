@@ -39,11 +39,11 @@ def _sink_one(model: Model) -> Model | None:
 
 
 def _selected_names(model: Model, layer: graph.Layer) -> dict[str, str]:
-    """A free name for that step of each input of the layer: LAYER.last, LAYER.last.last, ..."""
+    """A free name for that step of each input of the layer: VALUE.last, VALUE.last.last, ..."""
     names: dict[str, str] = {}
     for value in layer.inputs:
         if value not in names:
-            names[value] = _free_name(model, f"{layer.name}.last", set(names.values()))
+            names[value] = _free_name(model, f"{value}.last", set(names.values()))
     return names
 
 

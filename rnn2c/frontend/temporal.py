@@ -119,7 +119,7 @@ def pool(
         reduction: Reduction = "max" if function == "max" else "mean"
         return reduce_time(builder, stem, x, reduction, [len(x.axes) - 1], True, where)
     features = _bind(builder, x, where)
-    if max(window.pads) * 2 > window.kernel:
+    if max(window.pads) >= max(window.kernel, 2):
         raise Rnn2cError(f"{where}: padding {list(window.pads)} for a kernel of {window.kernel}")
     name = builder.unique(stem, f"{function}_pool")
     source = pointwise.vector(builder, x, where)

@@ -30,6 +30,7 @@ def random_filters(draft: Draft) -> None:
                 name=f"f{k}",
                 inputs=(draft.value,),
                 function=str(kind),
+                count_pads=kernel % 2 == 0,
                 **common,  # type: ignore[arg-type]
             )
             draft.add(pool, draft.size)

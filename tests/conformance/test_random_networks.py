@@ -12,7 +12,6 @@ COUNT, FULL_COUNT, CHUNK = 40, 600, 10
 REFUSED = (
     "values that wait for the whole sequence come at different steps",
     "outputs come at different time steps",
-    "an average that leaves out padding",
 )
 
 

@@ -14,7 +14,7 @@ from rnn2c.errors import UnsupportedError
 from rnn2c.execute import run
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Input, Layer, Model, Output, Tensor
-from rnn2c.ir.temporal import Conv1d, Pool
+from rnn2c.ir.temporal import Conv1d
 from rnn2c.lower import lower
 from rnn2c.pipeline import QuantizeOptions, compile_float32, compile_model, quantize
 from rnn2c.target import load_target
@@ -63,13 +63,3 @@ def test_zero_points_in_a_convolution_are_refused():
     odd = quantized.with_layers((dataclasses.replace(layer, weight=moved),))
     with pytest.raises(UnsupportedError, match="quantize them symmetrically"):
         lower(odd, HOST)
-
-
-@pytest.mark.parametrize("pads", [(1, 0), (0, 1)])
-def test_an_average_that_leaves_out_padding_is_refused_on_either_side(pads):
-    pool = Pool(
-        name="pool", inputs=("x",), kernel=2, pads=pads, function="average", count_pads=False
-    )
-    steps = 6 if pads[1] else None
-    with pytest.raises(UnsupportedError, match="an average that leaves out padding"):
-        compile_float32(model(pool), HOST, max_steps=steps)

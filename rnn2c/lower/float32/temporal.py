@@ -11,7 +11,8 @@ from rnn2c.lower.builder import Builder
 from rnn2c.lower.conv import conv_blocks, conv_title
 from rnn2c.lower.float32.dot import Part, const, dot
 from rnn2c.lower.linear import block_stores, placed
-from rnn2c.lower.pool import pool_calls, pool_title
+from rnn2c.lower.partial import count_taps
+from rnn2c.lower.pool import leaves_out, pool_calls, pool_title
 from rnn2c.lower.reduce import (
     MOST_STEPS,
     count_steps,
@@ -45,11 +46,15 @@ def lower_conv(b: Builder, layer: Conv1d) -> None:
 
 
 def lower_pool(b: Builder, layer: Pool) -> None:
-    """The largest, or the sum times 1 / kernel."""
+    """The largest, or the sum times 1 / kernel, or divided by the number of taps that are there."""
     if layer.function == "max":
         fill = _number(b, layer, "least", -LARGEST) if layer.pads[0] else 0
         body = pool_calls(b, layer, "largest_f32", fill)
         last = Call("y", "same_f32", (body[-1].out,))
+    elif leaves_out(layer):
+        count = count_taps(b, layer)
+        body = pool_calls(b, layer, "add_f32", 0)
+        last = Call("y", "share_f32", (body[-1].out, count))
     else:
         body = pool_calls(b, layer, "add_f32", 0)
         share = _number(b, layer, "share", 1 / layer.kernel)

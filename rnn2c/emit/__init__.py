@@ -100,6 +100,7 @@ def _context(program: Program) -> dict[str, Any]:
     coder = Coder(program)
     primitives = _primitives(program)
     outputs = _ports(program, program.outputs)
+    arrays = all_arrays(program)
     members = sorted(program.having("state", "scratch"), key=lambda b: -BYTES[CTYPES[b.type]])
     return {
         "p": program,
@@ -119,8 +120,9 @@ def _context(program: Program) -> dict[str, Any]:
         "inputs": _ports(program, program.inputs),
         "outputs": outputs,
         "finals": outputs["window"] + outputs["sequence"],
-        "arrays": all_arrays(program),
-        "primitives": [definition(f, program.name) for f in needed(primitives)],
+        "arrays": arrays,
+        "has_weights": any(a.is_weights for a in arrays),
+        "primitives": [definition(f, program.name, "RNN2C_ATTR_CODE") for f in needed(primitives)],
         "library": calls_library(primitives),
         "init": coder.function(program.init),
         "step": coder.function(program.step),

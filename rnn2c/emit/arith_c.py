@@ -56,8 +56,11 @@ def needed(primitives: Iterable[str]) -> list[Function]:
     return [tree(p.__name__) for p in PRIMITIVES if p.__name__ in names]
 
 
-def definition(function: Function, prefix: str) -> str:
-    """The C definition of one primitive, called PREFIX_name, with its docstring."""
+def definition(function: Function, prefix: str, attribute: str = "") -> str:
+    """The C definition of one primitive, called PREFIX_name, with its docstring.
+
+    attribute: a line before it.
+    """
     types = function.types()
     doc = "\n * ".join(line.strip() for line in function.doc.splitlines()).replace(
         "\n * \n", "\n *\n"
@@ -65,6 +68,7 @@ def definition(function: Function, prefix: str) -> str:
     parameters = ", ".join(_parameter(name, type_) for name, type_ in function.parameters)
     lines = [
         f"/* {doc} */",
+        *filter(None, [attribute]),
         f"static inline {CTYPES[function.returns]} {prefix}_{function.name}({parameters})",
         "{",
         *(f"    {_statement(s, types, prefix)}" for s in function.statements),

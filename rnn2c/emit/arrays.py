@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnn2c.emit.arith_c import READERS, real_text
 from rnn2c.ir.graph import NumberArray
@@ -14,13 +14,14 @@ WIDEST = 96
 
 @dataclass(frozen=True)
 class ArrayCode:
-    """`static const ctype name[size] = { lines };`"""
+    """`static const ctype name[size] = { lines };`; a bias or multiplier counts as weights."""
 
     name: str
     ctype: str
     size: int
     doc: str
     lines: tuple[str, ...]
+    is_weights: bool = True
 
 
 def array(name: str, type_: str, data: NumberArray, doc: str, group: int = 0) -> ArrayCode:
@@ -42,7 +43,8 @@ def weight_array(weight: Weight, prefix: str) -> ArrayCode:
 def const_array(const: Const, prefix: str) -> ArrayCode:
     """A bias, multipliers or a table."""
     assert const.type in READERS
-    return array(f"{prefix}_{const.name}", const.type, const.data, const.doc)
+    code = array(f"{prefix}_{const.name}", const.type, const.data, const.doc)
+    return replace(code, is_weights=const.kind == "weight")
 
 
 def all_arrays(program: Program) -> tuple[ArrayCode, ...]:

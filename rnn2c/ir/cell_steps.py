@@ -4,11 +4,15 @@ The observer sees the inner signals a quantizer needs, as `LAYER.SIGNAL`: of a G
 pre-activation of n (`n`); of a cell that is not plain every pre-activation, clipped (`i_pre`), what
 its function makes of it (`i`), and what else has a format of its own: of an LSTM what is made of c
 (`m_c`) and o times that (`m`), of a GRU with reset before the product r * h (`rh`).
+
+An `Alter` puts something else in the place of what a cell stores inside, under the same names: each
+`LAYER.SIGNAL`, `new_c` of an LSTM and `new_h` of a GRU.  So the effect of rounding can be measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,7 +20,30 @@ from rnn2c.ir import functions, graph
 from rnn2c.ir.graph import FloatArray
 
 Observer = Callable[[str, FloatArray], None]
-Signals = dict[str, FloatArray]
+Alter = Callable[[str, FloatArray], FloatArray]
+
+
+def unaltered(name: str, array: FloatArray) -> FloatArray:
+    """The Alter that leaves everything as it is."""
+    return array
+
+
+@dataclass(frozen=True)
+class Inside:
+    """One step of a layer: what is stored inside, as it is after `alter`."""
+
+    layer: str
+    alter: Alter
+    signals: dict[str, FloatArray] = field(default_factory=dict)
+
+    def stored(self, name: str, value: FloatArray) -> FloatArray:
+        """The value to go on with."""
+        return self.alter(f"{self.layer}.{name}", value)
+
+    def seen(self, name: str, value: FloatArray) -> FloatArray:
+        """The same, of a signal that is observed."""
+        value = self.signals[name] = self.stored(name, value)
+        return value
 
 
 def run_cell(
@@ -25,6 +52,7 @@ def run_cell(
     states: list[FloatArray | None],
     mask: FloatArray | None,
     note: Observer,
+    alter: Alter = unaltered,
 ) -> tuple[FloatArray, ...]:
     """Every output [..., T, n] of a layer for x [..., T, n], its initial states and its mask."""
     from_x = x @ layer.w_ih.real().T + layer.b_ih
@@ -42,13 +70,16 @@ def run_cell(
     inner: dict[str, list[FloatArray]] = {}
     order = range(x.shape[-2])[:: -1 if layer.direction == "reverse" else 1]
     for t in order:
-        new, signals = _step(layer, from_x[..., t, :], state)
+        inside = Inside(layer.name, alter)
+        new = _step(layer, from_x[..., t, :], state, inside)
         if mask is not None:
             new = [np.where(mask[..., t, :] > 0, a, b) for a, b in zip(new, state, strict=True)]
         state = new
         for kept, value in zip(results, state, strict=True):
             kept.append(value)
-        for name, value in signals.items():
+        for name, value in inside.signals.items():
+            if layer.plain and name != "n":
+                continue
             inner.setdefault(name, []).append(value)
     for name, values in inner.items():
         note(f"{layer.name}.{name}", np.stack(values, axis=-2))
@@ -64,59 +95,54 @@ def _initial(
 
 
 def _step(
-    layer: graph.Recurrent, from_x: FloatArray, state: list[FloatArray]
-) -> tuple[list[FloatArray], Signals]:
-    """The state after one step, and the inner signals of it."""
+    layer: graph.Recurrent, from_x: FloatArray, state: list[FloatArray], inside: Inside
+) -> list[FloatArray]:
+    """The state after one step."""
     match layer:
         case graph.Lstm():
-            return _lstm_step(layer, from_x, *state)
+            return _lstm_step(layer, inside, from_x, *state)
         case graph.Gru():
-            return _gru_step(layer, from_x, *state)
-    signals: Signals = {}
+            return _gru_step(layer, inside, from_x, *state)
     pre = from_x + state[0] @ layer.w_hh.real().T + layer.b_hh
-    h = _activated(layer, 0, "h", pre, signals)
-    return [h], {} if layer.plain else signals
+    return [_activated(layer, 0, "h", pre, inside)]
 
 
 def _activated(
-    layer: graph.Recurrent, role: int, name: str, pre: FloatArray, signals: Signals
+    layer: graph.Recurrent, role: int, name: str, pre: FloatArray, inside: Inside
 ) -> FloatArray:
     """function(pre), pre clipped; both are noted."""
     function = layer.activations[role]
-    limited = np.clip(pre, -layer.clip, layer.clip)
+    limited = inside.seen(f"{name}_pre", np.clip(pre, -layer.clip, layer.clip))
     value = functions.apply(function.function, limited, function.alpha, function.beta)
-    signals[f"{name}_pre"], signals[name] = limited, value
-    return value
+    return inside.seen(name, value)
 
 
 def _lstm_step(
-    layer: graph.Lstm, from_x: FloatArray, h: FloatArray, c: FloatArray
-) -> tuple[list[FloatArray], Signals]:
-    signals: Signals = {}
+    layer: graph.Lstm, inside: Inside, from_x: FloatArray, h: FloatArray, c: FloatArray
+) -> list[FloatArray]:
     i, f, g, o = np.split(from_x + h @ layer.w_hh.real().T + layer.b_hh, 4, axis=-1)
     p_i, p_f, p_o = np.split(np.zeros(3) if layer.peepholes is None else layer.peepholes, 3)
-    i = _activated(layer, 0, "i", i + p_i * c, signals)
-    f = 1 - i if layer.coupled else _activated(layer, 0, "f", f + p_f * c, signals)
-    g = _activated(layer, 1, "g", g, signals)
-    c = f * c + i * g
-    o = _activated(layer, 0, "o", o + p_o * c, signals)
+    i = _activated(layer, 0, "i", i + p_i * c, inside)
+    f = 1 - i if layer.coupled else _activated(layer, 0, "f", f + p_f * c, inside)
+    g = _activated(layer, 1, "g", g, inside)
+    c = inside.stored("new_c", f * c + i * g)
+    o = _activated(layer, 0, "o", o + p_o * c, inside)
     function = layer.activations[2]
-    signals["m_c"] = functions.apply(function.function, c, function.alpha, function.beta)
-    h = signals["m"] = o * signals["m_c"]
+    m_c = functions.apply(function.function, c, function.alpha, function.beta)
+    h = inside.seen("m", o * inside.seen("m_c", m_c))
     if layer.projection is not None:
         h = h @ layer.projection.real().T
-    return [h, c], {} if layer.plain else signals
+    return [h, c]
 
 
 def _gru_step(
-    layer: graph.Gru, from_x: FloatArray, h: FloatArray
-) -> tuple[list[FloatArray], Signals]:
-    signals: Signals = {}
+    layer: graph.Gru, inside: Inside, from_x: FloatArray, h: FloatArray
+) -> list[FloatArray]:
     n = layer.units
     w_hh = layer.w_hh.real().T
     rz = from_x[..., : 2 * n] + h @ w_hh[:, : 2 * n] + layer.b_hh[: 2 * n]
     r, z = (
-        _activated(layer, 0, name, pre, signals)
+        _activated(layer, 0, name, pre, inside)
         for name, pre in zip("rz", np.split(rz, 2, axis=-1), strict=True)
     )
     n_x = from_x[..., 2 * n :]
@@ -124,9 +150,8 @@ def _gru_step(
         n_h = h @ w_hh[:, 2 * n :] + layer.b_hh[2 * n :]
         pre = n_x + r * n_h
     else:
-        signals["rh"] = r * h
-        n_h = signals["rh"] @ w_hh[:, 2 * n :] + layer.b_hh[2 * n :]
+        n_h = inside.seen("rh", r * h) @ w_hh[:, 2 * n :] + layer.b_hh[2 * n :]
         pre = n_x + n_h
-    new = _activated(layer, 1, "new", pre, signals)
-    parts = {"n": np.concatenate([n_x, n_h], axis=-1)}
-    return [new + z * (h - new)], parts if layer.plain else parts | signals
+    inside.signals["n"] = np.concatenate([n_x, n_h], axis=-1)
+    new = _activated(layer, 1, "new", pre, inside)
+    return [inside.stored("new_h", new + z * (h - new))]

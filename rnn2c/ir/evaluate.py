@@ -1,26 +1,31 @@
 """Float evaluation of a Model: the meaning of every layer, in numpy, one time step at a time.
 
 Calibration observes the same run: `observe(name, array)` is called with every value and with the
-inner signals of the cells that a quantizer needs (ir/cell_steps.py).
+inner signals of the cells that a quantizer needs (ir/cell_steps.py), and `alter(name, array)` may
+put something else in the place of the inner signals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn2c.errors import Rnn2cError
 from rnn2c.ir import functions, graph, temporal, window
-from rnn2c.ir.cell_steps import Observer, run_cell
+from rnn2c.ir.cell_steps import Alter, Observer, run_cell, unaltered
 from rnn2c.ir.graph import FloatArray, Model
-from rnn2c.ir.loops import loop_of, run_loop
+from rnn2c.ir.loops import Run, loop_of, run_loop
 from rnn2c.ir.tokens import checked_tokens, token_columns
 
 
 def evaluate(
-    model: Model, inputs: Mapping[str, NDArray[np.floating]], observe: Observer | None = None
+    model: Model,
+    inputs: Mapping[str, NDArray[np.floating]],
+    observe: Observer | None = None,
+    alter: Alter = unaltered,
 ) -> dict[str, FloatArray]:
     """Run a whole sequence.
 
@@ -32,21 +37,22 @@ def evaluate(
     note = observe or (lambda name, array: None)
     for name, array in values.items():
         note(name, array)
+    run = partial(_run_layer, alter=alter)
     if model.delays:
         loop = loop_of(model)
-        _run_layers(loop.before, values, note)
-        values |= run_loop(loop.inside, model.delays, values, _run_layer, note)
-        _run_layers(loop.behind, values, note)
+        _run_layers(loop.before, values, run, note)
+        values |= run_loop(loop.inside, model.delays, values, run, note)
+        _run_layers(loop.behind, values, run, note)
     else:
-        _run_layers(model.layers, values, note)
+        _run_layers(model.layers, values, run, note)
     return {output.name: values[output.value] for output in model.outputs}
 
 
 def _run_layers(
-    layers: Sequence[graph.Layer], values: dict[str, FloatArray], note: Observer
+    layers: Sequence[graph.Layer], values: dict[str, FloatArray], run: Run, note: Observer
 ) -> None:
     for layer in layers:
-        results = _run_layer(layer, [values.get(name) for name in layer.inputs], note)
+        results = run(layer, [values.get(name) for name in layer.inputs], note)
         for name, array in zip(layer.outputs, results, strict=True):
             values[name] = array
             note(name, array)
@@ -77,14 +83,14 @@ def _checked_inputs(
 
 
 def _run_layer(
-    layer: graph.Layer, args: list[FloatArray | None], note: Observer
+    layer: graph.Layer, args: list[FloatArray | None], note: Observer, *, alter: Alter
 ) -> tuple[FloatArray, ...]:
     x = args[0]
     assert x is not None
     match layer:
         case graph.Lstm() | graph.Gru() | graph.Rnn():
             states = args[1 : 1 + len(layer.states)]
-            return run_cell(layer, x, states, args[-1] if layer.mask else None, note)
+            return run_cell(layer, x, states, args[-1] if layer.mask else None, note, alter)
         case temporal.Conv1d() | temporal.Pool() | temporal.Reduce():
             return (temporal.evaluate(layer, x),)
         case graph.Linear(weight=weight, bias=bias, activation=activation):

@@ -11,17 +11,25 @@ one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rnn2c.ir import graph, window
-from rnn2c.ir.graph import FloatArray, Layer, Model
+from rnn2c.ir import functions, graph, window
+from rnn2c.ir.evaluate import evaluate
+from rnn2c.ir.graph import CellFormats, CellFunction, FloatArray, Layer, Model
+from rnn2c.quantization.cells import SIGNALS
 
 REPLICAS = 24
 MARGIN = 3.0
 GATE_STEPS = {"accurate": 2.0**-11, "compact": 2.0**-7}
 """Rounding of a pre-activation together with the error of the table behind it, which ends at 8."""
+PRE_STEPS = 2.0
+"""A pre-activation is the sum of two parts, each off by half a step, and by as much again since
+their multipliers have 16 bits.
+"""
+COMMON, COMMON_END = ("sigmoid", "tanh"), 8.0
+"""Functions whose table all layers share, and where it ends."""
 DISCRETE = (graph.ArgMax, window.StepMask, window.ValueMask)
 
 
@@ -31,7 +39,7 @@ def allowed_errors(model: Model, inputs: Mapping[str, FloatArray]) -> dict[str, 
     rng = np.random.default_rng(0)
     worst = dict.fromkeys(exact, 0.0)
     for _ in range(REPLICAS):
-        noisy = replica(model, rng).run(inputs)
+        noisy = evaluate(replica(model, rng), inputs, alter=Inside(model, rng))
         for name, array in exact.items():
             worst[name] = max(worst[name], float(np.abs(noisy[name] - array).max()))
     steps = {o.name: _own_step(model, o.value) for o in model.outputs}
@@ -64,17 +72,87 @@ def replica(model: Model, rng: np.random.Generator) -> Model:
 
 
 def _noisy(model: Model, layer: Layer, rng: np.random.Generator) -> Layer:
-    """A cell whose biases stand for what is rounded inside: its state and its gates."""
+    """A cell whose matrix reads h as it is rounded."""
     if not isinstance(layer, graph.Recurrent):
         return layer
-    assert model.numerics is not None
     h = _rounding(model, layer.name, layer.size, rng)
-    gates = GATE_STEPS[model.numerics.profile]
-    return replace(
-        layer,
-        b_ih=layer.b_ih + rng.uniform(-gates, gates, layer.b_ih.shape),
-        b_hh=layer.b_hh + layer.w_hh.real() @ h,
-    )
+    return replace(layer, b_hh=layer.b_hh + layer.w_hh.real() @ h)
+
+
+@dataclass
+class Inside:
+    """An Alter that adds to each inner signal of the cells what rounding it can make, the same at
+    every step.
+    """
+
+    model: Model
+    rng: np.random.Generator
+    noise: dict[str, FloatArray] = field(default_factory=dict)
+
+    def __call__(self, name: str, array: FloatArray) -> FloatArray:
+        if name not in self.noise:
+            layer, _, signal = name.rpartition(".")
+            most = inner_rounding(self.model, layer, signal)
+            self.noise[name] = self.rng.uniform(-most, most, array.shape[-1])
+        return array + self.noise[name]
+
+
+def inner_rounding(model: Model, name: str, signal: str) -> float:
+    """The largest error of an inner signal of a cell in one step (names: ir/cell_steps.py)."""
+    layer, numerics = model.layer(name), model.numerics
+    assert isinstance(layer, graph.Recurrent)
+    assert numerics is not None
+    gates = GATE_STEPS[numerics.profile]
+    if signal == "new_c":  # both products are rounded
+        return numerics.formats[f"{name}.c"].scale
+    if not layer.plain:
+        return _inner_rounding(layer, numerics.cells[name], numerics.formats[name], signal)
+    match signal:
+        case "new_pre":
+            return max(gates, PRE_STEPS * 2.0 ** -numerics.pre_bits.get(name, 12))
+        case "m_c":
+            return gates
+        case "rh":
+            return numerics.formats[name].scale / 2
+        case "new_h":
+            return 2.0**-14
+    return gates if signal.endswith("_pre") else 0.0
+
+
+def _inner_rounding(
+    layer: graph.Recurrent, cell: CellFormats, h: graph.Format, signal: str
+) -> float:
+    """The same of a cell that is not plain, by the formats of its signals."""
+    inner = 0.0 if cell.inner is None else cell.inner.scale / 2
+    match signal:
+        case "rh":
+            return inner
+        case "m":  # without a projection this is h
+            return inner if isinstance(layer, graph.Lstm) and layer.projection is not None else 0.0
+        case "new_h":  # n, z h and z n are rounded
+            return 1.5 * (h.scale / 256 if h.bits == 8 else h.scale)
+    gate = signal.removesuffix("_pre")
+    role = 2 if gate == "m_c" else _role(layer, gate)
+    if gate != signal:
+        return PRE_STEPS * 2.0 ** -cell.before[role]
+    return 2.0 ** -cell.after[role] / 2 + _table_error(layer.activations[role], cell.before[role])
+
+
+def _role(layer: graph.Recurrent, gate: str) -> int:
+    return next(k for k, names in enumerate(SIGNALS[type(layer)]) if gate in names)
+
+
+def _table_error(function: CellFunction, before: int) -> float:
+    """What linear interpolation between the 257 knots of a table is off by, where there is one."""
+    name, alpha, beta = function.function, function.alpha, function.beta
+    if name not in (*functions.TABULATED, *COMMON):
+        return 0.0
+    settled = COMMON_END if name in COMMON else functions.settled(name, beta)
+    end = min(2.0 ** (15 - before), settled)
+    knots = np.linspace(-end, end, 257)
+    y = functions.apply(name, knots, alpha, beta)
+    between = functions.apply(name, (knots[1:] + knots[:-1]) / 2, alpha, beta)
+    return float(np.abs(between - (y[1:] + y[:-1]) / 2).max())
 
 
 def _own_table(model: Model, layer: Layer) -> float:

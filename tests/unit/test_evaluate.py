@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from cell_variants import VARIANTS, variant_model
 from core_models import CELLS, cell, cell_model, classifier, linear, model
 from torch import nn
 
 from rnn2c.errors import Rnn2cError
 from rnn2c.ir import graph
+from rnn2c.ir.evaluate import evaluate
 from rnn2c.ir.graph import Input, Output
 
 RNG = np.random.default_rng(0)
@@ -105,13 +107,34 @@ def test_argmax_takes_the_first_of_equals():
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_the_observer_sees_every_value_and_the_parts_of_n(kind: str):
-    from rnn2c.ir.evaluate import evaluate
-
     seen: dict[str, tuple[int, ...]] = {}
     m = cell_model(kind)
     evaluate(m, {"x": RNG.normal(size=(7, 3))}, lambda n, a: seen.update({n: a.shape}))
     inner = {"lstm": {"rnn.c": (7, 5)}, "gru": {"rnn.n": (7, 10)}, "gru_before": {"rnn.n": (7, 10)}}
     assert seen == {"x": (7, 3), "rnn": (7, 5), **inner.get(kind, {})}
+
+
+STORED = {
+    "rnn": "h_pre h",
+    "lstm": "i_pre i f_pre f g_pre g new_c o_pre o m_c m",
+    "lstm coupled": "i_pre i g_pre g new_c o_pre o m_c m",
+    "gru": "r_pre r z_pre z new_pre new new_h",
+    "gru_before": "r_pre r z_pre z rh new_pre new new_h",
+}
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_what_is_altered_inside_a_cell_is_what_it_goes_on_with(kind: str):
+    m = variant_model(kind) if kind in VARIANTS else cell_model(kind)
+    x = {"x": RNG.normal(size=(4, 3))}
+    plain, names = m.run(x)["y"], [f"rnn.{n}" for n in STORED[kind].split()]
+    seen: list[str] = []
+    same = evaluate(m, x, alter=lambda n, a: (seen.append(n), a)[1])["y"]
+    assert np.array_equal(same, plain)
+    assert seen == 4 * names
+    for name in names:
+        moved = evaluate(m, x, alter=lambda n, a, name=name: a + 0.01 * (n == name))["y"]
+        assert np.all(np.any(moved != plain, axis=1)[1:])  # f and r see zeros at the first step
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from rnn2c.errors import Rnn2cError
-from rnn2c.frontend import onnx_rnn
+from rnn2c.frontend import onnx_rnn, onnx_temporal
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.given import Given
 from rnn2c.frontend.onnx_node import Handler, Node, Operator, Result
@@ -39,6 +39,24 @@ def matmul_integer(builder: Builder, node: Node) -> Sequence[Result]:
     return [DynamicSum(dynamic, _weight(node, 1, None, 3))]
 
 
+def conv_integer(builder: Builder, node: Node) -> Sequence[Result]:
+    """The same for a convolution; its weight has one zero point, or one for each output."""
+    dynamic, codes = _dynamic(node, 0, 2), _codes(node, 1)
+    zero = np.zeros((), np.int64)
+    scale = ONE
+    if node.optional(3) is not None:
+        count = node.constant(3, "zero point").size
+        scale = np.ones(count if count > 1 else (), np.float32)
+        zero = zero_at(node, 3, codes.dtype.name, scale)
+    weight = given_constant(node, codes, scale, zero, 0)
+
+    def convolved(scaled: Given) -> Value:
+        with builder.dynamic_activations(BITS):
+            return onnx_temporal.convolved(builder, node, dynamic.source, scaled)
+
+    return [DynamicSum(dynamic, weight, convolved)]
+
+
 def cast(builder: Builder, node: Node) -> Sequence[Result]:
     """Integers to float, on the way to their scale."""
     found = node.quantity(0)
@@ -55,9 +73,21 @@ def multiply(builder: Builder, node: Node) -> Sequence[Result]:
             scale = usable_scale(b, f"{node.where}: the scale it multiplies with")
             return [DynamicScale(a.dynamic, a.factor * scale)]
         if isinstance(a, DynamicSum) and isinstance(b, DynamicScale) and a.dynamic is b.dynamic:
+            if a.kernel is not None:
+                return [a.kernel(a.weight.scaled(_of_rows(node, b.factor, a.weight.shape[0])))]
             weight = a.weight.scaled(np.asarray(b.factor, np.float64))
             return [_linear(builder, node, a.dynamic.source, weight, None)]
     raise node.refuse("multiplies integers of a dynamic quantization by something that is no scale")
+
+
+def _of_rows(node: Node, factor: Constant, rows: int) -> FloatArray:
+    """The factors of [batch, features, time] for a weight [features, ., .]."""
+    if factor.size not in (1, rows) or (factor.size > 1 and factor.shape[-2:] != (rows, 1)):
+        raise node.refuse(
+            f"scales of shape {list(factor.shape)} for {rows} outputs of a convolution; give one,"
+            f" or [{rows}, 1]"
+        )
+    return np.asarray(factor, np.float64).reshape(-1, 1, 1)
 
 
 def to_float(builder: Builder, node: Node) -> Sequence[Result]:
@@ -153,6 +183,9 @@ DYNAMIC: dict[str, Handler] = {"Cast": cast, "Mul": multiply}
 """What operators of reals do with the numbers of a dynamic quantization."""
 
 OPERATORS = {
+    "ConvInteger": Operator(
+        conv_integer, onnx_temporal.OPERATORS["Conv"].attributes, inputs=4, quantities=True
+    ),
     "DynamicQuantizeLinear": Operator(quantize),
     "MatMulInteger": Operator(matmul_integer, inputs=4, quantities=True),
 }

@@ -17,6 +17,8 @@ from rnn2c.frontend.values import Value, quoted
 
 MOVES = frozenset("Flatten Identity Reshape Squeeze Transpose Unsqueeze".split())
 """Operators whose first input only changes its shape."""
+PICKS = frozenset(["MaxPool"])
+"""Operators whose result is made of numbers that they read."""
 KEEPERS = frozenset("Conv GRU Gather Gemm LSTM MatMul RNN".split())
 """Operators whose layers keep the integers of their weights."""
 
@@ -37,7 +39,7 @@ def through(operator: Operator, builder: Builder, node: Node) -> Sequence[Result
             return moved
 
         return [first.moved(move)]
-    if isinstance(first, Codes) and moves:
+    if isinstance(first, Codes) and (moves or node.operator in PICKS):
         (value,) = operator.handler(builder, node)
         assert isinstance(value, Value)
         return [replace(first, value=value)]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rnn2c.frontend import pointwise
+from rnn2c.frontend import onnx_temporal, pointwise
 from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.given import Given
 from rnn2c.frontend.onnx_node import Node, Operator, Result
@@ -80,6 +80,34 @@ def gemm(builder: Builder, node: Node) -> Sequence[Result]:
     return [y if node.optional(7) is None else _result(builder, node, y, 7)]
 
 
+def conv(builder: Builder, node: Node) -> Sequence[Result]:
+    """QLinearConv: a Conv whose bias is int32 in steps of both scales."""
+    x, weight = _data(node, 0), _reals(node, 3, axis=0)
+    if not isinstance(weight, Given):
+        raise node.refuse("the weight is computed; make it an initializer")
+    bias = None
+    if node.optional(8) is not None:
+        rows = np.asarray(weight.scale, np.float64).reshape(weight.shape[0], -1)[:, 0]
+        scale = float(scale_at(node, 1).reshape(-1)[0]) * rows
+        steps = node.constant(8, "bias").astype(np.int64)
+        bias = Given(steps, np.zeros_like(steps), np.broadcast_to(scale, steps.shape), 32)
+    return [_result(builder, node, onnx_temporal.convolved(builder, node, x, weight, bias), 6)]
+
+
+def average(kind: str) -> Callable[[Builder, Node], Sequence[Result]]:
+    """QLinearAveragePool and QLinearGlobalAveragePool, between two roundings."""
+    pool = onnx_temporal.OPERATORS[kind].handler
+
+    def handler(builder: Builder, node: Node) -> Sequence[Result]:
+        if node.integer("channels_last", 0) != 0:
+            raise node.refuse("channels_last=1 is not supported; use channels_last=0")
+        (y,) = pool(builder, node.reading(_data(node, 0)))
+        assert isinstance(y, Value)
+        return [_result(builder, node, y, 3)]
+
+    return handler
+
+
 def add(builder: Builder, node: Node) -> Sequence[Result]:
     """QLinearAdd of two values, or of a value and a constant."""
     a, b = _reals(node, 0), _reals(node, 3)
@@ -121,10 +149,24 @@ def function(name: str) -> Callable[[Builder, Node], Sequence[Result]]:
     return handler
 
 
-OPERATORS = {"QLinearMatMul": Operator(matmul, inputs=8, quantities=True)}
+OPERATORS = {
+    "QLinearConv": Operator(
+        conv, onnx_temporal.OPERATORS["Conv"].attributes, inputs=9, quantities=True
+    ),
+    "QLinearMatMul": Operator(matmul, inputs=8, quantities=True),
+}
 MICROSOFT = {
     "QGemm": Operator(gemm, ("alpha", "transA", "transB"), inputs=9, quantities=True),
     "QLinearAdd": Operator(add, inputs=8, quantities=True),
+    **{
+        f"QLinear{kind}": Operator(
+            average(kind),
+            (*onnx_temporal.OPERATORS[kind].attributes, "channels_last"),
+            inputs=5,
+            quantities=True,
+        )
+        for kind in ("AveragePool", "GlobalAveragePool")
+    },
     "QLinearLeakyRelu": Operator(function("leaky_relu"), ("alpha",), inputs=5, quantities=True),
     "QLinearMul": Operator(multiply, inputs=8, quantities=True),
     "QLinearSigmoid": Operator(function("sigmoid"), inputs=5, quantities=True),

@@ -11,6 +11,7 @@ An operator that knows nothing of them sees a Given as the reals it stands for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +54,15 @@ class DynamicZero:
 
 @dataclass(frozen=True, eq=False)
 class DynamicSum:
-    """(codes - zero point) times the integers of `weight` [in, out]."""
+    """(codes - zero point) times the integers of `weight`.
+
+    kernel: how a convolution does that, with its weight [out, features, kernel]; None: a matrix
+    [in, out].
+    """
 
     dynamic: Dynamic
     weight: Given
+    kernel: Callable[[Given], Value] | None = None
 
 
 DynamicNumber = Dynamic | DynamicScale | DynamicZero | DynamicSum

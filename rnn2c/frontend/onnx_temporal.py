@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from rnn2c.frontend import temporal
 from rnn2c.frontend.builder import Builder
+from rnn2c.frontend.given import Given
 from rnn2c.frontend.onnx_node import Handler, Node, Operator
 from rnn2c.frontend.temporal import Reduction, Window
 from rnn2c.frontend.values import Operand, Value
@@ -67,6 +69,16 @@ def conv(builder: Builder, node: Node) -> Sequence[Operand]:
     x, groups = _flat(builder, node, rank), node.integer("group", 1)
     y = temporal.convolution(builder, node.stem, x, flat, bias, window, groups, node.where)
     return _tall(builder, node, rank, y)
+
+
+def convolved(
+    builder: Builder, node: Node, x: Value, weight: Given, bias: Given | None = None
+) -> Value:
+    """The convolution of a node whose attributes are those of Conv, on given integers."""
+    reals = [None if g is None else np.asarray(g.real(), np.float32) for g in (weight, bias)]
+    (y,) = conv(builder, replace(node, inputs=(x, *reals), quantities=(None, weight, bias)))
+    assert isinstance(y, Value)
+    return y
 
 
 def _pool(function: Literal["max", "average"]) -> Handler:

@@ -7,13 +7,15 @@ from collections.abc import Collection, Iterable, Sequence
 from rnn2c.frontend.values import Axis
 
 KERNELS = frozenset(
-    """Conv MaxPool AveragePool GlobalAveragePool GlobalMaxPool conv1d convolution max_pool1d
-    avg_pool1d adaptive_avg_pool1d adaptive_max_pool1d""".split()
+    """Conv ConvInteger QLinearConv MaxPool AveragePool QLinearAveragePool GlobalAveragePool
+    QLinearGlobalAveragePool GlobalMaxPool conv1d convolution max_pool1d avg_pool1d
+    adaptive_avg_pool1d adaptive_max_pool1d""".split()
 )
 ELEMENTWISE = frozenset(
-    """Add Sub Mul Div Neg Relu LeakyRelu Tanh Sigmoid Clip Identity Dropout Cast BatchNormalization
-    Pad add sub rsub mul div neg relu leaky_relu tanh sigmoid clamp hardtanh dropout to contiguous
-    clone detach batch_norm pad constant_pad_nd""".split()
+    """Add Sub Mul Div Neg Relu LeakyRelu Tanh Sigmoid Clip Identity Dropout Cast
+    BatchNormalization Pad QuantizeLinear DequantizeLinear DynamicQuantizeLinear add sub rsub
+    mul div neg relu leaky_relu tanh sigmoid clamp hardtanh dropout to contiguous clone detach
+    batch_norm pad constant_pad_nd""".split()
 )
 
 

@@ -5,6 +5,7 @@ ends, reductions over the features, padding.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -138,6 +139,22 @@ def over_features(
     weight = np.full((1, size), 1.0 / size if mean else 1.0)
     name = builder.unique(stem, "mean" if mean else "sum")
     builder.add(graph.Linear(name=name, inputs=(source,), weight=Tensor(weight), bias=np.zeros(1)))
+    return _one_feature(builder, x, name, at, keep)
+
+
+def extreme_feature(
+    builder: Builder, stem: str, x: Value, function: Literal["max", "min"], at: int, keep: bool,
+    where: str,
+) -> Value:  # fmt: skip
+    """The largest or the smallest feature, which lie along axis `at`."""
+    source = builder.over_features(x, at, where)
+    name = builder.unique(stem, function)
+    builder.add(graph.Extreme(name=name, inputs=(source,), function=function))
+    return _one_feature(builder, x, name, at, keep)
+
+
+def _one_feature(builder: Builder, x: Value, name: str, at: int, keep: bool) -> Value:
+    """x with one feature in place of axis `at`, or without the axis."""
     at %= len(x.axes)
     kept = (builder.axes.new("feature", 1),) if keep else ()
     return Value((name,), (*x.axes[:at], *kept, *x.axes[at + 1 :]))

@@ -14,7 +14,7 @@ import numpy as np
 from rnn2c.errors import Rnn2cError, UnsupportedError
 from rnn2c.frontend import pointwise
 from rnn2c.frontend.builder import Builder
-from rnn2c.frontend.compose import over_features, padded
+from rnn2c.frontend.compose import extreme_feature, over_features, padded
 from rnn2c.frontend.given import Array, Given
 from rnn2c.frontend.values import Axis, Value, position
 from rnn2c.ir.graph import FloatArray, Linear, Tensor
@@ -179,13 +179,11 @@ def reduce_time(
     wide = [k for k in positions if not builder.axes.is_unit(x.axes[k])]
     if len(wide) != 1 or builder.axes.kind(x.axes[wide[0]]) not in (None, "time"):
         unbound = [k for k in wide if not builder.axes.is_assumed(x.axes[k])]
-        if len(wide) == 1 and unbound and function in ("mean", "sum"):
-            mean = function == "mean"
-            return over_features(builder, stem, x, wide[0], where, mean=mean, keep=keep)
-        if len(wide) != 1 or unbound:
+        if len(wide) == 1 and unbound:
+            return _reduce_features(builder, stem, x, function, wide[0], keep, where)
+        if len(wide) != 1:
             raise UnsupportedError(
-                f"{where}: {function} over axes {positions}; only over time is supported, mean and"
-                " sum over the features too"
+                f"{where}: {function} over axes {positions}; give one of them, time or the features"
             )
     builder.axes.bind(x.axes[wide[0]], "time", where)
     rest = [k for k in range(len(x.axes)) if k not in positions]
@@ -201,6 +199,14 @@ def reduce_time(
         if keep or k not in positions
     )
     return Value((name,), axes)
+
+
+def _reduce_features(
+    builder: Builder, stem: str, x: Value, function: Reduction, at: int, keep: bool, where: str
+) -> Value:
+    if function == "max" or function == "min":
+        return extreme_feature(builder, stem, x, function, at, keep, where)
+    return over_features(builder, stem, x, at, where, mean=function == "mean", keep=keep)
 
 
 def _bind(builder: Builder, x: Value, where: str) -> int:

@@ -121,7 +121,7 @@ def _output_sizes(layer: graph.Layer, sizes: dict[str, int]) -> tuple[int, ...]:
             return (weight.shape[0],)
         case graph.Embedding(table=table):
             return (table.shape[1],)
-        case graph.ArgMax() | window.StepMask() | window.ValueMask():
+        case graph.ArgMax() | graph.Extreme() | window.StepMask() | window.ValueMask():
             return (1,)
         case graph.Concat():
             return (sum(sizes[n] for n in layer.inputs),)

@@ -99,6 +99,9 @@ def _run_layer(
             return (functions.apply(function, x, alpha, beta),)
         case graph.Softmax() | graph.LogSoftmax() | graph.LayerNorm() | graph.ArgMax():
             return (_over_features(layer, x),)
+        case graph.Extreme(function=function):
+            fold = np.max if function == "max" else np.min
+            return (fold(x, axis=-1, keepdims=True),)
         case graph.LastStep():
             return (x[..., -1, :],)
         case window.FirstStep():

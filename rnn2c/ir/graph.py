@@ -2,8 +2,8 @@
 
     Model   = inputs, delays, layers (in topological order), outputs, numerics (None until
               quantized)
-    Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | LogSoftmax | ArgMax | LastStep
-            | LayerNorm | Affine | Rounded | Sum | Product | Concat | Pick | Embedding
+    Layer   = Lstm | Gru | Rnn | Linear | Activation | Softmax | LogSoftmax | ArgMax | Extreme
+            | LastStep | LayerNorm | Affine | Rounded | Sum | Product | Concat | Pick | Embedding
             | layers of ir/window.py and ir/temporal.py
 
 A layer reads values by name and defines the values in `Layer.outputs`.  Every value is a vector
@@ -127,6 +127,13 @@ class LayerNorm(Layer):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArgMax(Layer):
     """Index of the largest element (the first one on ties), a vector of one element."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Extreme(Layer):
+    """The largest or the smallest element, a vector of one element."""
+
+    function: Literal["max", "min"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

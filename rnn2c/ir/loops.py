@@ -14,7 +14,7 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import Delay, FloatArray, Layer, Model, Recurrent
 
 PER_STEP = (
-    *(graph.Linear, graph.Activation, graph.Softmax, graph.ArgMax),
+    *(graph.Linear, graph.Activation, graph.Softmax, graph.ArgMax, graph.Extreme),
     *(graph.LogSoftmax, graph.LayerNorm),
     *(graph.Affine, graph.Rounded, graph.Sum, graph.Product, graph.Concat, graph.Pick),
 )

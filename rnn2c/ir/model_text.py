@@ -105,6 +105,8 @@ def _attributes(layer: Layer) -> str:
             return f" (to {format_text(form)})"
         case graph.LayerNorm(epsilon=epsilon, centred=centred):
             return f" (epsilon {epsilon:g}{'' if centred else ', not centred'})"
+        case graph.Extreme(function=name):
+            return f" ({name})"
         case graph.Sum(subtract=True):
             return " (a - b)"
         case window.StepMask(steps=steps):

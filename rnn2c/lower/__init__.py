@@ -24,7 +24,7 @@ from rnn2c.lower.embedding import lower_embedding, token_input
 from rnn2c.lower.float32 import FLOAT_LOWERINGS
 from rnn2c.lower.functions import lower_function
 from rnn2c.lower.gru import lower_gru
-from rnn2c.lower.head import lower_argmax, lower_softmax
+from rnn2c.lower.head import lower_argmax, lower_extreme_element, lower_softmax
 from rnn2c.lower.linear import lower_linear
 from rnn2c.lower.log_softmax import lower_log_softmax
 from rnn2c.lower.lstm import lower_lstm
@@ -52,6 +52,7 @@ LOWERINGS: dict[type[graph.Layer], Callable[[Builder, Any], None]] = {
     graph.Activation: lower_function,
     graph.Softmax: lower_softmax,
     graph.ArgMax: lower_argmax,
+    graph.Extreme: lower_extreme_element,
     graph.LastStep: lower_selection,
     window.FirstStep: lower_selection,
     window.Flip: lower_flip,
@@ -84,7 +85,7 @@ VARIED: dict[type[graph.Recurrent], Callable[[Builder, Any], None]] = {
 MOVES = {
     kind: LOWERINGS[kind]
     for kind in (
-        *(graph.ArgMax, graph.LastStep, graph.Concat, graph.Pick),
+        *(graph.ArgMax, graph.Extreme, graph.LastStep, graph.Concat, graph.Pick),
         *(window.FirstStep, window.Flip, window.Masked, window.StepMask, window.ValueMask),
     )
 }

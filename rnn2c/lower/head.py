@@ -1,4 +1,4 @@
-"""Lower softmax and argmax.
+"""Lower softmax, argmax and the largest or smallest element.
 
 Softmax: e_k = 2^((x_k - max) * scale * log2 e), normalized by a reciprocal from a table and one
 Newton step; no division.  Results are within 5 * 2^-15 of the real softmax of the logits.
@@ -24,12 +24,23 @@ MOST_CLASSES = 4096
 
 def lower_argmax(b: Builder, layer: graph.ArgMax) -> None:
     """The index of the largest element; no arithmetic."""
+    _lower_one(b, layer, "argmax", "index of the largest")
+
+
+def lower_extreme_element(b: Builder, layer: graph.Extreme) -> None:
+    """The largest or the smallest element."""
+    word = "largest" if layer.function == "max" else "smallest"
+    _lower_one(b, layer, f"{word}_f32" if b.model.numerics is None else word, word)
+
+
+def _lower_one(b: Builder, layer: graph.Layer, function: str, what: str) -> None:
+    """A vector becomes one element."""
     rate = b.rates[layer.name]
     source = b.place(layer.inputs[0], rate)
-    (store, *more) = b.define(layer.name, "v", f"index of the largest of {layer.inputs[0]}")
+    (store, *more) = b.define(layer.name, "v", f"{what} of {layer.inputs[0]}")
     size = b.sizes[layer.inputs[0]]
-    title = b.title(layer, "argmax")
-    b.append(rate, Reduce(title, "argmax", source.buffer, store.element.buffer, size, source.new))
+    title = b.title(layer, layer.function if isinstance(layer, graph.Extreme) else function)
+    b.append(rate, Reduce(title, function, source.buffer, store.element.buffer, size, source.new))
     if more:
         b.append(rate, b.copy_stage(f"{title}, copy", store.element, 1, tuple(more)))
 

@@ -22,7 +22,10 @@ from rnn2c.quantization.weights import tensor_scale
 FINEST = 256
 """No result of an Affine or a Sum is finer than this fraction of a step of its coarsest input."""
 
-SELECTIONS = (graph.LastStep, window.FirstStep, window.Flip, window.Masked, temporal.Pool)
+SELECTIONS = (
+    *(graph.LastStep, window.FirstStep, window.Flip, window.Masked),
+    *(temporal.Pool, graph.Extreme),
+)
 """Layers that show a value as it is."""
 
 MASK = Format(1.0, 8, lo=0, hi=1)

@@ -139,7 +139,7 @@ def last_step(draft: Draft, name: str) -> Layer:
 
 def pointwise(draft: Draft, name: str) -> Layer:
     x, size = draft.value()
-    match int(draft.rng.integers(4)):
+    match int(draft.rng.integers(5)):
         case 0:
             return graph.Activation(name=name, inputs=(x,), function=draft.one(*FUNCTIONS))
         case 1:
@@ -148,6 +148,8 @@ def pointwise(draft: Draft, name: str) -> Layer:
         case 2:
             picked = draft.rng.integers(0, size, draft.rng.integers(1, size + 1))
             return graph.Pick(name=name, inputs=(x,), indices=tuple(map(int, picked)))
+        case 3:
+            return graph.Extreme(name=name, inputs=(x,), function=draft.one("max", "min"))
     return graph.Softmax(name=name, inputs=(x,))
 
 

@@ -180,7 +180,7 @@ class Odd(torch.nn.Module):
     ("call", "text"),
     [
         (lambda y: y.mean(), "reduces all dimensions"),
-        (lambda y: torch.amax(y, 1), "only over time is supported"),
+        (lambda y: torch.amax(y, (1, 2)), "give one of them, time or the features"),
         (lambda y: y[:, :, 2:], "only the last time step"),
         (lambda y: torch.nn.functional.pad(y, (1, 0), value=2.0), "with other numbers than 0"),
         (lambda y: torch.nn.functional.avg_pool1d(y, 3, 2, ceil_mode=True), "ceil_mode=True"),

@@ -86,6 +86,8 @@ def _quantized(signal: Signal, array: NumberArray) -> NumberArray:
         tokens = checked_tokens(columns, signal.format.hi + 1, f"input '{signal.name}'")
         return tokens.astype(np.int64)
     real = _finite(signal.name, np.asarray(array, np.float64))
+    if signal.channels:
+        real = real / np.array(signal.channels)
     return _finite(signal.name, signal.format.quantize(real))
 
 

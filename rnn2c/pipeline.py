@@ -24,9 +24,16 @@ from rnn2c.ir.graph import Model
 from rnn2c.ir.program import Program
 from rnn2c.ir.window import whole_sequence
 from rnn2c.lower import RawScale, check_max_steps, lower
-from rnn2c.passes import fold_affine, fuse_activation, recover_cells, sink_flips, sink_last_step
+from rnn2c.passes import (
+    fold_affine,
+    fuse_activation,
+    recover_cells,
+    sink_flips,
+    sink_last_step,
+    spread_channels,
+)
 from rnn2c.proof import verify_ranges
-from rnn2c.quantization import QuantizeOptions, given_matrices, quantize_model
+from rnn2c.quantization import QuantizeOptions, coarse_inputs, given_matrices, quantize_model
 from rnn2c.target import Target, load_target
 from rnn2c.validate.bench import Bench, bench_in_temporary
 from rnn2c.validate.verify import (
@@ -143,8 +150,12 @@ def prepare(model: Model) -> Model:
 
 
 def quantize(model: Model, data: SequenceSet, options: QuantizeOptions) -> Model:
-    """Quantize a prepared Model."""
+    """Quantize a prepared Model; an input that one scale is too coarse for gets one per channel."""
     quantized = quantize_model(model, data, options)
+    spread = spread_channels(model, coarse_inputs(quantized, data))
+    if spread is not model:
+        check_model(spread)
+        quantized = quantize_model(spread, data, options)
     check_model(quantized)
     return quantized
 

@@ -56,7 +56,10 @@ def _record(model: Model, facts: ModelFacts, need: tuple[Memory, ...]) -> dict[s
         "name": model.name,
         "import": model.cross_check,
         "cross_checked": not model.cross_check.startswith("not"),
-        "inputs": [dataclasses.asdict(i) for i in model.inputs],
+        "inputs": [
+            {"name": i.name, "size": i.size, "rate": i.rate, "tokens": i.tokens}
+            for i in model.inputs
+        ],
         "outputs": [
             {"name": o.name, "size": sizes[o.value], "rate": rates[o.value]} for o in model.outputs
         ],

@@ -78,7 +78,7 @@ def _checked_inputs(
         if array.ndim not in rank or array.shape[-1] != i.size:
             wanted = f"[T, {i.size}]" if i.rate == "step" else f"[{i.size}]"
             raise Rnn2cError(f"input '{i.name}' has shape {list(array.shape)}, expected {wanted}")
-        values[i.name] = array
+        values[i.name] = array / np.array(i.channels) if i.channels else array
     return values
 
 
@@ -111,8 +111,8 @@ def _run_layer(
         case window.StepMask(steps=steps):
             before = (np.arange(x.shape[-2]) < steps)[:, None]
             return (np.broadcast_to(before, (*x.shape[:-1], 1)).astype(np.float64),)
-        case window.ValueMask(value=value):
-            differs = np.float32(x) != np.float32(value)
+        case window.ValueMask(values=values):
+            differs = np.float32(x) != np.float32(values)
             return (differs.any(axis=-1, keepdims=True).astype(np.float64),)
         case graph.Embedding(table=table):
             return (table.real()[x[..., 0].astype(np.int64)],)

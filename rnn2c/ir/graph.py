@@ -146,12 +146,14 @@ class Input:
     """A model input: a vector of `size` per step, or once per sequence (an initial state).
 
     tokens: how many there are if the input is a token, an integer in [0, tokens), else 0.
+    channels: the value is what the caller gives divided by these, one for each element, if any.
     """
 
     name: str
     size: int
     rate: Rate = "step"
     tokens: int = 0
+    channels: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,10 @@ def model_id(program: Program) -> int:
         program.profile,
         [_plain_buffer(b) for b in program.buffers],
         [_plain(op, numbers) for op in (*program.init, *program.step, *program.finish)],
-        [(s.rate, dataclasses.astuple(s.format)) for s in (*program.inputs, *program.outputs)],
+        [
+            (s.rate, dataclasses.astuple(s.format), *s.channels)
+            for s in (*program.inputs, *program.outputs)
+        ],
         _plain(program.raw_input, numbers),
     ]
     checksum = zlib.crc32(repr(plain).encode())

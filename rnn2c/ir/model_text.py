@@ -42,6 +42,8 @@ def _model_lines(model: Model) -> Iterator[str]:
     yield f"model {prose(model.name)}{how}"
     for i in model.inputs:
         yield f"input {_value(model, i.name)}{f', {i.tokens} tokens' if i.tokens else ''}"
+        if i.channels:
+            yield f"  divided by {', '.join(f'{c:g}' for c in i.channels)}"
     for d in model.delays:
         yield f"delay {_value(model, d.name)}, of {prose(d.value)} one step before"
     for layer in model.layers:

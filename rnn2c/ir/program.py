@@ -124,7 +124,8 @@ class Const:
 class Signal:
     """A model input or output: its own name, its buffer (the C argument), rate and format.
 
-    kinds `label` and `token` are an index and have no scale.
+    kinds `label` and `token` are an index and have no scale.  channels: an input is divided by
+    these before it is stored in its format, if any.
     """
 
     name: str
@@ -132,6 +133,12 @@ class Signal:
     rate: Rate
     format: Format
     kind: Literal["value", "label", "token"] = "value"
+    channels: tuple[float, ...] = ()
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """What one step of each channel stands for; empty if all have that of the format."""
+        return tuple(self.format.scale * c for c in self.channels)
 
 
 @dataclass(frozen=True)

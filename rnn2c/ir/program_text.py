@@ -65,6 +65,7 @@ def _section(title: str, lines: Iterator[str] | list[str] | map[str]) -> Iterato
 
 def _signal(signal: Signal, way: str) -> str:
     form = format_text(signal.format) if signal.kind == "value" else signal.kind
+    form += ", a scale for each channel" if signal.channels else ""
     return f"{way} {prose(signal.name)}: {signal.buffer} per {signal.rate}, {form}"
 
 

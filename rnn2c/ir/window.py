@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnn2c.ir.graph import Layer, Model, Recurrent
+import numpy as np
+
+from rnn2c.ir.graph import FloatArray, Layer, Model, Recurrent
 from rnn2c.ir.temporal import needs_window
 
 
@@ -37,10 +39,16 @@ class ValueMask(Layer):
     """A mask [1]: 0 where every feature equals `value`, else 1  (keras.layers.Masking).
 
     In integers: where every feature equals the integer that stands for `value`.  Of an input of
-    tokens: 0 where the token is `value`.
+    tokens: 0 where the token is `value`.  channels: those of the input, if it is divided by any.
     """
 
     value: float
+    channels: tuple[float, ...] = ()
+
+    @property
+    def values(self) -> FloatArray:
+        """What is masked, of each feature or [1] of all."""
+        return np.asarray(self.value / np.array(self.channels or (1.0,)), np.float64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

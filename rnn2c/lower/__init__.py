@@ -104,7 +104,7 @@ def lower(
     inputs = tuple(
         token_input(b, i)
         if i.tokens
-        else Signal(i.name, b.input(i.name, i.rate), i.rate, b.format(i.name))
+        else Signal(i.name, b.input(i.name, i.rate), i.rate, b.format(i.name), channels=i.channels)
         for i in model.inputs
     )
     for delay in model.delays:

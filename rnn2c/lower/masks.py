@@ -78,7 +78,10 @@ def _masked_value(b: Builder, layer: window.ValueMask) -> Argument:
     if _is_real(b):
         value = np.array([layer.value], np.float32)
         return Elem(const(b, f"{layer.name}_value", value, "what is masked"), 0, 0)
-    return int(b.format(layer.inputs[0]).quantize(np.array([layer.value]))[0])
+    values = np.asarray(b.format(layer.inputs[0]).quantize(layer.values), np.int64)
+    if np.all(values == values[0]):
+        return int(values[0])
+    return Elem(b.const(f"{layer.name}_value", values, "what is masked, of each feature"))
 
 
 def lower_masked(b: Builder, layer: window.Masked) -> None:

@@ -45,7 +45,7 @@ def raw_channels(
 def lower_raw(b: Builder, inputs: tuple[Signal, ...], raw: RawScale) -> RawInput:
     """Multiplier and offset of every channel for `arith.affine`; Rnn2cError if one is unfit."""
     signal, scale, zero = raw_channels(b, inputs, raw)
-    factor = scale / signal.format.scale
+    factor = scale / np.array(signal.scales or (signal.format.scale,))
     if not 0 < float(np.abs(factor).max()) < 2**15:
         raise Rnn2cError(
             f"--input-scale {scale.max():g} does not suit this input; give units per count"

@@ -61,7 +61,7 @@ class _Folding:
         behind = [self.layers[n] for n in self.readers.get(affine.name, ())]
         if affine.name in self.kept or not _fits_forwards(affine, behind):
             return False
-        self._remove(affine, [_forwards(p, affine) for p in behind])
+        self._remove(affine, [fold_forwards(p, affine) for p in behind])
         return True
 
     def _remove(self, affine: graph.Affine, folded: Sequence[Layer]) -> None:
@@ -133,14 +133,15 @@ def _scaled_rows(weight: Tensor, factor: FloatArray) -> Tensor | None:
 
 def _fits_forwards(affine: graph.Affine, readers: Sequence[Layer]) -> bool:
     """Whether every reader is a layer with weights for x, and folding costs no accuracy."""
-    if not readers or not all(_reads_as_data(p, affine) for p in readers):
+    if not readers or not all(reads_as_data(p, affine) for p in readers):
         return False
     scale = np.abs(affine.scale)
     alike = float(scale.min()) * SPREAD >= float(scale.max()) > 0
     return alike and float(np.abs(affine.offset).max()) <= LARGEST_OFFSET
 
 
-def _reads_as_data(layer: Layer, affine: graph.Affine) -> bool:
+def reads_as_data(layer: Layer, affine: graph.Affine) -> bool:
+    """Whether the layer has real weights for what the Affine defines, and reads it once."""
     value = affine.name
     match layer:
         case Conv1d(groups=groups, pads=pads) if groups > 1 or (any(pads) and affine.offset.any()):
@@ -150,7 +151,8 @@ def _reads_as_data(layer: Layer, affine: graph.Affine) -> bool:
     return False
 
 
-def _forwards(layer: Layer, affine: graph.Affine) -> Layer:
+def fold_forwards(layer: Layer, affine: graph.Affine) -> Layer:
+    """The layer behind, doing the work of both; one for which `reads_as_data` holds."""
     match layer:
         case graph.Linear(weight=weight, bias=bias):
             real, taps = weight.real(), layer.kernel if isinstance(layer, Conv1d) else 1

@@ -11,12 +11,12 @@ from rnn2c.quantization.cells import cell_formats, with_far_starts
 from rnn2c.quantization.embedding import quantize_embedding
 from rnn2c.quantization.formats import choose_formats, gate_bits
 from rnn2c.quantization.given import given_matrices, own_scales, refuse_coarser
-from rnn2c.quantization.notes import find_notes
+from rnn2c.quantization.notes import coarse_inputs, find_notes
 from rnn2c.quantization.observe import observe
 from rnn2c.quantization.options import QuantizeOptions
 from rnn2c.quantization.weights import quantize_linear, quantize_projection, quantize_recurrent
 
-__all__ = ["QuantizeOptions", "given_matrices", "quantize_model"]
+__all__ = ["QuantizeOptions", "coarse_inputs", "given_matrices", "quantize_model"]
 
 
 def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) -> Model:

@@ -9,7 +9,7 @@ import numpy as np
 from rnn2c.calibration import SequenceSet
 from rnn2c.ir import graph
 from rnn2c.ir.functions import TABULATED, settled
-from rnn2c.ir.graph import Format, Model
+from rnn2c.ir.graph import FloatArray, Format, Input, Model
 from rnn2c.ir.names import prose
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
@@ -31,18 +31,42 @@ def find_notes(
     options: QuantizeOptions,
 ) -> tuple[str, ...]:
     """One line for every state that leaves its format in calibration, and every coarse input."""
-    return (*_coarse_channels(model, data, formats), *_notes(model, spans, formats, options))
+    return (*_channels(model, data, formats), *_notes(model, spans, formats, options))
+
+
+def coarse_inputs(model: Model, data: SequenceSet) -> dict[str, FloatArray]:
+    """The largest magnitude of each channel [size] of every per-step input of a quantized Model
+    that has one scale, too coarse for some of them.
+    """
+    assert model.numerics is not None
+    return {
+        i.name: np.abs(columns).max(axis=0)
+        for i, columns, coarse in _coarse_channels(model, data, model.numerics.formats)
+        if coarse and not i.channels and i.rate == "step"
+    }
 
 
 def _coarse_channels(
     model: Model, data: SequenceSet, formats: Mapping[str, Format]
-) -> Iterator[str]:
+) -> Iterator[tuple[Input, FloatArray, list[int]]]:
+    """Inputs, what calibration has for them [samples, size], and their coarse channels."""
     for i in model.inputs:
-        columns = [s[i.name].reshape(-1, i.size) for s in data.sequences if i.name in s]
-        if i.tokens or not columns:
+        found = [s[i.name].reshape(-1, i.size) for s in data.sequences if i.name in s]
+        if i.tokens or not found:
             continue
-        span = np.ptp(np.concatenate(columns), axis=0) / formats[i.name].scale
-        coarse = [k for k in range(i.size) if 0 < span[k] < FEWEST_STEPS]
+        columns = np.concatenate(found)
+        step = formats[i.name].scale * np.array(i.channels or (1.0,))
+        span = np.ptp(columns, axis=0) / step
+        yield i, columns, [k for k in range(i.size) if 0 < span[k] < FEWEST_STEPS]
+
+
+def _channels(model: Model, data: SequenceSet, formats: Mapping[str, Format]) -> Iterator[str]:
+    for i, _, coarse in _coarse_channels(model, data, formats):
+        if i.channels:
+            yield (
+                f"input '{prose(i.name)}': one scale would be too coarse, each channel has its own;"
+                f" they differ by up to {max(i.channels) / min(i.channels):.3g}"
+            )
         if coarse:
             listed = ", ".join(map(str, coarse[:8]))
             yield (

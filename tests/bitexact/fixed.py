@@ -28,6 +28,9 @@ EXACT_OPTIONS: dict[str, QuantizeOptions] = {
     "compact": COMPACT,
     "compact int4": QuantizeOptions(profile="compact", weights="int4"),
 }
+SIZES = (2e4, 3.0, 0.1, 40.0)
+PER_COUNT = tuple(s / 1000 for s in SIZES)
+"""Of the channels of `uneven`, and what a sensor count is worth."""
 
 
 def draft_of(seed: int, gain: float, quirk: str = "") -> Draft:
@@ -135,3 +138,19 @@ def every_form() -> Case:
     names = ["rnn elu", "rnn thresholded_relu", "lstm everything", "lstm peepholes", "gru clip"]
     model = together([*names, "gru relu gates before"], 0.6)
     return Case(model, calibration(model, np.random.default_rng(0)), QuantizeOptions(), None)
+
+
+def uneven(profile: str) -> Case:
+    """A GRU that reads x itself; the calibration data have channels of very different sizes."""
+    draft = draft_of(4, 1.0)
+    draft.input("x", len(SIZES))
+    recurrent(draft, "gru", "gru", 3)
+    draft.show("y")
+    layer = draft.layers[-1]
+    assert isinstance(layer, graph.Gru)
+    draft.layers[-1] = replace(layer, w_ih=graph.Tensor(layer.w_ih.real() / SIZES))
+    options = QuantizeOptions(profile=profile)  # type: ignore[arg-type]
+    case = finished(draft, "uneven", options, RawScale(PER_COUNT, (10.0,)))
+    for sequence in case.data.sequences:
+        sequence["x"][:] = np.random.default_rng(5).normal(size=sequence["x"].shape) * SIZES
+    return case

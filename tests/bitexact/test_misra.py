@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from building import Build, Built
 from filters import filtered
-from fixed import EXACT_OPTIONS, every_form, single, zoo_case
+from fixed import EXACT_OPTIONS, every_form, single, uneven, zoo_case
 from models import Case, random_model
 from windows import random_window
 
@@ -33,6 +33,7 @@ CASES: dict[str, tuple[str, Callable[[], Case]]] = {
         "host", lambda: single("one", "gru", EXACT_OPTIONS["int8"], raw=RAW)
     ),
     SEEDED: ("cortex-m4", lambda: random_model(4)),
+    "a scale for each channel": ("host", lambda: uneven("accurate")),
     "rings and clocks": ("host", lambda: filtered(1, EXACT_OPTIONS["int8"])),
     "reverse layers and masks": ("cortex-m4", lambda: random_window(6)),
     "every form of the cells": ("host", every_form),

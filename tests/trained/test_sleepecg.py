@@ -49,6 +49,28 @@ def test_import_agrees_with_keras(name: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
+WORST, MEAN = 0.02, 0.003
+"""Measured: at most 0.014 and 0.0013; 0.345 and 0.037 when all features shared one scale, which the
+largest of them, 1e5, made so coarse that half of the others were always 0.
+"""
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("options", [{}, {"activations": "int16"}, {"profile": "compact"}])
+def test_integers_give_the_probabilities(name: str, options: dict, tmp_path: Path) -> None:
+    model = rnn2c.load(unpacked(name, tmp_path), cross_check=False)
+    (x,) = (i.name for i in model.inputs)
+    nights = [{x: night(seed, model)} for seed in range(2, 8)]
+    program = rnn2c.compile(rnn2c.quantize(model, nights, **options), max_steps=STEPS)
+    assert "one scale would be too coarse" in program.notes[0]
+    others = [{x: night(seed, model)} for seed in range(20, 40)]
+    (wanted,) = (np.stack(a) for a in zip(*(model.run(n).values() for n in others), strict=True))
+    (got,) = (np.stack(a) for a in zip(*(program.run(n).values() for n in others), strict=True))
+    assert np.abs(got - wanted).max() <= WORST
+    assert np.abs(got - wanted).mean() <= MEAN
+    assert np.array_equal(got.argmax(-1), wanted.argmax(-1))
+
+
 def test_float32_and_integers_on_a_cortex_m4(tmp_path: Path) -> None:
     model = rnn2c.load(unpacked("wrn-gru-mesa", tmp_path))
     (name,) = (i.name for i in model.inputs)
@@ -61,4 +83,4 @@ def test_float32_and_integers_on_a_cortex_m4(tmp_path: Path) -> None:
     program = rnn2c.compile(rnn2c.quantize(model, nights), "cortex-m4", max_steps=STEPS)
     assert rnn2c.verify(program, [x]).bit_exact
     (got,) = program.run(x).values()
-    assert np.mean(got.argmax(-1) == wanted.argmax(-1)) >= 0.8
+    assert np.array_equal(got.argmax(-1), wanted.argmax(-1))

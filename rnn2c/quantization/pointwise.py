@@ -16,6 +16,9 @@ POINTWISE = (
 OWN_STAGE = (*functions.TABULATED, *functions.PIECEWISE)
 """Functions treated likewise."""
 
+TABLE_GAIN = 4.0
+"""Of a table: so that neighbouring entries are less than 2^15 steps of the output apart."""
+
 
 def is_pointwise(layer: graph.Layer) -> bool:
     """Whether the layer is one of these."""
@@ -33,7 +36,7 @@ def largest_gain(layer: graph.Layer) -> float:
         case graph.Activation(function="hard_sigmoid", alpha=alpha):
             return abs(alpha)
         case graph.Activation(function=function) if function in functions.TABULATED:
-            return 0.0
+            return TABLE_GAIN
         case graph.Product():
             return 0.0
     return 1.0

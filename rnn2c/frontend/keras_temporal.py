@@ -43,7 +43,8 @@ def _window(call: Call, kernel: int, stride: int) -> Window:
         case "causal":
             return Window(kernel, stride, window.dilation, (window.span, 0))
         case "same":
-            return window.same(True, call.where)
+            steps = call.operand.axes[1].size if len(call.operand.axes) > 1 else None
+            return window.same(True, steps, call.where)
         case other:
             raise call.refuse(
                 f"padding={quoted(other)} is not supported; use causal, valid or same"

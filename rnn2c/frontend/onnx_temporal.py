@@ -36,7 +36,14 @@ def _window(node: Node, kernel: Sequence[int]) -> Window:
         case "VALID":
             return Window(window.kernel, window.stride, window.dilation)
         case "SAME_UPPER" | "SAME_LOWER" as same:
-            return window.same(same == "SAME_UPPER", node.where)
+            if window.stride > window.span + 1:
+                raise node.refuse(
+                    f"auto_pad {same} with stride {window.stride} for a kernel that spans"
+                    f" {window.span + 1} steps is less than no padding; give pads in numbers"
+                )
+            time = node.value(0).axes[-1:]
+            steps = time[0].size if time else None
+            return window.same(same == "SAME_UPPER", steps, node.where)
         case other:
             raise node.refuse(f"auto_pad {other} is unknown")
 

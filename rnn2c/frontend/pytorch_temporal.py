@@ -30,7 +30,7 @@ def conv1d(call: Call) -> Result:
     kernel, padding = weight.shape[2], call.get("padding", 0)
     window = Window(kernel, _one(call, "stride", 1), _one(call, "dilation", 1)).checked(call.where)
     if padding == "same":
-        window = window.same(True, call.where)
+        window = window.same(True, None, call.where)
     elif padding != "valid":
         both = _one(call, "padding", 0)
         window = Window(kernel, window.stride, window.dilation, (both, both)).checked(call.where)

@@ -49,15 +49,29 @@ class Window:
     def span(self) -> int:
         return self.dilation * (self.kernel - 1)
 
-    def same(self, upper: bool, where: str) -> Window:
-        """Padded so that there are as many outputs as inputs."""
-        if self.stride != 1:
+    def same(self, upper: bool, steps: int | None, where: str) -> Window:
+        """Padded so that there are as many outputs as inputs, or one for each stride of them.
+
+        steps: the length of the sequence, which the padding depends on where there is a stride.
+        """
+        total = self.span
+        if self.stride != 1 and steps is None and self.span:
             raise UnsupportedError(
                 f"{where}: padding 'same' with stride {self.stride} depends on the length of the"
-                " sequence; give the padding in numbers, or pad on the left alone"
+                " sequence; fix the length, give the padding in numbers, or pad on the left alone"
             )
-        less = self.span // 2
-        return replace(self, pads=(less, self.span - less) if upper else (self.span - less, less))
+        if self.stride != 1:
+            over = (steps or 0) % self.stride or self.stride
+            total = max(self.span + 1 - over, 0)
+        less = total // 2
+        before, after = (less, total - less) if upper else (total - less, less)
+        if self.stride != 1 and after:
+            raise UnsupportedError(
+                f"{where}: padding 'same' with stride {self.stride} puts {after} of its rows behind the"
+                f" last of {steps} steps; with a stride only rows in front are supported: pad on"
+                " the left alone (causal), or use stride 1"
+            )
+        return replace(self, pads=(before, after))
 
     def steps(self, size: int | None) -> int | None:
         """How many outputs there are for so many inputs."""

@@ -39,16 +39,39 @@ def test_filters(name: str, kind: str, tmp_path) -> None:
     assert_same(saved(model, tmp_path, kind), model)
 
 
+STRIDED: dict[str, Callable[[], list[Any]]] = {
+    "pooled": lambda: [
+        layers.Conv1D(4, 3, padding="causal"),
+        layers.MaxPooling1D(2, padding="same"),
+        layers.AveragePooling1D(3, padding="same"),
+    ],
+    "convolution": lambda: [layers.Conv1D(4, 2, strides=3, padding="same"), layers.GRU(3)],
+    "one tap": lambda: [layers.Conv1D(4, 1, strides=5, padding="same"), layers.Dense(2)],
+}
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "same with stride": (
         lambda: layers.Conv1D(2, 3, strides=2, padding="same"),
-        "(Conv1D): padding 'same' with stride 2 depends on the length",
+        "(Conv1D): padding 'same' with stride 2 puts 1 of its rows behind the last of 8 steps; with a"
+        " stride only rows in front are supported: pad on the left alone (causal)",
     ),
     "channels first": (
         lambda: layers.MaxPooling1D(2, data_format="channels_first"),
         "data_format='channels_first' is not supported",
     ),
 }
+
+
+def test_same_padding_with_a_stride_needs_a_length(tmp_path) -> None:
+    model = network([layers.MaxPooling1D(2, padding="same")])
+    text = "(MaxPooling1D): padding 'same' with stride 2 depends on the length of the sequence; fix"
+    assert text in refusal(saved(model, tmp_path, "keras"))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("make", STRIDED.values(), ids=STRIDED)
+def test_same_padding_with_a_stride_of_a_fixed_length(make, kind: str, tmp_path) -> None:
+    model = network(make(), (12, 3))
+    assert_same(saved(model, tmp_path, kind), model)
 
 
 @pytest.mark.parametrize("name", REFUSED)

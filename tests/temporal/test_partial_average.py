@@ -172,6 +172,8 @@ def test_it_is_imported(way: str, tmp_path: Path) -> None:
         {"kernel_shape": [4], "pads": [3, 0], "strides": [2]},
         {"kernel_shape": [4], "auto_pad": "SAME_UPPER"},
         {"kernel_shape": [4], "auto_pad": "SAME_LOWER"},
+        {"kernel_shape": [3], "auto_pad": "SAME_LOWER", "strides": [2]},
+        {"kernel_shape": [4], "auto_pad": "SAME_UPPER", "strides": [4]},
         {"kernel_shape": [3], "pads": [2, 2], "dilations": [2]},
         {"kernel_shape": [3], "pads": [2, 0], "count_include_pad": 1},
     ],

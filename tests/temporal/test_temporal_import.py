@@ -111,7 +111,9 @@ def test_a_convolution_of_images_of_height_one(tmp_path: Path) -> None:
     ("weight", "shape", "attributes", "text"),
     [
         ((4, 3, 2, 5), [1, 3, 4, 9], {}, "a kernel of [2, 5]; only [1, k] along time"),
-        ((4, 3, 5), [1, 3, 9], {"auto_pad": "SAME_UPPER", "strides": [2]}, "padding 'same' with"),
+        ((4, 3, 5), [1, 3, 9], {"auto_pad": "SAME_UPPER", "strides": [2]}, "puts 2 of its rows"),
+        ((4, 3, 5), [1, 3, "T"], {"auto_pad": "SAME_LOWER", "strides": [2]}, "depends on the leng"),
+        ((4, 3, 2), [1, 3, 9], {"auto_pad": "SAME_UPPER", "strides": [3]}, "less than no padding"),
         ((4, 2, 5), [1, 3, 9], {}, "in 1 groups for 3 features"),
         ((4, 3, 5), [1, 3, 4], {}, "4 steps are too few for a kernel that spans 5"),
         ((4, 3, 5), [2, 3, 9], {}, "batch size 2"),

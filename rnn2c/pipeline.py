@@ -36,6 +36,7 @@ from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, coarse_inputs, given_matrices, quantize_model
 from rnn2c.target import Target, load_target
 from rnn2c.validate.bench import Bench, bench_in_temporary
+from rnn2c.validate.power import Power, power_of
 from rnn2c.validate.verify import (
     Report,
     Sequences,
@@ -45,9 +46,9 @@ from rnn2c.validate.verify import (
 )
 
 __all__ = [
-    "PASSES", "STAGES", "WHOLE", "Bench", "Compiled", "Memory", "Part", "QuantizeOptions",
+    "PASSES", "STAGES", "WHOLE", "Bench", "Compiled", "Memory", "Part", "Power", "QuantizeOptions",
     "RawScale", "Report", "bench", "compile_float32", "compile_model", "emit", "emit_c", "load",
-    "lower_model", "make_part", "memory", "parse_part", "prepare", "quantize", "verify",
+    "lower_model", "make_part", "memory", "parse_part", "power_of", "prepare", "quantize", "verify",
     "write_files", "zeros",
 ]  # fmt: skip
 
@@ -192,16 +193,20 @@ def verify(program: Program, sequences: Sequences, *, stress_steps: int = 16) ->
     return replace(report, extremes=len(extreme))
 
 
-def bench(program: Program, sequences: Sequences, *, steps: int = 8) -> Bench:
+def bench(
+    program: Program, sequences: Sequences, *, steps: int = 8, power: Power | None = None
+) -> Bench:
     """Count one sequence, cut to `steps` steps, in the target's emulator; without one, noise.
 
+    power: clock, supply and current for time and energy [default: those of the target's file].
     Of a program that waits for the end of a sequence it is the longest one: finish costs most then.
     """
     steps = program.max_steps or steps
     (raw,) = raw_sequences(program, sequences[:1]) or stress_sequences(program, steps)[:1]
     moving = {s.buffer for s in program.inputs if s.rate == "step"}
     short = {name: a[:steps] if name in moving else a for name, a in raw.items()}
-    return bench_in_temporary(program, emit_c(program), short)
+    power = power or power_of(program.target)
+    return bench_in_temporary(program, emit_c(program), short, power)
 
 
 def write_files(folder: Path, files: dict[str, str]) -> tuple[Path, ...]:

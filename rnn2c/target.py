@@ -6,6 +6,7 @@ unknown, missing or of the wrong type is an error that names the file and the ke
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -18,6 +19,7 @@ from rnn2c.errors import Rnn2cError
 
 Profile = Literal["accurate", "compact"]
 EmulatorKind = Literal["native", "qemu", "simavr"]
+Timing = Literal["none", "cortex-m0plus", "cortex-m3", "cortex-m4"]
 Record = TypeVar("Record")
 
 
@@ -76,12 +78,25 @@ class Emulator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Board:
+    """A clock, a supply and what the core draws while it computes, as far as known, with the
+    `source` of these figures: a data sheet.  The current counts as proportional to the clock.
+    """
+
+    clock_mhz: float
+    source: str
+    supply_v: float | None = None
+    current_ma_per_mhz: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """One target.  `templates` is the search path of variants, most special first.
 
     `harness` names the startup and output code of the verification program.  `accumulators` are
     the accumulator widths in bits that the core adds cheaply, narrowest first; `alignment` the
-    largest alignment in bytes a member of a struct gets.
+    largest alignment in bytes a member of a struct gets.  `timing` names the model that estimates
+    cycles where the emulator counts instructions only (docs/cycles.md).
     """
 
     name: str
@@ -96,6 +111,15 @@ class Target:
     compiler: Compiler
     emulator: Emulator
     limits: Limits | None = None
+    board: Board | None = None
+    timing: Timing = "none"
+
+    @property
+    def cycles_kind(self) -> Literal["exact", "estimated"] | None:
+        """Where cycles come from: the emulator, a timing model, nowhere."""
+        if self.emulator.kind == "simavr":
+            return "exact"
+        return "estimated" if self.timing != "none" else None
 
     @property
     def compiled_with(self) -> str:
@@ -162,6 +186,8 @@ def _value(hint: Any, value: Any, file: str, where: str) -> Any:
         if isinstance(value, dict):
             return _read(hint, value, file, f"{where}.")
     elif type(value) is hint:  # an exact match: True is no integer
+        if hint is float and not 0 < value < math.inf:
+            raise Rnn2cError(f"target file {file}: key '{where}' is {value!r}, not above 0")
         return value
     expected = " or ".join(map(repr, get_args(hint))) if origin is Literal else _type_name(hint)
     raise Rnn2cError(f"target file {file}: key '{where}' is {value!r}, expected {expected}")
@@ -170,4 +196,10 @@ def _value(hint: Any, value: Any, file: str, where: str) -> Any:
 def _type_name(hint: Any) -> str:
     if get_origin(hint) is tuple:
         return f"a list of {_type_name(get_args(hint)[0])}"
-    return {str: "a string", int: "an integer", bool: "true or false"}.get(hint, "a table")
+    known = {
+        str: "a string",
+        int: "an integer",
+        float: "a decimal number",
+        bool: "true or false",
+    }
+    return known.get(hint, "a table")

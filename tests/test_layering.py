@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 # The public methods Program.run and run_integer: a call passed on, imported when it is made.
 DELEGATED = frozenset({("ir/program.py", "execute")})
 
-LAZY_LIBRARIES = frozenset({"h5py", "keras", "onnxruntime", "tensorflow", "torch"})
+LAZY_LIBRARIES = frozenset({"h5py", "keras", "matplotlib", "onnxruntime", "tensorflow", "torch"})
 LAZY_EXCEPT_IN = "compress"
 
 LINE_LIMIT = 310

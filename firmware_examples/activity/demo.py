@@ -29,7 +29,6 @@ from rnn2c.validate.runner import run_sequences
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parents[1] / "build" / "demo"
 TARGETS = ("cortex-m4", "atmega328p")
-CLOCK_MHZ = {"atmega328p": 16}
 
 
 @dataclass(frozen=True)
@@ -147,11 +146,12 @@ def table(results: dict[str, Result], float_accuracy: float, windows: Windows) -
 
 def cost(result: Result) -> str:
     """Cycles and time where cycles are exact, else instructions."""
-    step = result.costs.measured.step
-    if step.cycles is None:
+    costs = result.costs
+    step, power = costs.measured.step, costs.power
+    if step.cycles is None or power is None or costs.target.cycles_kind != "exact":
         return f"{step.instructions} instructions"
-    mhz = CLOCK_MHZ[result.program.target.name]
-    return f"{step.cycles} cycles, {step.cycles / mhz / 1000:.2f} ms at {mhz} MHz"
+    time = f"{power.milliseconds(step.cycles):.2f} ms at {power.clock_mhz:g} MHz"
+    return f"{step.cycles} cycles, {time}"
 
 
 if __name__ == "__main__":

@@ -59,9 +59,14 @@ def _many(flag: str, name: str, metavar: str, help_: str) -> Callable[[F], F]:
 
 def model_options(command: F) -> F:
     """MODEL, --calib, --target and everything that decides the numbers."""
+    decorate = click.argument("model", type=click.Path(path_type=Path))
+    return decorate(compile_options(command))
+
+
+def compile_options(command: F) -> F:
+    """The options of `model_options` without MODEL."""
     for decorate in reversed(
         (
-            click.argument("model", type=click.Path(path_type=Path)),
             *SOURCE,
             part_options,
             _file("--calib", "Calibration sequences (.npz, one array per model input)."),

@@ -35,7 +35,10 @@ STACK_OVERFLOW = 0xFFFF_FFFF  # as in bench.c.j2
 @dataclass(frozen=True)
 class Counts:
     """What one call costs.  Cycles are None, and stage cycles empty, where only instructions are
-    counted (QEMU); the stages are those of `Interface.stages`, empty for init and finish.
+    counted (`Target.cycles_kind`).
+
+    The stages are those of `Interface.stages`, empty for init and finish; `after_stages` is what
+    the build with marks did behind its last mark, in instructions and cycles.
     """
 
     instructions: int
@@ -43,6 +46,7 @@ class Counts:
     stage_instructions: tuple[int, ...]
     stage_cycles: tuple[int, ...]
     stack_bytes: int
+    after_stages: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class RamSizes:
 class Measurement:
     """One model on one target.  `step` has the largest count of each kind over `steps` steps and
     `step_least` the smallest; `finish` is None for a model without per-sequence outputs.
+    no_cycles: why cycles are not known, "" if they are.
     """
 
     init: Counts
@@ -70,6 +75,7 @@ class Measurement:
     finish: Counts | None
     flash: FlashSizes
     ram: RamSizes
+    no_cycles: str = ""
 
     @property
     def is_constant(self) -> bool:
@@ -128,6 +134,7 @@ def measure(
         finish=counts["F"][0] if counts["F"] else None,
         flash=split_flash(sizes, rule),
         ram=RamSizes(state, sum(_static_ram(size, target) for size in sizes)),
+        no_cycles="" if target.cycles_kind else f"there is no timing model of {target.cpu}",
     )
 
 
@@ -169,7 +176,8 @@ def _run(target: Target, elf: Path, counts: Path, seconds: float) -> tuple[str, 
     extra: tuple[str, ...] = ("-o", str(counts))
     if target.emulator.kind == "qemu":  # whose options write a comma in a value twice
         plugin, out = (str(path).replace(",", ",,") for path in (qemu_plugin(), counts))
-        extra = ("-plugin", f"{plugin},out={out}")
+        model = "" if target.timing == "none" else f",timing={target.timing}"
+        extra = ("-plugin", f"{plugin},out={out}{model}")
     command, where = emulator_command(target, elf, extra=extra), f"counting on {target.name}"
     try:
         done = subprocess.run(
@@ -211,6 +219,7 @@ def _counts_by_kind(
 
 def _counts(call: _Call, laps: Region, interface: Interface) -> Counts:
     stages: tuple[tuple[int, ...], tuple[int, ...]] = (), ()
+    after = 0, 0
     if call.kind == "S":
         stages = stage_counts(laps.lap_instructions), stage_counts(laps.lap_cycles or ())
         if len(stages[0]) != len(interface.stages):
@@ -218,8 +227,9 @@ def _counts(call: _Call, laps: Region, interface: Interface) -> Counts:
                 f"{interface.name}_step passed {len(stages[0])} stage marks, its interface names "
                 f"{len(interface.stages)} stages"
             )
+        after = laps.instructions - sum(stages[0]), (laps.cycles or 0) - sum(stages[1])
     stack = call.stack if call.region.stack is None else call.region.stack
-    return Counts(call.region.instructions, call.region.cycles, *stages, stack)
+    return Counts(call.region.instructions, call.region.cycles, *stages, stack, after)
 
 
 def _extreme(choose: Callable[..., int], counts: list[Counts]) -> Counts:
@@ -233,6 +243,7 @@ def _extreme(choose: Callable[..., int], counts: list[Counts]) -> Counts:
         ),
         tuple(choose(column) for column in zip(*(c.stage_cycles for c in counts), strict=True)),
         choose(c.stack_bytes for c in counts),
+        (choose(c.after_stages[0] for c in counts), choose(c.after_stages[1] for c in counts)),
     )
 
 

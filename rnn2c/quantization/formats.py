@@ -174,7 +174,7 @@ def _linear_format(
         return free
     fine = tensor_scale(layer, formats[layer.inputs[0]], options.weight_bits)
     shift = max(0, int(np.ceil(np.log2(free.scale / fine) - 1e-9)))
-    return Format(fine * 2.0**shift, free.bits)
+    return Format(fine * 2.0**shift, free.bits, lo=free.lo, hi=free.hi)
 
 
 def _free_format(

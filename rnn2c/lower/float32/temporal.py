@@ -48,7 +48,7 @@ def lower_conv(b: Builder, layer: Conv1d) -> None:
 def lower_pool(b: Builder, layer: Pool) -> None:
     """The largest, or the sum times 1 / kernel, or divided by the number of taps that are there."""
     if layer.function == "max":
-        fill = _number(b, layer, "least", -LARGEST) if layer.pads[0] else 0
+        fill = _number(b, layer, "least", -LARGEST) if any(layer.pads) else 0
         body = pool_calls(b, layer, "largest_f32", fill)
         last = Call("y", "same_f32", (body[-1].out,))
     elif leaves_out(layer):

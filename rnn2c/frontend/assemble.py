@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
+from rnn2c.errors import UnsupportedError
 from rnn2c.frontend.feedback import Feedback, feed_back
 from rnn2c.frontend.finish import (
     live_layers,
@@ -17,10 +18,10 @@ from rnn2c.frontend.finish import (
 )
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.part import Part
-from rnn2c.frontend.values import Axes
+from rnn2c.frontend.values import Axes, quoted
 from rnn2c.ir import graph
 from rnn2c.ir.check import check_model
-from rnn2c.ir.graph import Layer, Model, Output
+from rnn2c.ir.graph import Delay, Layer, Model, Output
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,7 @@ class Draft:
     name: str
     axes: Axes
     layers: tuple[Layer, ...]
+    delays: tuple[Delay, ...]
     inputs: tuple[Port, ...]
     inner: tuple[Port, ...]
     tokens: Set[str]
@@ -41,7 +43,12 @@ class Draft:
 
 def assemble(draft: Draft, shown: tuple[Port, ...], part: Part) -> Imported:
     """The Model with these outputs; raises Rnn2cError naming the input, layer or output."""
-    loops = Feedback(draft.layers, (), shown, single=False)
+    loops = Feedback(draft.layers, draft.delays, shown, single=False)
+    if part.state and draft.delays:
+        raise UnsupportedError(
+            f"--state: layer {quoted(draft.delays[0].value)} is in a loop over time steps that"
+            " starts from zero; export one step per call for --state"
+        )
     if part.state:
         loops = feed_back(draft.axes, loops.layers, list(draft.inputs), shown, part.state)
     visible = visible_ports(loops.shown, part)
@@ -56,6 +63,7 @@ def assemble(draft: Draft, shown: tuple[Port, ...], part: Part) -> Imported:
     refuse_unfinished(layers, draft.unfinished)
     read = {n for layer in layers for n in layer.inputs} | set(wanted)
     recurrent = not loops.single and any(isinstance(p, graph.Recurrent) for p in layers)
+    recurrent = recurrent or bool(draft.delays)
     inputs = tuple(
         i
         for port in draft.inputs

@@ -22,9 +22,11 @@ from rnn2c.frontend.cells import (
     make_cell,
 )
 from rnn2c.frontend.collector import Collector
+from rnn2c.frontend.finish import feature_size, input_names
 from rnn2c.frontend.gates import GATE_COUNT, Cell
 from rnn2c.frontend.imported import Imported, Port
 from rnn2c.frontend.layout import Layout, OverTime
+from rnn2c.frontend.loops import Loops
 from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.trim import trimmed
 from rnn2c.frontend.values import Operand, Value, quoted
@@ -43,8 +45,18 @@ class Builder(Collector):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self.loops = Loops(
+            self.axes,
+            self._layers,
+            self._taken,
+            self._anonymous,
+            self.add,
+            self.unique,
+            lambda value: self.over_time(value, "flip"),
+            self.copied,
+        )
         self.layout = Layout(
-            self.axes, self.raw_inputs, self.over_time, self.pick, self.join, self.trim
+            self.axes, self.raw_inputs, self.over_time, self.pick, self.join, self.trim, self.loops
         )
 
     def vector(self, value: Value, where: str) -> str:
@@ -119,7 +131,7 @@ class Builder(Collector):
             return constant_start(state, size, where)
         for axis in state.axes[:-1]:
             self.axes.bind(axis, "unit", where)
-        name = self.vector(state, where)
+        name = self.loops.part(self.vector(state, where))
         if name in self._layers:
             raise UnsupportedError(
                 f"{where}: the initial state is computed by layer {quoted(name)}; it must be a "
@@ -143,7 +155,7 @@ class Builder(Collector):
             )
         rows = weight.shape[0]
         bias = np.zeros(rows) if bias is None else self._bias(bias, rows, where)
-        matrix = as_tensor(weight)
+        matrix = self.shared(as_tensor(weight))
         name = self.unique(stem, "linear")
         source = self.vector(x, where)
         self.add(graph.Linear(name=name, inputs=(source,), weight=matrix, bias=bias))
@@ -206,17 +218,38 @@ class Builder(Collector):
         part.state is what feeds back; such an output is shown only if part.end names it.
         """
         shown = tuple(self._output(name, operand) for name, operand in outputs)
+        inputs = [
+            graph.Input(name, feature_size(self.axes, port))
+            for port in self._inputs
+            for name in input_names(self.axes, port)
+        ]
+        rolled = self.loops.close([v for port in shown for v in port.values], inputs)
+        names = rolled.names
+        self.check_weights(rolled.layers)
         draft = Draft(
             self.name,
             self.axes,
-            tuple(self._layers.values()),
+            rolled.layers,
+            rolled.delays,
             tuple(self._inputs),
-            tuple(self._inner),
+            rolled.ports(self._inner),
             self._tokens,
-            self._unfinished,
-            self._dynamic,
+            {names.get(n, n): where for n, where in self._unfinished.items()},
+            {names.get(n, n): bits for n, bits in self._dynamic.items()},
         )
-        return assemble(draft, shown, part)
+        return assemble(draft, rolled.ports(shown), part)
+
+    def constant(self, array: FloatArray, refusal: str) -> Value:
+        """A constant [n] or [1, n] as if it were computed: the state that a loop starts from.
+
+        refusal: the message where no loop starts from it.
+        """
+        numbers = array.dtype != object and np.issubdtype(array.dtype, np.floating)
+        if not numbers or array.ndim not in (1, 2) or array.size != array.shape[-1]:
+            raise UnsupportedError(refusal)
+        name = self.loops.numbers(array, refusal)
+        units = (self.axes.unit() for _ in array.shape[:-1])
+        return Value((name,), (*units, self.axes.new("feature", array.size)))
 
     def _output(self, name: str, operand: Operand) -> Port:
         where = f"output {quoted(name)}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 
 from rnn2c.errors import UnsupportedError
 from rnn2c.frontend.imported import Port
@@ -29,8 +30,11 @@ class Collector:
         self._tokens: set[str] = set()
         self._unfinished: dict[str, str] = {}
         self._taken: set[str] = set()
+        self._anonymous: set[str] = set()
         self._numbers: dict[str, int] = {}
         self._weights = 0
+        self._counted: dict[int, Tensor] = {}
+        self._shared: dict[tuple[tuple[int, int], bytes], Tensor] = {}
         self._folded = 0
         self._dynamic_bits = 0
         self._dynamic: dict[str, int] = {}
@@ -80,6 +84,8 @@ class Collector:
             number += 1
             name = f"{stem}.{number}" if stem else f"{fallback}{number}"
         self._numbers[stem or f".{fallback}"] = number
+        if not stem:
+            self._anonymous.add(name)
         return name
 
     def fold(self, elements: int, where: str) -> None:
@@ -102,17 +108,35 @@ class Collector:
 
     def add(self, layer: Layer) -> None:
         """Append a layer; raises UnsupportedError over the budget of weights."""
-        # A small file may use one large matrix many times.
-        self._weights += sum(v.data.size for v in vars(layer).values() if isinstance(v, Tensor))
-        if self._weights > MAX_WEIGHTS:
-            raise UnsupportedError(
-                f"layer {quoted(layer.name)}: more than {MAX_WEIGHTS} weights in all; a model for "
-                "a microcontroller must be smaller"
-            )
+        # What the steps of a loop share is kept once, and counted in full when they are one layer.
+        new = [v for v in _matrices(layer) if id(v) not in self._counted]
+        self._counted |= {id(v): v for v in new}
+        self._weights += sum(v.data.size for v in new)
+        _refuse_too_many(self._weights, layer.name)
         self._layers[layer.name] = layer
         if self._dynamic_bits and isinstance(layer, (graph.Linear, graph.Recurrent)):
             self._dynamic[layer.name] = self._dynamic_bits
         self._taken.update(layer.outputs)
+
+    def shared(self, matrix: Tensor) -> Tensor:
+        """One object for equal matrices of real numbers."""
+        if matrix.scale is not None:
+            return matrix
+        digest = sha256(matrix.data.tobytes()).digest()
+        return self._shared.setdefault((matrix.shape, digest), matrix)
+
+    def check_weights(self, layers: Iterable[Layer]) -> None:
+        """Raises UnsupportedError over the budget of weights, which a small file may use often."""
+        total = 0
+        for layer in layers:
+            total += sum(v.data.size for v in _matrices(layer))
+            _refuse_too_many(total, layer.name)
+
+    def copied(self, original: str, copy: str) -> None:
+        """What is known of a layer holds for its copy too."""
+        for notes in (self._unfinished, self._dynamic):
+            if original in notes:
+                notes[copy] = notes[original]  # type: ignore[assignment]
 
     def layer(self, name: str) -> Layer | None:
         """The layer called so; None for a model input."""
@@ -126,4 +150,16 @@ class Collector:
         """False for tokens and class indices, which are integers in the source."""
         return not any(
             p in self._tokens or isinstance(self._layers.get(p), graph.ArgMax) for p in value.parts
+        )
+
+
+def _matrices(layer: Layer) -> list[Tensor]:
+    return [v for v in vars(layer).values() if isinstance(v, Tensor)]
+
+
+def _refuse_too_many(weights: int, layer: str) -> None:
+    if weights > MAX_WEIGHTS:
+        raise UnsupportedError(
+            f"layer {quoted(layer)}: more than {MAX_WEIGHTS} weights in all; a model for a"
+            " microcontroller must be smaller"
         )

@@ -41,6 +41,11 @@ def input_names(axes: Axes, port: Port) -> tuple[str, ...]:
     return (port.name,) if stack is None else part_names(port.name, stack.size or 1)
 
 
+def feature_size(axes: Axes, port: Port) -> int:
+    """The length of the vectors of one source input; 1 for tokens."""
+    return next((a.size or 1 for a in port.axes if axes.kind(a) == "feature"), 1)
+
+
 def model_inputs(axes: Axes, port: Port, read: set[str], recurrent: bool) -> list[Input]:
     """The Model inputs of one source input.
 

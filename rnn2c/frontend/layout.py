@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 from rnn2c.errors import Rnn2cError, UnsupportedError
+from rnn2c.frontend.loops import ADVICE, Loops
 from rnn2c.frontend.matching import match, may_go
 from rnn2c.frontend.values import Axes, Axis, Kind, Value, part_names, position
 
@@ -23,7 +24,7 @@ class Layout:
 
     pick: some elements of a vector; join: vectors one after the other; over_time: of a per-step
     vector its last or first step, or all in opposite order; trim: a value without its last steps,
-    None where these are no padding.
+    None where these are no padding; loops: of time steps.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Layout:
         pick: Callable[[str, Sequence[int]], str],
         join: Callable[[Sequence[str]], str],
         trim: Callable[[str, int], str | None],
+        loops: Loops,
     ) -> None:
         self.axes = axes
         self._raw_inputs = raw_inputs
@@ -41,6 +43,7 @@ class Layout:
         self._pick = pick
         self._join = join
         self._trim = trim
+        self._loops = loops
 
     def transpose(self, value: Value, order: Sequence[int], where: str) -> Value:
         if sorted(order) != list(range(len(value.axes))):
@@ -139,6 +142,8 @@ class Layout:
         if axis.size is not None and not -axis.size <= index < axis.size:
             raise Rnn2cError(f"{where}: index {index} is outside a dimension of {axis.size}")
         kind = self._kind_when_selected(value, axis, index)
+        if kind == "part" and self.axes.kind(axis) is None:  # or time, if the steps of a loop
+            return Value((self._loops.row(value.parts[0], index, axis, where),), rest)
         self.axes.bind(axis, kind, where)
         if kind == "part":
             return Value((self.parts(value)[index],), rest)
@@ -148,13 +153,13 @@ class Layout:
             if axis.size == 1:
                 return Value(value.parts, rest)
             return Value(self._picked(value, [index % (axis.size or 1)], where), rest)
-        which: OverTime = "last" if index == -1 or index + 1 == axis.size else "first"
-        if which == "first" and index not in (0, -(axis.size or 0)):
-            raise UnsupportedError(
-                f"{where}: picks time step {index}; only the last one (-1) and the first (0) are "
-                "supported"
-            )
-        return Value(tuple(self._over_time(p, which) for p in value.parts), rest)
+        if index == -1 or (axis.size is None and index == 0):
+            end: OverTime = "first" if index == 0 else "last"
+            return Value(tuple(self._over_time(p, end) for p in value.parts), rest)
+        if axis.size is None:
+            raise UnsupportedError(f"{where}: picks time step {index}; {ADVICE}")
+        at_step = (self._loops.row(p, index % axis.size, axis, where) for p in value.parts)
+        return Value(tuple(at_step), rest)
 
     def flip(self, value: Value, at: int, where: str) -> Value:
         """An axis in opposite order: time, features or a stack."""
@@ -279,8 +284,11 @@ class Layout:
                     "layers can be stacked"
                 )
             names.extend(self.parts(value))
-        stacked = self.axes.new("part", len(names))
         axes = values[0].axes
+        rolled = self._loops.stacked(names) if len(names) == len(values) > 1 else None
+        if rolled is not None:
+            return Value(rolled[:1], (*axes[:at], rolled[1], *axes[at + 1 :]))
+        stacked = self.axes.new("part", len(names))
         return Value(tuple(names), (*axes[:at], stacked, *axes[at + 1 :]))
 
     def _joined(self, values: Sequence[Value], at: int, where: str) -> Value:

@@ -36,7 +36,6 @@ from rnn2c.frontend.onnx_node import Node, Operator, Result, described
 from rnn2c.frontend.onnx_quantity import Quantity, shown
 from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.time_last import time_last
-from rnn2c.frontend.unrolled import roll_up
 from rnn2c.frontend.values import Constant, Operand, Value, plain, quoted
 from rnn2c.ir.graph import Model
 
@@ -97,7 +96,7 @@ def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> Onnx
     onnx_quantized.check_scales(proto.graph)
     constants = onnx_file.constants(proto.graph)
     onnx_rnn.state_hidden_size(proto.graph, constants)
-    nodes = roll_up(proto.graph.node, constants, {o.name for o in proto.graph.output})
+    nodes = proto.graph.node
     builder = Builder(name or plain(path.stem) or "model")
     operands: dict[str, Operand] = dict(constants)
     in_time = time_last((n.op_type, n.input, n.output) for n in nodes)

@@ -20,14 +20,14 @@ def matmul(builder: Builder, node: Node) -> Sequence[Operand]:
         raise node.refuse(f"the weight has {weight.ndim} dimensions, expected 2")
     given = node.given(1)
     rows = given.moved(np.transpose).tensor(node.where, zeros=True) if given else weight.T
-    return [builder.linear(node.stem, node.value(0), rows, None, node.where)]
+    return [builder.linear(node.stem, node.vector(0, builder), rows, None, node.where)]
 
 
 def gemm(builder: Builder, node: Node) -> Sequence[Operand]:
     """alpha A B + beta C with A computed, B and C constant."""
     if node.integer("transA", 0) != 0:
         raise node.refuse("transA=1 is not supported; use transA=0")
-    x, weight = node.value(0), node.weights(1, "weight").astype(np.float64)
+    x, weight = node.vector(0, builder), node.weights(1, "weight").astype(np.float64)
     if weight.ndim != 2 or len(x.axes) != 2:
         raise node.refuse(f"multiplies {len(x.axes)} by {weight.ndim} dimensions; both must have 2")
     bias = None

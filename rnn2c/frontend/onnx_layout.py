@@ -231,9 +231,9 @@ def concat(builder: Builder, node: Node) -> Sequence[Operand]:
     values = [o for o in operands if isinstance(o, Value)]
     arrays = [o for o in operands if not isinstance(o, Value)]
     axis = node.integer("axis", 0)
-    if values and arrays:
-        raise node.refuse("joins computed data and constants; only one kind is supported")
     if values:
+        refusal = f"{node.where}: joins computed data and constants; only one kind is supported"
+        values = [o if isinstance(o, Value) else builder.constant(o, refusal) for o in operands]
         at = position(axis, len(values[0].axes), node.where)
         return [builder.layout.concat(values, at, node.where)]
     _budget(builder, node, [sum(a.size for a in arrays)])

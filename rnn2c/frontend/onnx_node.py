@@ -111,6 +111,14 @@ class Node:
             raise self.refuse(f"input {index} is a constant; expected a computed tensor")
         return found
 
+    def vector(self, index: int, builder: Builder) -> Value:
+        """The same; a constant vector is the state that a loop starts from."""
+        found = self.operand(index)
+        if isinstance(found, Value):
+            return found
+        refusal = f"{self.where}: input {index} is a constant; expected a computed tensor"
+        return builder.constant(found, refusal)
+
     def constant(self, index: int, what: str) -> Constant:
         """Input `index`, which must be an initializer or foldable to a constant."""
         found = self.operand(index)

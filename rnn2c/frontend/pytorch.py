@@ -22,7 +22,6 @@ from rnn2c.frontend import (
     pytorch_functions,
     pytorch_inplace,
     pytorch_layout,
-    pytorch_loops,
     pytorch_modules,
     pytorch_moves,
     pytorch_pointwise,
@@ -36,7 +35,6 @@ from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.pytorch_graph import Graph, Node, ProgramImport, Ref, Source, of_program
-from rnn2c.frontend.pytorch_loops import rolled
 from rnn2c.frontend.time_last import time_last
 from rnn2c.frontend.values import Axis, Operand, Value, plain, quoted
 from rnn2c.ir.graph import Model
@@ -48,7 +46,6 @@ OPERATORS: dict[str, Handler] = {
     **pytorch_compute.OPERATORS,
     **pytorch_functions.OPERATORS,
     **pytorch_layout.OPERATORS,
-    **pytorch_loops.OPERATORS,
     **pytorch_moves.OPERATORS,
     **pytorch_pointwise.OPERATORS,
     **pytorch_quantized.OPERATORS,
@@ -155,7 +152,6 @@ def import_graph(
 
     dynamic: by the path of a module, to how many bits it rounds what it reads while it runs.
     """
-    graph = rolled(graph)
     results: dict[str, Result] = dict(graph.constants)
     in_time = time_last(
         (_operator(n), [a.name for a in n.arguments.values() if isinstance(a, Ref)], [n.name])

@@ -27,14 +27,7 @@ class Rounding:
     form: Format
 
 
-@dataclass(frozen=True)
-class Missing:
-    """An item of a result that nothing may use; text: why."""
-
-    text: str
-
-
-Result = Operand | Missing | Sequence[Operand | Missing] | Axis | int | Given | Rounding | None
+Result = Operand | Sequence[Operand] | Axis | int | Given | Rounding | None
 """Of an operator; an Axis or a number is a size that the program computes with."""
 
 
@@ -50,11 +43,7 @@ class Call:
 
     def get(self, name: str, default: Any = None) -> Any:
         self._read.add(name)
-        found = self.arguments.get(name, default)
-        for item in found if isinstance(found, list) else [found]:
-            if isinstance(item, Missing):
-                raise self.refuse(item.text)
-        return found
+        return self.arguments.get(name, default)
 
     def unread(self) -> list[str]:
         return [n for n, v in self.arguments.items() if n not in self._read and v is not None]
@@ -71,6 +60,14 @@ class Call:
         if not isinstance(found, Value):
             raise self.refuse(f"argument {name} is a constant; expected a computed tensor")
         return found
+
+    def vector(self, name: str) -> Value:
+        """The same; a constant vector is the state that a loop starts from."""
+        found = self.get(name)
+        if isinstance(found, np.ndarray):
+            refusal = f"{self.where}: argument {name} is a constant; expected a computed tensor"
+            return self.builder.constant(found, refusal)
+        return self.value(name)
 
     def weight(self, name: str) -> FloatArray:
         found = self.get(name)

@@ -12,10 +12,8 @@ from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.values import Operand, Value
 
 
-def _linear(call: Call, x: Operand | None, suffix: str) -> Value:
+def _linear(call: Call, x: Value, suffix: str) -> Value:
     """W x + b with the weights w_SUFFIX, b_SUFFIX."""
-    if not isinstance(x, Value):
-        raise call.refuse("starts from a constant state at every step; make it an argument")
     bias = None if call.get(f"b_{suffix}") is None else call.weight(f"b_{suffix}")
     return call.builder.linear(call.path, x, call.weight(f"w_{suffix}"), bias, call.where)
 
@@ -41,16 +39,22 @@ def _product(call: Call, a: Value, b: Value) -> Value:
     return product_of(call.builder, call.path, a, b, call.where)
 
 
-def _state(call: Call) -> Sequence[Operand | None]:
+def _state(call: Call) -> Sequence[Value]:
     found = call.get("hx")
-    return found if isinstance(found, list) else [found]
+    return [_started(call, s) for s in (found if isinstance(found, list) else [found])]
+
+
+def _started(call: Call, state: Operand | None) -> Value:
+    """The state of the step before; in the first step of a loop it is a constant."""
+    refusal = f"{call.where}: starts from a constant state at every step; make it an argument"
+    if state is None:
+        raise call.refuse("has no state")
+    return state if isinstance(state, Value) else call.builder.constant(state, refusal)
 
 
 def lstm_cell(call: Call) -> Result:
     """aten.lstm_cell: h' and c'."""
     h, c = _state(call)
-    if not isinstance(c, Value):
-        raise call.refuse("starts from a constant state at every step; make it an argument")
     gates = _sum(call, _linear(call, call.value("input"), "ih"), _linear(call, h, "hh"))
     i, f, g, o = _parts(call, gates, 4)
     kept = _product(call, _apply(call, "sigmoid", f), c)
@@ -69,7 +73,6 @@ def gru_cell(call: Call) -> Result:
         for a, b in zip(from_h[:2], from_x[:2], strict=True)
     )
     n = _apply(call, "tanh", _sum(call, from_x[2], _product(call, from_h[2], r)))
-    assert isinstance(h, Value)
     return _sum(call, n, _product(call, _sum(call, h, n, subtract=True), z))
 
 

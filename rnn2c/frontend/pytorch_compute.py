@@ -7,7 +7,7 @@ import numpy as np
 from rnn2c.frontend.embedding import embedding
 from rnn2c.frontend.given import Given
 from rnn2c.frontend.normalize import layer_norm
-from rnn2c.frontend.pytorch_call import Call, Handler, Missing, Result
+from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.values import Operand, Value
 
 
@@ -16,7 +16,7 @@ def getitem(call: Call) -> Result:
     call.skip("self")
     items = call.arguments["self"]
     index = int(call.get("index"))
-    result: Operand | Missing = items[index]
+    result: Operand = items[index]
     return result
 
 
@@ -24,7 +24,7 @@ def linear(call: Call) -> Result:
     """aten.linear."""
     bias = None if call.get("bias") is None else call.weight("bias")
     return call.builder.linear(
-        call.path, call.value("input"), call.matrix("weight"), bias, call.where
+        call.path, call.vector("input"), call.matrix("weight"), bias, call.where
     )
 
 
@@ -47,7 +47,7 @@ def addmm(call: Call) -> Result:
     """beta self + alpha mat1 mat2, with mat1 computed."""
     bias = call.weight("self") * float(call.get("beta", 1))
     weight = call.weight("mat2").T * float(call.get("alpha", 1))
-    return call.builder.linear(call.path, call.value("mat1"), weight, bias, call.where)
+    return call.builder.linear(call.path, call.vector("mat1"), weight, bias, call.where)
 
 
 def matmul(call: Call) -> Result:
@@ -56,7 +56,7 @@ def matmul(call: Call) -> Result:
     weight = call.weight(right)
     if weight.ndim != 2:
         raise call.refuse(f"the weight has {weight.ndim} dimensions, expected 2")
-    return call.builder.linear(call.path, call.value(), weight.T, None, call.where)
+    return call.builder.linear(call.path, call.vector("self"), weight.T, None, call.where)
 
 
 def softmax(call: Call) -> Result:

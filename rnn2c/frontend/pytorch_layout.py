@@ -197,9 +197,11 @@ def _shape(call: Call, sizes: Sequence[int | Axis]) -> list[int]:
 
 def cat(call: Call) -> Result:
     """Features one after the other, or layers of h_n or c_n stacked along an existing axis."""
-    values = call.get("tensors")
-    if not all(isinstance(v, Value) for v in values):
+    found = call.get("tensors")
+    refusal = f"{call.where}: joins constants; only computed features or h_n can be joined"
+    if not any(isinstance(v, Value) for v in found):
         raise call.refuse("joins constants; only computed features or h_n can be joined")
+    values = [v if isinstance(v, Value) else call.builder.constant(v, refusal) for v in found]
     at = call.axis("dim", len(values[0].axes))
     return call.builder.layout.concat(values, at, call.where)
 

@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-from rnn2c.frontend.pytorch_call import Call, Handler, Missing, Result
+from rnn2c.frontend.pytorch_call import Call, Handler, Result
 from rnn2c.frontend.pytorch_layout import parts
-from rnn2c.frontend.values import Operand, Value, position
-
-
-def unbind(call: Call) -> Result:
-    """Every element of an axis; of time, only the last one may be used."""
-    value = call.value()
-    at = call.axis("dim", len(value.axes))
-    axis = value.axes[at]
-    if axis.size is None:
-        raise call.refuse("takes a dynamic dimension apart; select its last element")
-    layout, kind = call.builder.layout, call.builder.axes.kind(axis)
-    last_only = kind not in ("feature", "part", "unit") and axis.size > 1
-    items: list[Operand | Missing] = []
-    for k in range(axis.size):
-        if last_only and k < axis.size - 1:
-            items.append(Missing(f"uses step {k}; of all steps only the last can be selected"))
-        else:
-            items.append(layout.select(value, at, k, call.where))
-    return items
+from rnn2c.frontend.values import Value, position
 
 
 def narrow(call: Call) -> Result:
@@ -97,5 +79,4 @@ OPERATORS: dict[str, Handler] = {
     "narrow": narrow,
     "roll": roll,
     "tensor_split": split_evenly,
-    "unbind": unbind,
 }

@@ -1,272 +1,278 @@
-"""Rolls up the steps of an nn.RNN that PyTorch's newer ONNX exporter writes one by one.
+"""Finds loops over time steps that a source has written out, step after step, and proves them.
 
-That exporter keeps LSTM and GRU whole but spells out an RNN:
-    p = MatMul(x, w_ih) + b_ih
-    a[t] = act(MatMul(a[t-1], w_hh) + b_hh + Squeeze(Slice(p, t, t+1)))
-    y = Concat(a[0], ..., a[T-1])
-The reverse direction is the same with Slice(p, step -1) for p, and Concat(a[T-1], ..., a[0]).  The
-chain becomes one RNN node.  It carries sequence_lens = T, so that the RNN handler proves that
-the chain covers every step of x.  Anything that does not match exactly is left as it is.
+The body is taken from the last two steps: what the last step computes from its own rows of per-step
+values and from values that the step before computed in the same way, the states.  Then every step
+has to match the body: the same layers with the same constants, reading the row of their own step
+and the states of the step before.  The first step reads initial states instead; where these were
+folded into constants, the constants must be what the body computes of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import onnx
-from onnx import helper
 
-from rnn2c.frontend.layout import ENDLESS
-from rnn2c.frontend.values import Constant
+from rnn2c.frontend.steps import AtStep, Numbers, alike
+from rnn2c.ir import graph
+from rnn2c.ir.graph import FloatArray, Input, Layer, Model, Output
 
-FUNCTIONS = ("Tanh", "Relu")
-
-
-@dataclass(frozen=True, eq=False)
-class Product:
-    """MatMul(source, weight) + bias; `nodes` are the one or two nodes that compute it."""
-
-    source: str
-    weight: str
-    bias: str
-    nodes: tuple[onnx.NodeProto, ...]
+Layers = Mapping[str, Layer]
+MAX_VISITS = 400_000
+"""Of all searches in one import."""
+CLOSE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """One unrolled step: act(before + row t of `rows`)."""
+class Body:
+    """What the last step computes, in terms of its own values.
 
-    act: onnx.NodeProto
-    before: str
-    rows: str
-    index: int
-    nodes: tuple[onnx.NodeProto, ...]
+    states: value of the step before -> the value of the last step that comes in its place;
+    way: 1 where steps go forward in time, -1 where they go backward; members: the layers in order;
+    moving: those of them that depend on more than states.
+    """
+
+    states: Mapping[str, str]
+    way: int
+    count: int
+    members: tuple[str, ...]
+    moving: frozenset[str]
+
+    def at(self, index: int) -> int:
+        """The time step that the `index`-th step of the loop reads."""
+        return index if self.way > 0 else self.count - 1 - index
 
 
-class _Graph:
-    """Look-ups in a list of nodes: who makes and who reads a tensor."""
+@dataclass(frozen=True, eq=False)
+class Unrolled:
+    """A proven loop.  steps: per step, value of the body -> the same value of that step;
+    initial: per state, what it is before the first step: numbers or the name of an input.
+    """
 
-    def __init__(self, nodes: Sequence[onnx.NodeProto], constants: dict[str, Constant]) -> None:
-        self.nodes = nodes
-        self.constants = constants
-        self.maker = {name: node for node in nodes for name in node.output if name}
-        self.readers: dict[str, list[onnx.NodeProto]] = {}
-        for node in nodes:
-            for name in node.input:
-                self.readers.setdefault(name, []).append(node)
+    body: Body
+    steps: Sequence[Mapping[str, str]]
+    initial: Mapping[str, FloatArray | str]
 
-    def made_by(self, name: str, operator: str) -> onnx.NodeProto | None:
-        node = self.maker.get(name)
-        return node if node is not None and node.op_type == operator else None
 
-    def integers(self, name: str) -> list[int]:
-        found = self.constants.get(name)
-        if found is None or found.dtype != np.int64:
-            return []
-        return [int(i) for i in found.reshape(-1)[:8]]
+class Finder:
+    """Searches with one budget."""
 
-    def product(self, name: str) -> Product | None:
-        """The MatMul and Add that make `name`."""
-        matmul = self.made_by(name, "MatMul")
-        bias, nodes = "", []
-        if matmul is None:
-            addition = self.made_by(name, "Add")
-            if addition is None or len(addition.input) != 2:
-                return None
-            left, right = addition.input
-            made, bias = (left, right) if right in self.constants else (right, left)
-            matmul = self.made_by(made, "MatMul")
-            if matmul is None or bias not in self.constants:
-                return None
-            nodes = [addition]
-        if len(matmul.input) != 2 or matmul.input[1] not in self.constants:
-            return None
-        return Product(matmul.input[0], matmul.input[1], bias, (matmul, *nodes))
+    def __init__(self) -> None:
+        self.visits = 0
 
-    def rows(self, name: str) -> tuple[Product | None, onnx.NodeProto | None]:
-        """The product whose rows are read, and the node that puts them in opposite order, if so."""
-        flip = self.made_by(name, "Slice")
-        if flip is None or len(flip.input) != 5:
-            return self.product(name), None
-        start, stop, axes, steps = (self.integers(n) for n in flip.input[1:])
-        whole = (start, axes, steps) == ([-1], [0], [-1]) and len(stop) == 1 and stop[0] < -ENDLESS
-        return (self.product(flip.input[0]), flip) if whole else (None, None)
-
-    def step(self, act: onnx.NodeProto) -> Step | None:
-        """`act` as a step of a chain, if it is one."""
-        addition = self.made_by(act.input[0], "Add") if len(act.input) == 1 else None
-        if addition is None or len(addition.input) != 2:
-            return None
-        for before, row in (tuple(addition.input), tuple(reversed(addition.input))):
-            squeeze = self.made_by(row, "Squeeze")
-            cut = self.made_by(squeeze.input[0], "Slice") if squeeze is not None else None
-            if squeeze is None or cut is None or len(squeeze.input) != 2:
+    def body(self, layers: Layers, old: str, new: str) -> Body | None:
+        """The loop whose last step makes `new`, and the one before it `old`."""
+        after: dict[str, str] = {}
+        states: dict[str, str] = {}
+        ways: set[tuple[int, int]] = set()
+        todo = [(old, new)]
+        while todo:
+            before, now = todo.pop()
+            self.visits += 1
+            if after.get(before) == now:
                 continue
-            index = self._row(cut)
-            if index >= 0 and self.integers(squeeze.input[1]) == [0]:
-                return Step(act, before, cut.input[0], index, (act, addition, squeeze, cut))
+            if now in after:
+                states[now] = after[now]
+                continue
+            a, b = layers.get(before), layers.get(now)
+            if a is None or b is None or before in after or self.visits > MAX_VISITS:
+                return None
+            if isinstance(a, AtStep) and isinstance(b, AtStep):
+                if (a.inputs, a.count) != (b.inputs, b.count):
+                    return None
+                ways.add((b.step - a.step, b.count))
+                continue
+            if not alike(a, b):
+                return None
+            after[before] = now
+            todo += reversed(list(zip(a.inputs, b.inputs, strict=True)))
+        if len(ways) != 1:
+            return None
+        way, count = ways.pop()
+        if way not in (1, -1):
+            return None
+        members = _members(layers, [new, *states.values()], states)
+        moving: set[str] = set()
+        for name in members:
+            if isinstance(layers[name], AtStep) or moving.intersection(layers[name].inputs):
+                moving.add(name)
+        body = Body(states, way, count, tuple(members), frozenset(moving))
+        reads = [layers[m] for m in members if isinstance(layers[m], AtStep)]
+        last = body.at(count - 1)
+        return body if all(isinstance(r, AtStep) and r.step == last for r in reads) else None
+
+    def unrolled(self, layers: Layers, body: Body, roots: Mapping[str, Sequence[str]]) -> (
+        Unrolled | None
+    ):  # fmt: skip
+        """The proven loop, or None.  roots: values of the body -> all their values, step by step,
+        as far as they are known.
+        """
+        steps: list[Mapping[str, str]] = []
+        before = {state: state for state in body.states}
+        for index in reversed(range(body.count)):
+            wanted = [(new, before.get(state, state)) for state, new in body.states.items()]
+            if index == body.count - 1:
+                wanted = [(new, new) for new in body.states.values()]
+            wanted += [(root, values[index]) for root, values in roots.items()]
+            match = _Match(layers, body, index)
+            self.visits += len(body.members)
+            if self.visits > MAX_VISITS or not match.all(wanted):
+                return None
+            steps.append({k: v for k, v in match.found.items() if k not in body.states})
+            before = {k: v for k, v in match.found.items() if k in body.states}
+            if index and set(before) != set(body.states):
+                return None
+        initial = _initial(layers, body, before, match.folded)
+        return None if initial is None else Unrolled(body, steps[::-1], initial)
+
+
+def _members(layers: Layers, wanted: Sequence[str], states: Mapping[str, str]) -> list[str]:
+    """The layers between the states and the values wanted, each after those that it reads."""
+    done: dict[str, None] = {}
+    todo = list(wanted)
+    while todo:
+        layer = layers.get(todo[-1])
+        if layer is None or layer.name in done or layer.name in states:
+            todo.pop()
+            continue
+        inner = () if isinstance(layer, AtStep) else layer.inputs
+        missing = [n for n in inner if n in layers and n not in done and n not in states]
+        if missing:
+            todo += missing
+        else:
+            done[layer.name] = None
+            todo.pop()
+    return list(done)
+
+
+@dataclass(eq=False)
+class _Match:
+    """One step against the body.  found: value of the body -> of the step; folded: values of the
+    body that are constants in the first step.
+    """
+
+    layers: Layers
+    body: Body
+    index: int
+    found: dict[str, str] = field(default_factory=dict)
+    folded: list[tuple[str, FloatArray]] = field(default_factory=list)
+
+    def all(self, wanted: Sequence[tuple[str, str]]) -> bool:
+        todo = list(wanted)
+        while todo:
+            ours, theirs = todo.pop()
+            if self.found.setdefault(ours, theirs) != theirs:
+                return False
+            if ours in self.body.states:
+                continue
+            more = self._inputs(ours, theirs)
+            if more is None:
+                return False
+            todo += [pair for pair in more if self.found.get(pair[0]) != pair[1]]
+        return True
+
+    def _inputs(self, ours: str, theirs: str) -> list[tuple[str, str]] | None:
+        """What has to match below a pair of values; None where they differ."""
+        a, b = self.layers[ours], self.layers.get(theirs)
+        if isinstance(a, AtStep):
+            at = self.body.at(self.index)
+            is_row = isinstance(b, AtStep) and (b.inputs, b.step, b.count) == (
+                a.inputs,
+                at,
+                a.count,
+            )
+            return [] if is_row else None
+        if b is not None and alike(a, b):
+            return list(zip(a.inputs, b.inputs, strict=True))
+        return self._without_state(a, b) if self.index == 0 and b is not None else None
+
+    def _without_state(self, a: Layer, b: Layer) -> list[tuple[str, str]] | None:
+        """A sum or product with what comes of the states, which is a constant in the first step."""
+        if isinstance(b, Numbers):
+            self.folded.append((a.name, b.numbers))
+            return None if a.name in self.body.moving else []
+        still = [n for n in a.inputs if n not in self.body.moving]
+        if not isinstance(b, graph.Affine) or len(a.inputs) != 2 or len(still) != 1:
+            return None
+        first = a.inputs[0] == still[0]
+        moving = a.inputs[1 if first else 0]
+        sign = -1.0 if isinstance(a, graph.Sum) and a.subtract else 1.0
+        if isinstance(a, graph.Product) and not np.any(b.offset):
+            self.folded.append((still[0], b.scale))
+        elif isinstance(a, graph.Sum) and np.all(b.scale == (sign if first else 1.0)):
+            self.folded.append((still[0], b.offset if first else sign * b.offset))
+        else:
+            return None
+        return [(moving, b.inputs[0])]
+
+
+def _initial(
+    layers: Layers,
+    body: Body,
+    before: Mapping[str, str],
+    folded: Sequence[tuple[str, FloatArray]],
+) -> dict[str, FloatArray | str] | None:
+    """What the states are before the first step; None where that does not explain the constants."""
+    direct = dict(folded)
+    initial: dict[str, FloatArray | str] = {}
+    for state in body.states:
+        given = layers.get(before.get(state, ""))
+        if isinstance(given, Numbers):
+            initial[state] = given.numbers
+        elif state in before:
+            if given is not None:
+                return None
+            initial[state] = before[state]
+        else:
+            initial[state] = direct.get(state, np.zeros(size_of(layers, state)))
+    numbers = {n: a for n, a in initial.items() if isinstance(a, np.ndarray)}
+    for value, constant in folded:
+        computed = _computed(layers, body, value, numbers)
+        if computed is None or not np.allclose(computed, constant, CLOSE, CLOSE):
+            return None
+    return initial
+
+
+def _computed(
+    layers: Layers, body: Body, value: str, numbers: Mapping[str, FloatArray]
+) -> FloatArray | None:
+    """What the body makes of initial states."""
+    below = _members(layers, [value], body.states)
+    read = {n for m in below for n in layers[m].inputs} | {value}
+    sources = [n for n in read if n in body.states]
+    if not all(n in numbers for n in sources) or any(isinstance(layers[m], Numbers) for m in below):
         return None
-
-    def _row(self, cut: onnx.NodeProto) -> int:
-        """t for Slice(p, t, t + 1) along axis 0, else -1."""
-        if len(cut.input) != 4 or self.integers(cut.input[3]) != [0]:
-            return -1
-        start, stop = self.integers(cut.input[1]), self.integers(cut.input[2])
-        return start[0] if len(start) == 1 and stop == [start[0] + 1] else -1
-
-
-def roll_up(
-    nodes: Sequence[onnx.NodeProto], constants: dict[str, Constant], outputs: set[str]
-) -> list[onnx.NodeProto]:
-    """Nodes with every complete chain replaced; new weights are added to `constants`."""
-    found = list(nodes)
-    if not any(node.op_type in FUNCTIONS for node in found):
-        return found
-    while True:
-        graph = _Graph(found, constants)
-        rolled = next(filter(None, (_roll_one(graph, c, outputs) for c in _chains(graph))), None)
-        if rolled is None:
-            return found
-        found = rolled
+    if value in numbers:
+        return numbers[value]
+    ordered = tuple(layers[name] for name in below)
+    inputs = tuple(Input(n, numbers[n].size) for n in sources)
+    model = Model("initial", inputs, ordered, (Output("value", value),))
+    computed: FloatArray = model.run({n: numbers[n][None] for n in sources})["value"][0]
+    return computed
 
 
-def _chains(graph: _Graph) -> list[list[Step]]:
-    """Chains of at least two steps, each reading the result of the one before it."""
-    steps = {
-        s.act.output[0]: s
-        for n in graph.nodes
-        if n.op_type in FUNCTIONS
-        for s in [graph.step(n)]
-        if s is not None
-    }
-    following: dict[tuple[str, str], Step] = {}
-    for step in steps.values():
-        product = graph.product(step.before)
-        if product is not None:
-            following[product.source, step.rows] = step
-    chains = []
-    for step in steps.values():
-        chain = [step]
-        while step.index == 0 and (after := following.get((chain[-1].act.output[0], step.rows))):
-            if after.index != len(chain):
-                break
-            chain.append(after)
-        if len(chain) > 1:
-            chains.append(chain)
-    return chains
-
-
-def _roll_one(graph: _Graph, chain: list[Step], outputs: set[str]) -> list[onnx.NodeProto] | None:
-    """The node list with this chain replaced, or None where it is not exactly an RNN."""
-    from_x, flip = graph.rows(chain[0].rows)
-    products = [graph.product(step.before) for step in chain]
-    later = [p for p in products[1:] if p is not None]
-    if from_x is None or len(later) != len(chain) - 1:
-        return None
-    first = later[0]
-    initial = _initial_state(graph, chain[0], products[0], first)
-    same = all((p.weight, p.bias) == (first.weight, first.bias) for p in later)
-    if initial is None or not same or len({s.act.op_type for s in chain}) != 1:
-        return None
-    last = chain[-1].act
-    concat = _concat(graph, chain, flip is not None)
-    removed = [
-        *from_x.nodes,
-        *([flip] if flip is not None else []),
-        *(n for s in chain for n in s.nodes),
-    ]
-    removed += [n for p in products if p is not None for n in p.nodes]
-    removed += [concat] if concat is not None else []
-    kept = {last.output[0], *(concat.output if concat is not None else ())}
-    if not _closed(graph, removed, kept, outputs):
-        return None
-    way = "forward" if flip is None else "reverse"
-    rnn = _rnn_node(graph, chain, from_x, first, initial, way)
-    new: list[onnx.NodeProto] = []
-    for node in graph.nodes:
-        if node is last:
-            new.append(rnn)
-        elif node is concat:
-            new.append(_drop_direction(graph, rnn, concat.output[0]))
-        elif not any(node is r for r in removed):
-            new.append(node)
-    return new
-
-
-def _initial_state(
-    graph: _Graph, step: Step, product: Product | None, later: Product
-) -> str | None:
-    """Tensor name of h0, "" for zero (the exporter then folds the first product), or None."""
-    if product is not None:
-        same = (product.weight, product.bias) == (later.weight, later.bias)
-        return product.source if same else None
-    folded = graph.constants.get(step.before)
-    if folded is None:
-        return None
-    bias = graph.constants[later.bias] if later.bias else np.float32(0)
-    return "" if np.array_equal(folded, np.broadcast_to(bias, folded.shape)) else None
-
-
-def _concat(graph: _Graph, chain: list[Step], reverse: bool) -> onnx.NodeProto | None:
-    names = [s.act.output[0] for s in chain][:: -1 if reverse else 1]
-    for node in graph.readers.get(names[0], []):
-        axis = [a.i for a in node.attribute if a.name == "axis"]
-        if node.op_type == "Concat" and list(node.input) == names and axis == [0]:
-            return node
-    return None
-
-
-def _closed(
-    graph: _Graph, removed: Sequence[onnx.NodeProto], kept: set[str], outputs: set[str]
-) -> bool:
-    """True if nothing else needs what the removed nodes make, apart from the names in `kept`."""
-    gone = {id(n) for n in removed}
-    made = {name for n in removed for name in n.output} - kept
-    return not made & outputs and all(
-        id(reader) in gone for name in made for reader in graph.readers.get(name, [])
-    )
-
-
-def _rnn_node(
-    graph: _Graph,
-    chain: list[Step],
-    from_x: Product,
-    from_h: Product,
-    initial: str,
-    direction: str,
-) -> onnx.NodeProto:
-    """One RNN node whose second output, Y_h, takes over the name of the last step."""
-    last = chain[-1].act
-    name = last.output[0]
-    get = graph.constants
-    units = get[from_h.weight].shape[-1]
-    zero = np.zeros(units, np.float32)
-    biases = [get[p.bias].reshape(-1) if p.bias else zero for p in (from_x, from_h)]
-    new = {
-        "W": get[from_x.weight].T[None],
-        "R": get[from_h.weight].T[None],
-        "B": np.concatenate(biases)[None],
-        "sequence_lens": np.array([len(chain)], np.int32),
-    }
-    for key, array in new.items():
-        get[f"{name}/rolled/{key}"] = array
-    inputs = [from_x.source, *(f"{name}/rolled/{key}" for key in new), initial]
-    node = helper.make_node(
-        "RNN",
-        inputs,
-        [f"{name}/rolled/Y", name],
-        name=last.name,
-        hidden_size=units,
-        activations=[last.op_type],
-        direction=direction,
-    )
-    node.metadata_props.extend(last.metadata_props)
-    return node
-
-
-def _drop_direction(graph: _Graph, rnn: onnx.NodeProto, output: str) -> onnx.NodeProto:
-    axes = f"{rnn.output[0]}/axes"
-    graph.constants[axes] = np.array([1], np.int64)
-    return helper.make_node("Squeeze", [rnn.output[0], axes], [output], name=rnn.name)
+def size_of(layers: Layers, value: str) -> int:
+    """The size of a value that a loop computes; 1 where that cannot be told."""
+    seen: set[str] = set()
+    todo = [value]
+    while todo:
+        name = todo.pop()
+        layer = layers.get(name)
+        if layer is None or name in seen:
+            continue
+        seen.add(name)
+        match layer:
+            case graph.Linear():
+                return layer.weight.shape[0]
+            case graph.Pick():
+                return len(layer.indices)
+            case graph.Affine():
+                return int(layer.scale.size)
+            case Numbers():
+                return int(layer.numbers.size)
+            case graph.Concat():
+                return sum(size_of(layers, n) for n in layer.inputs)
+            case graph.Sum() | graph.Product() | graph.Activation():
+                todo += layer.inputs
+    return 1

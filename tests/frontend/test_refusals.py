@@ -66,7 +66,7 @@ TAILS = {
     "unknown domain": (helper.make_node("Relu", ["Y"], ["z"], domain="com.x"), "com.x.Relu"),
     "hardmax": (helper.make_node("Hardmax", ["Y"], ["z"]), "Hardmax"),
     "softmax axis": (helper.make_node("Softmax", ["Y"], ["z"], axis=0), "axis 0; only the feat"),
-    "second step": (helper.make_node("Gather", ["Y", "one"], ["z"]), "time step 1; only the last"),
+    "second step": (helper.make_node("Gather", ["Y", "one"], ["z"]), "time step 1; supported are"),
     "features": (
         helper.make_node("Gather", ["Y", "six"], ["z"], axis=3),
         r"picks \[6, 2\] of 3 features",
@@ -225,7 +225,7 @@ MODULES = {
         lambda r: nn.functional.dropout(r[0], 0.5, training=True),
         "dropout is on",
     ),
-    "step": (nn.GRU(2, 3), lambda r: r[0][1], "time step 1; only the last"),
+    "step": (nn.GRU(2, 3), lambda r: r[0][1], "time step 1; supported are"),
 }
 
 

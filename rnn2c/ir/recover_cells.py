@@ -1,4 +1,4 @@
-"""Make cells of what exporters of one step write out: the layers between a delayed state and its
+"""Make cells of what exporters and people write out: the layers between a delayed state and its
 next value that compute an LSTM, GRU or RNN (torch.nn.LSTMCell, GRUCell, RNNCell).
 
 A cell has one stage instead of a dozen, and formats for its state.  Only the layers that compute
@@ -8,22 +8,49 @@ match exactly are left as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rnn2c.ir import graph
 from rnn2c.ir.cells import RELU, TANH
-from rnn2c.ir.graph import Delay, Layer, Model, Tensor
+from rnn2c.ir.graph import Delay, FloatArray, Layer, Model, Tensor
+from rnn2c.ir.written_cells import written_cell
+
+Starts = Mapping[str, FloatArray | str]
 
 
-def recover_cells(model: Model) -> Model:
-    """Repeat until no delayed state is that of a cell that is written out."""
+def recover_cells(model: Model, starts: Starts | None = None) -> Model:
+    """Repeat until no delayed state is that of a cell that is written out.
+
+    starts: initial values of delays, numbers or the name of an input; only cells can take these.
+    """
     for delay in model.delays:
         for match in (_lstm, _gru, _rnn):
             cell = match(_Graph(model), delay)
             if cell is not None:
-                return recover_cells(_replaced(model, cell))
+                started = _started(model, cell, delay, starts or {})
+                return recover_cells(_replaced(model, started), starts)
+        written = written_cell(model, delay)
+        if written is not None:
+            joined, cell = written
+            started = _started(model, cell, delay, starts or {})
+            return recover_cells(_replaced(joined, started), starts)
     return model
+
+
+def _started(model: Model, cell: graph.Recurrent, delay: Delay, starts: Starts) -> graph.Recurrent:
+    """The cell with the initial values of its delays."""
+    states = [delay.name]
+    if isinstance(cell, graph.Lstm):
+        new_c = _cell_state(model, cell.name)
+        states.append(next(d.name for d in model.delays if d.value == new_c))
+    given = [starts.get(s) for s in states]
+    fields: dict[str, object] = {
+        f"constant_{k}": g for k, g in zip("hc", given, strict=False) if not isinstance(g, str)
+    }
+    if any(isinstance(g, str) for g in given):
+        fields["inputs"] = (*cell.inputs, *(g if isinstance(g, str) else "" for g in given))
+    return replace(cell, **fields)  # type: ignore[arg-type]
 
 
 class _Graph:
@@ -169,9 +196,7 @@ def _replaced(model: Model, cell: graph.Recurrent) -> Model:
     """The Model with the cell instead of the layers that made its new state."""
     old = {cell.name: cell.name}
     if isinstance(cell, graph.Lstm):
-        layers = {p.name: p for p in model.layers}
-        tanh = next(n for n in layers[cell.name].inputs if _is_tanh(layers[n]))
-        old[layers[tanh].inputs[0]] = cell.outputs[1]
+        old[_cell_state(model, cell.name)] = cell.outputs[1]
     first = min(k for k, p in enumerate(model.layers) if p.name in old)
     left = [p for p in model.layers if p.name not in old]
     named = [replace(p, inputs=tuple(old.get(n, n) for n in p.inputs)) for p in left]
@@ -182,6 +207,13 @@ def _replaced(model: Model, cell: graph.Recurrent) -> Model:
         delays=tuple(replace(d, value=old.get(d.value, d.value)) for d in model.delays),
     )
     return _live(made)
+
+
+def _cell_state(model: Model, h: str) -> str:
+    """c' in h' = o tanh(c')."""
+    layers = {p.name: p for p in model.layers}
+    functions = (layers[n] for n in layers[h].inputs)
+    return next(p.inputs[0] for p in functions if _is_tanh(p))
 
 
 def _is_tanh(layer: Layer) -> bool:

@@ -34,6 +34,7 @@ from rnn2c.frontend.embedding import TOKEN_TYPES
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.part import WHOLE, Part
 from rnn2c.frontend.pytorch_call import Call, Handler, Result
+from rnn2c.frontend.pytorch_constants import folded
 from rnn2c.frontend.pytorch_graph import Graph, Node, ProgramImport, Ref, Source, of_program
 from rnn2c.frontend.time_last import time_last
 from rnn2c.frontend.values import Axis, Operand, Value, plain, quoted
@@ -202,14 +203,17 @@ def _call(builder: Builder, node: Node, results: Mapping[str, Result]) -> Result
     operator = node.target.removeprefix("aten.")
     where = f"node {quoted(node.name)} ({quoted(node.target)[1:-1]}, module {quoted(node.path)})"
     name = pytorch_quantized.handler_name(operator)
+    given = {key: _resolve(value, results) for key, value in node.arguments.items()}
+    constant = folded(builder, name.split(".")[0], given, where)
+    if constant is not None:
+        return constant
     handler = OPERATORS.get(operator) or OPERATORS.get(name)
     handler = handler or OPERATORS.get(pytorch_inplace.outside(name))
     if handler is None:
         raise UnsupportedError(
             f"{where}: this operator is not supported; supported are {', '.join(_known_names())}"
         )
-    arguments = {key: _resolve(value, results) for key, value in node.arguments.items()}
-    call = Call(builder, where, node.path, arguments)
+    call = Call(builder, where, node.path, given)
     pytorch_quantized.refuse_integers(call, operator)
     try:
         result = handler(call)

@@ -67,9 +67,9 @@ class Window:
         before, after = (less, total - less) if upper else (total - less, less)
         if self.stride != 1 and after:
             raise UnsupportedError(
-                f"{where}: padding 'same' with stride {self.stride} puts {after} of its rows behind the"
-                f" last of {steps} steps; with a stride only rows in front are supported: pad on"
-                " the left alone (causal), or use stride 1"
+                f"{where}: padding 'same' with stride {self.stride} puts {after} of its rows"
+                f" behind the last of {steps} steps; with a stride only rows in front are supported:"
+                " pad on the left alone (causal), or use stride 1"
             )
         return replace(self, pads=(before, after))
 

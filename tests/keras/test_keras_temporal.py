@@ -51,8 +51,8 @@ STRIDED: dict[str, Callable[[], list[Any]]] = {
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "same with stride": (
         lambda: layers.Conv1D(2, 3, strides=2, padding="same"),
-        "(Conv1D): padding 'same' with stride 2 puts 1 of its rows behind the last of 8 steps; with a"
-        " stride only rows in front are supported: pad on the left alone (causal)",
+        "(Conv1D): padding 'same' with stride 2 puts 1 of its rows behind the last of 8 steps;"
+        " with a stride only rows in front are supported: pad on the left alone (causal)",
     ),
     "channels first": (
         lambda: layers.MaxPooling1D(2, data_format="channels_first"),

@@ -11,8 +11,8 @@ are converted to it first, and `ranges.py` proves that no intermediate result le
 integer literals, names, table look-up, minimum, maximum, and calls of other primitives.  A left
 shift has a literal 1 on its left.
 
-Notation: Qm.n is a signed number with n fraction bits; gates of profile `accurate` are Q0.15 in
-[0, 32767], of profile `compact` unsigned Q0.8 in [0, 255].
+Notation: Qm.n is a signed number with n fraction bits; gates of the profiles `accurate` and `fast`
+are Q0.15 in [0, 32767], of profile `compact` unsigned Q0.8 in [0, 255].
 """
 
 from __future__ import annotations
@@ -117,6 +117,11 @@ def lut(table: words, x: i16) -> i16:
     return mixed >> 8
 
 
+def look(table: shorts, x: i16, zero: i16) -> i16:
+    """Direct look-up: the entry `zero` is that of x = 0."""
+    return table[x + zero]
+
+
 def mul_round(a: i16, b: i16, shift: u8) -> i32:
     """a * b / 2^shift, ties towards +infinity; |a * b| + 2^(shift - 1) < 2^31."""
     return (a * b + (1 << (shift - 1))) >> shift
@@ -141,6 +146,14 @@ def blend(n: i16, h: i16, z: i16) -> i16:
 def shift_sat16(acc: i32, shift: u8) -> i16:
     """acc / 2^shift, rounded down, saturated to 16 bits (the rounding constant is in the bias)."""
     return sat16(acc >> shift)
+
+
+def shift_sat(x: i32, shift: u8, bits: u8) -> i16:
+    """x / 2^shift, rounded down, saturated to `bits` bits; 2 <= bits <= 16."""
+    scaled: i32 = x >> shift
+    limit: i32 = 1 << (bits - 1)
+    raised: i32 = maximum(scaled, -limit)
+    return minimum(raised, limit - 1)
 
 
 def shift16(acc: i16, shift: u8) -> i16:
@@ -245,10 +258,12 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     requantize_wide,
     narrow,
     lut,
+    look,
     mul_round,
     gated_sum,
     blend,
     shift_sat16,
+    shift_sat,
     shift16,
     grow_sat16,
     lut_u8,

@@ -1,12 +1,14 @@
 """Look-up tables of the profiles, as integer arrays, and what their numbers mean.
 
-All tables take a pre-activation in Q3.12 and are indexed by its high byte, that is in steps of
-1/16 over [-8, 8).  They are the same for every model, so layers and models share them.
+Those of `accurate` and `compact` take a pre-activation in Q3.12 and are indexed by its high byte,
+that is in steps of 1/16 over [-8, 8).  Those of `fast` have an entry for every step of the rounded
+pre-activation.  They are the same for every model, so layers and models share them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +20,47 @@ Q15 = 32767
 
 def _sigmoid(x: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
+
+
+def _tanh(x: FloatArray) -> FloatArray:
+    return np.asarray(np.tanh(x))
+
+
+@dataclass(frozen=True)
+class Direct:
+    """A table of `arith.look`: 2^bits entries in Q0.15, one for each step of 2^-fraction.
+
+    The index is the pre-activation in steps, rounded to the nearest and saturated to `bits` bits.
+    """
+
+    function: Callable[[FloatArray], FloatArray]
+    bits: int
+    fraction: int
+
+    @property
+    def zero(self) -> int:
+        """The entry of 0."""
+        return 1 << (self.bits - 1)
+
+    @property
+    def format(self) -> str:
+        """Of the index."""
+        return f"Q{self.bits - 1 - self.fraction}.{self.fraction}"
+
+    @property
+    def half(self) -> float:
+        """Half a step: added in front of a shift down, it makes that round to the nearest."""
+        return 2.0 ** -(self.fraction + 1)
+
+    def entries(self) -> IntArray:
+        x = np.asarray((np.arange(1 << self.bits) - self.zero) * 2.0**-self.fraction, np.float64)
+        return np.round(self.function(x) * Q15).astype(np.int64)
+
+
+DIRECT = {
+    "sigmoid": Direct(_sigmoid, bits=9, fraction=5),
+    "tanh": Direct(_tanh, bits=9, fraction=6),
+}
 
 
 def _words(function: Callable[[FloatArray], FloatArray], first: int) -> IntArray:
@@ -38,7 +81,7 @@ def sigmoid_words() -> IntArray:
 
 def tanh_words() -> IntArray:
     """arith.lut: tanh in Q0.15, entry k is x = (k - 128) / 16."""
-    return _words(lambda x: np.asarray(np.tanh(x)), -128)
+    return _words(_tanh, -128)
 
 
 def _signed_index() -> IntArray:

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from rnn2c.data import targets_dir
 from rnn2c.errors import Rnn2cError
 
-Profile = Literal["accurate", "compact"]
+Profile = Literal["accurate", "fast", "compact"]
 EmulatorKind = Literal["native", "qemu", "simavr"]
 Timing = Literal["none", "cortex-m0plus", "cortex-m3", "cortex-m4"]
 Record = TypeVar("Record")

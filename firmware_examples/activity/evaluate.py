@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 VARIANTS: tuple[dict[str, str], ...] = (
     {},
     {"activations": "int16"},
+    {"profile": "fast"},
     {"profile": "compact"},
     {"weights": "int4"},
     {"profile": "compact", "weights": "int4"},

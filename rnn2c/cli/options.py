@@ -80,7 +80,7 @@ def compile_options(command: F) -> F:
             _choice(
                 "--profile",
                 None,
-                ("accurate", "compact"),
+                ("accurate", "fast", "compact"),
                 "Numeric profile [default: the target's].",
             ),
             _choice(

@@ -236,13 +236,13 @@ class CellFormats:
 class Numerics:
     """Everything the quantizer decided; it fixes every bit the program computes.
 
-    profile: `accurate` or `compact` (`float32`: no integers); accumulate: `joint` or `split`;
-    formats: one per value; pre_bits: fraction bits of both parts of n in a GRU; split: layers that
-    sum apart though the others sum jointly; cells: formats inside the cells that are not plain;
-    notes: what saturates in normal use.
+    profile: `accurate`, `fast` or `compact` (`float32`: no integers); accumulate: `joint` or
+    `split`; formats: one per value; pre_bits: fraction bits of both parts of n in a GRU; split:
+    layers that sum apart though the others sum jointly; cells: formats inside the cells that are
+    not plain; notes: what saturates in normal use.
     """
 
-    profile: Literal["accurate", "compact", "float32"]
+    profile: Literal["accurate", "fast", "compact", "float32"]
     accumulate: Literal["joint", "split"]
     formats: Mapping[str, Format]
     pre_bits: Mapping[str, int] = field(default_factory=dict)

@@ -30,12 +30,14 @@ class Sum:
     """One accumulator of a unit: its name, which gate's rows, which of the parts x and h.
 
     `unit` is the real value of one step of its pre-activation: Q3.12 unless said otherwise.
+    `more` is added to its bias.
     """
 
     name: str
     gate: int
     parts: str
     unit: float = 2.0**-PRE_BITS
+    more: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def cell_sums(
                 f"layer '{layer.name}': a joint sum needs equal scales for x and h;"
                 " use accumulate=split"
             )
-        bias[:, k] = bias_steps(layer, _bias(layer, s, rows), scale)
+        bias[:, k] = bias_steps(layer, _bias(layer, s, rows) + s.more, scale)
         if "x" in s.parts and x_format.zero_point:
             bias[:, k] -= x_format.zero_point * w_ih[:, s.gate].sum(axis=1)
         if by_shift:

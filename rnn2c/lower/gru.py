@@ -9,9 +9,9 @@ from __future__ import annotations
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Format
 from rnn2c.ir.program import Call, Dot, Elem, Stage, Store
+from rnn2c.lower.activations import activated, direct_calls, half_step, table_call
 from rnn2c.lower.builder import Builder, Place
 from rnn2c.lower.gates import PRE_BITS, Sum, Sums, cell_sums, load_constant, state_input
-from rnn2c.lower.lstm import pre_activation, tanh_call
 
 
 def lower_gru(b: Builder, layer: graph.Gru) -> None:
@@ -65,23 +65,17 @@ def _reset_after(b: Builder, layer: graph.Gru, x: Place, h: Place, wide: Place |
     bits = b.numerics.pre_bits[layer.name]
     old = Place(h.buffer)
     unit = 2.0**-bits
-    candidate = (Sum("nx_sum", 2, "x", unit), Sum("nh_sum", 2, "h", unit))
+    half = half_step(b, "tanh")
+    candidate = (Sum("nx_sum", 2, "x", unit, half), Sum("nh_sum", 2, "h", unit))
     sums = cell_sums(b, layer, x, old, (*gate_sums(b, layer), *candidate))
     body: list[Call | Dot] = [sums.dot, *gate_calls(b, sums)]
     body += [*sums.pre("nx", "nx_sum", _q(bits)), *sums.pre("nh", "nh_sum", _q(bits))]
+    doc = f"r*nh: {_q(bits)}"
     if b.numerics.profile == "compact":
-        body += [
-            Call("nh_reset", "mul_u8", ("r", "nh"), f"r*nh: {_q(bits)}"),
-            Call("n_pre", "add_sat16", ("nx", "nh_reset"), _q(bits)),
-        ]
+        body.append(Call("nh_reset", "mul_u8", ("r", "nh"), doc))
     else:
-        body += [
-            Call(
-                "nh_reset", "mul_round", ("r", "nh", 15), f"r*nh: Q0.15 * {_q(bits)} -> {_q(bits)}"
-            ),
-            Call("n_both", "add", ("nx", "nh_reset")),
-            Call("n_pre", "sat16", ("n_both",), _q(bits)),
-        ]
+        doc = f"r*nh: Q0.15 * {_q(bits)} -> {_q(bits)}"
+        body.append(Call("nh_reset", "mul_round", ("r", "nh", 15), doc))
     body += [*_candidate(b, bits), *_update(b, wide, "z", old)]
     stores = [*b.define(layer.name, "h", "", h)]
     if wide is not None:
@@ -92,33 +86,31 @@ def _reset_after(b: Builder, layer: graph.Gru, x: Place, h: Place, wide: Place |
 
 def gate_sums(b: Builder, layer: graph.Gru) -> tuple[Sum, ...]:
     """The sums of r and z."""
+    half = half_step(b, "sigmoid")
     if b.numerics.sums_jointly(layer.name):
-        return (Sum("r_sum", 0, "xh"), Sum("z_sum", 1, "xh"))
-    return tuple(Sum(f"{g}{p}_sum", k, p) for p in "xh" for k, g in enumerate("rz"))
+        return (Sum("r_sum", 0, "xh", more=half), Sum("z_sum", 1, "xh", more=half))
+    more = {"x": half, "h": 0.0}
+    return tuple(Sum(f"{g}{p}_sum", k, p, more=more[p]) for p in "xh" for k, g in enumerate("rz"))
 
 
 def gate_calls(b: Builder, sums: Sums) -> list[Call]:
-    """Pre-activations and values of the gates r and z."""
-    calls: list[Call] = []
-    compact = b.numerics.profile == "compact"
-    for g in "rz":
-        calls += pre_activation(sums, g)
-        calls.append(
-            Call(g, "lut_u8", (b.table("sigmoid_u8_table"), f"{g}_pre"), "Q0.8")
-            if compact
-            else Call(g, "lut", (b.table("sigmoid_table"), f"{g}_pre"), "Q0.15")
-        )
-    return calls
+    """The gates r and z."""
+    return [*activated(b, sums, "r", "sigmoid"), *activated(b, sums, "z", "sigmoid")]
 
 
 def _candidate(b: Builder, bits: int) -> list[Call]:
-    """n = tanh(n_pre), through Q3.12 if the pre-activation has another format."""
+    """n = tanh(nx + nh_reset), through Q3.12 if the parts have another format."""
+    if b.numerics.profile == "compact":
+        total = [Call("n_pre", "add_sat16", ("nx", "nh_reset"), _q(bits))]
+        return [*total, table_call(b, "tanh", "n", "n_pre")]
+    total = [Call("n_both", "add", ("nx", "nh_reset"))]
+    if b.numerics.profile == "fast":
+        return [*total, *direct_calls(b, "tanh", "n", "n_both", bits)]
+    total.append(Call("n_pre", "sat16", ("n_both",), _q(bits)))
     if bits == PRE_BITS:
-        return [tanh_call(b, "n", "n_pre")]
-    return [
-        Call("n_q12", "grow_sat16", ("n_pre", PRE_BITS - bits), f"{_q(bits)} -> Q3.12"),
-        tanh_call(b, "n", "n_q12"),
-    ]
+        return [*total, table_call(b, "tanh", "n", "n_pre")]
+    grown = Call("n_q12", "grow_sat16", ("n_pre", PRE_BITS - bits), f"{_q(bits)} -> Q3.12")
+    return [*total, grown, table_call(b, "tanh", "n", "n_q12")]
 
 
 def _update(b: Builder, wide: Place | None, z: str | Elem, old: Place) -> list[Call]:
@@ -164,7 +156,7 @@ def _reset_before(
     )
     inner = cell_sums(b, layer, x, reset, _candidate_sums(b, layer), label="n_")
     update = _update(b, wide, z.elem(), old)
-    body = [inner.dot, *pre_activation(inner, "n"), *_candidate(b, PRE_BITS), *update]
+    body = [inner.dot, *activated(b, inner, "n", "tanh"), *update]
     stores = [*b.define(layer.name, "h", "", h)]
     if wide is not None:
         stores.append(Store(wide.elem(), "h_wide"))
@@ -173,9 +165,10 @@ def _reset_before(
 
 
 def _candidate_sums(b: Builder, layer: graph.Gru) -> tuple[Sum, ...]:
+    half = half_step(b, "tanh")
     if b.numerics.sums_jointly(layer.name):
-        return (Sum("n_sum", 2, "xh"),)
-    return (Sum("nx_sum", 2, "x"), Sum("nh_sum", 2, "h"))
+        return (Sum("n_sum", 2, "xh", more=half),)
+    return (Sum("nx_sum", 2, "x", more=half), Sum("nh_sum", 2, "h"))
 
 
 def _q(bits: int) -> str:

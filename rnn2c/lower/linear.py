@@ -11,8 +11,8 @@ from rnn2c.errors import UnsupportedError
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Format, IntArray
 from rnn2c.ir.program import Buffer, Call, Dot, Elem, Reduce, Stage, Store
+from rnn2c.lower.activations import table_call
 from rnn2c.lower.builder import Builder, Place
-from rnn2c.lower.lstm import tanh_call
 from rnn2c.lower.scaling import (
     bias_steps,
     multiplier_doc,
@@ -135,7 +135,7 @@ def _block_body(
         body += _scaled(b, layer, name, span, scale / unit, what)
     if through_table:
         body.append(Call("pre", "sat16", ("scaled",), what))
-        body += table_calls(b, layer.activation, "pre", "y")
+        body.append(table_call(b, layer.activation, "y", "pre"))
     else:
         scaled = "scaled"
         if form.zero_point:
@@ -164,15 +164,6 @@ def _scaled(
         f"{layer.name}_multiplier", r.multiplier, multiplier_doc(len(factors), ("sum",))
     )
     return requantize_calls("scaled", name, proven, r, Elem(const), what)
-
-
-def table_calls(b: Builder, function: str, pre: str, out: str) -> list[Call]:
-    """out = function(pre), pre in Q3.12, through the table of the profile."""
-    if function == "tanh":
-        return [tanh_call(b, out, pre)]
-    if b.numerics.profile == "compact":
-        return [Call(out, "lut_u8", (b.table("sigmoid_u8_table"), pre), "Q0.8")]
-    return [Call(out, "lut", (b.table("sigmoid_table"), pre), "Q0.15")]
 
 
 def limited(out: str, source: str, form: Format, activation: str) -> list[Call]:
@@ -207,7 +198,7 @@ def lower_activation(b: Builder, layer: graph.Activation) -> None:
             Call("x", "subtract", (elem, source.zero_point)),
             Call("pre_wide", "requantize_wide", ("x", int(r.multiplier[0]), r.shift), "Q3.12"),
             Call("pre", "sat16", ("pre_wide",)),
-            *table_calls(b, layer.function, "pre", "y"),
+            table_call(b, layer.function, "y", "pre"),
         ]
     stores = b.define(layer.name, "y", f"output of {layer.name}")
     title = b.title(layer, layer.function)

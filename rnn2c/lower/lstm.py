@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from rnn2c.ir import graph
 from rnn2c.ir.program import Call, Dot, Stage
+from rnn2c.lower.activations import activated, direct_calls, half_step, table_call
 from rnn2c.lower.builder import Builder, Place
-from rnn2c.lower.gates import PRE_BITS, Sum, Sums, cell_sums, load_state
+from rnn2c.lower.gates import PRE_BITS, Sum, cell_sums, load_state
 
-GATES = "ifgo"
+FUNCTIONS = {"i": "sigmoid", "f": "sigmoid", "g": "tanh", "o": "sigmoid"}
+"""Of each gate, in the order of the rows."""
 
 
 def lower_lstm(b: Builder, layer: graph.Lstm) -> None:
@@ -27,7 +29,9 @@ def lower_lstm(b: Builder, layer: graph.Lstm) -> None:
 
     x = b.place(layer.inputs[0], "step")
     sums = cell_sums(b, layer, x, Place(h.buffer), _sums(b, layer))
-    body: list[Call | Dot] = [sums.dot, *_gate_calls(b, sums)]
+    body: list[Call | Dot] = [sums.dot]
+    for gate, function in FUNCTIONS.items():
+        body += activated(b, sums, gate, function)
     compact = b.numerics.profile == "compact"
     body += _compact_cell(b, c) if compact else _accurate_cell(b, c, cell_bits, h_format.bits)
     stores = (*b.define(layer.name, "h", "", h), *b.define(cell, "c", "", c))
@@ -36,45 +40,13 @@ def lower_lstm(b: Builder, layer: graph.Lstm) -> None:
 
 
 def _sums(b: Builder, layer: graph.Lstm) -> tuple[Sum, ...]:
+    def gate(name: str, rows: int, parts: str) -> Sum:
+        more = half_step(b, FUNCTIONS[name[0]]) if "x" in parts else 0.0
+        return Sum(f"{name}_sum", rows, parts, more=more)
+
     if b.numerics.sums_jointly(layer.name):
-        return tuple(Sum(f"{g}_sum", k, "xh") for k, g in enumerate(GATES))
-    return tuple(Sum(f"{g}{p}_sum", k, p) for p in "xh" for k, g in enumerate(GATES))
-
-
-def _gate_calls(b: Builder, sums: Sums) -> list[Call]:
-    """Pre-activation and activation of each gate."""
-    calls: list[Call] = []
-    compact = b.numerics.profile == "compact"
-    for g in GATES:
-        calls += pre_activation(sums, g)
-        pre = f"{g}_pre"
-        if g == "g":
-            calls.append(tanh_call(b, g, pre))
-        elif compact:
-            calls.append(Call(g, "lut_u8", (b.table("sigmoid_u8_table"), pre), "Q0.8"))
-        else:
-            calls.append(Call(g, "lut", (b.table("sigmoid_table"), pre), "Q0.15"))
-    return calls
-
-
-def pre_activation(sums: Sums, gate: str, doc: str = "Q3.12") -> list[Call]:
-    """gate_pre (i16) from the joint sum, or from the sums over x and h apart."""
-    if f"{gate}_sum" in sums.proven:
-        return sums.pre(f"{gate}_pre", f"{gate}_sum", doc)
-    return [
-        *sums.wide(f"{gate}x_pre", f"{gate}x_sum", doc),
-        *sums.wide(f"{gate}h_pre", f"{gate}h_sum", doc),
-        Call(f"{gate}_both", "add", (f"{gate}x_pre", f"{gate}h_pre")),
-        Call(f"{gate}_pre", "sat16", (f"{gate}_both",), doc),
-    ]
-
-
-def tanh_call(b: Builder, out: str, pre: str) -> Call:
-    """out = tanh(pre): Q0.15 (accurate) or Q3.12 (compact)."""
-    if b.numerics.profile == "compact":
-        tables = (b.table("tanh_q12_table"), b.table("tanh_q12_slope_table"))
-        return Call(out, "lut_slope", (*tables, pre), "Q3.12")
-    return Call(out, "lut", (b.table("tanh_table"), pre), "Q0.15")
+        return tuple(gate(g, k, "xh") for k, g in enumerate(FUNCTIONS))
+    return tuple(gate(f"{g}{p}", k, p) for p in "xh" for k, g in enumerate(FUNCTIONS))
 
 
 def _accurate_cell(b: Builder, c: Place, cell_bits: int, h_bits: int) -> list[Call]:
@@ -86,19 +58,12 @@ def _accurate_cell(b: Builder, c: Place, cell_bits: int, h_bits: int) -> list[Ca
             f"f*c + i*g: Q{15 - cell_bits}.{cell_bits}",
         )
     ]
-    tanh_input = "c"
-    if cell_bits < PRE_BITS:
-        calls.append(
-            Call(
-                "c_q12",
-                "grow_sat16",
-                ("c", PRE_BITS - cell_bits),
-                f"Q{15 - cell_bits}.{cell_bits} -> Q3.12",
-            )
-        )
-        tanh_input = "c_q12"
-    calls += [
-        tanh_call(b, "c_tanh", tanh_input),
+    if b.numerics.profile == "fast":
+        calls += direct_calls(b, "tanh", "c_tanh", "c", cell_bits, halved=False)
+    else:
+        calls += _interpolated_tanh(b, cell_bits)
+    return [
+        *calls,
         Call(
             "h_wide",
             "mul_round",
@@ -107,7 +72,15 @@ def _accurate_cell(b: Builder, c: Place, cell_bits: int, h_bits: int) -> list[Ca
         ),
         Call("h", "sat8" if h_bits == 8 else "sat16", ("h_wide",)),
     ]
-    return calls
+
+
+def _interpolated_tanh(b: Builder, cell_bits: int) -> list[Call]:
+    """c_tanh of c, through Q3.12 if c has fewer fraction bits."""
+    if cell_bits == PRE_BITS:
+        return [table_call(b, "tanh", "c_tanh", "c")]
+    doc = f"Q{15 - cell_bits}.{cell_bits} -> Q3.12"
+    grown = Call("c_q12", "grow_sat16", ("c", PRE_BITS - cell_bits), doc)
+    return [grown, table_call(b, "tanh", "c_tanh", "c_q12")]
 
 
 def _compact_cell(b: Builder, c: Place) -> list[Call]:
@@ -115,7 +88,7 @@ def _compact_cell(b: Builder, c: Place) -> list[Call]:
         Call("c_kept", "mul_u8", ("f", c.elem()), "f*c: Q3.12"),
         Call("c_added", "mul_u8", ("i", "g"), "i*g: Q3.12"),
         Call("c", "add_sat16", ("c_kept", "c_added"), "Q3.12"),
-        tanh_call(b, "c_tanh", "c"),
+        table_call(b, "tanh", "c_tanh", "c"),
         Call("h_q12", "mul_u8", ("o", "c_tanh"), "o*tanh(c): Q3.12"),
         Call("h", "round_sat8", ("h_q12", 5), "Q3.12 -> Q0.7"),
     ]

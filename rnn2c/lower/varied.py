@@ -14,6 +14,7 @@ import numpy as np
 from rnn2c.ir import graph
 from rnn2c.ir.graph import CellFormats, Format
 from rnn2c.ir.program import Argument, Call
+from rnn2c.lower.activations import direct_calls
 from rnn2c.lower.builder import Builder
 from rnn2c.lower.functions import function_calls
 from rnn2c.lower.gates import PRE_BITS, Sum, Sums
@@ -127,15 +128,24 @@ class Varied:
         if function.function not in ("sigmoid", "tanh"):
             given = Format(2.0**-bits, 16)
             return function_calls(self.b, self.layer, function, source, given, wanted, out)
+        name = function.function
+        if form is None:
+            return self._looked_up(out, name, source, bits)
+        fine = f"{out}_fine"
+        return [
+            *self._looked_up(fine, name, source, bits),
+            *self.stored(out, fine, UNIT_BITS, wanted),
+        ]
+
+    def _looked_up(self, out: str, name: str, source: Argument, bits: int) -> list[Call]:
+        """out = sigmoid or tanh in Q0.15."""
+        if self.b.numerics.profile == "fast":
+            return direct_calls(self.b, name, out, source, bits, halved=False)
         calls: list[Call] = []
         if bits != PRE_BITS:
-            calls += rescaled(f"{out}_q12", source, PRE_BITS - bits)
-            source = f"{out}_q12"
-        table = self.b.table(f"{function.function}_table")
-        if form is None:
-            return [*calls, Call(out, "lut", (table, source), f"{function.function}: Q0.15")]
-        fine = Call(f"{out}_fine", "lut", (table, source), f"{function.function}: Q0.15")
-        return [*calls, fine, *self.stored(out, fine.out, UNIT_BITS, wanted)]
+            calls, source = rescaled(f"{out}_q12", source, PRE_BITS - bits), f"{out}_q12"
+        table = self.b.table(f"{name}_table")
+        return [*calls, Call(out, "lut", (table, source), f"{name}: Q0.15")]
 
     def stored(self, out: str, source: str, bits: int, form: Format) -> list[Call]:
         """out = a number with this many fraction bits in a power-of-two format, saturated."""

@@ -138,20 +138,20 @@ def _state_formats(
 def _relu_state(reach: float, options: QuantizeOptions) -> Format:
     """An unbounded hidden state: its calibrated range, in compact rounded up to a power of two."""
     form = symmetric(reach, options.activation_bits)
-    if options.profile == "accurate":
+    if options.profile != "compact":
         return form
     return Format(2.0 ** float(np.ceil(np.log2(form.scale))), form.bits)
 
 
 def _cell_format(span: Span, options: QuantizeOptions) -> Format:
-    """Cell state: int16 in Q3.12; accurate gives up fraction bits where calibration saw more."""
-    least = 4 if options.profile == "accurate" else CELL_BITS
+    """Cell state: int16 in Q3.12; fewer fraction bits, but in compact, if calibration saw more."""
+    least = CELL_BITS if options.profile == "compact" else 4
     return Format(2.0 ** -fitting_bits(span.reach, CELL_BITS, least), 16)
 
 
 def _function_format(function: str, options: QuantizeOptions) -> Format:
-    """Output of a table: Q0.15 (accurate) or what the table of compact holds."""
-    if options.profile == "accurate":
+    """Output of a table: Q0.15, or what the table of compact holds."""
+    if options.profile != "compact":
         return Format(2.0**-15, 16)
     if function == "sigmoid":
         return Format(2.0**-8, 16, lo=0, hi=255)
@@ -170,7 +170,7 @@ def _linear_format(
         return _function_format(function, options)
     free = _free_format(model, layer.name, spans, options)
     given = given_matrices(layer) or given_format(model, layer.name)
-    if options.profile == "accurate" or given:
+    if options.profile != "compact" or given:
         return free
     fine = tensor_scale(layer, formats[layer.inputs[0]], options.weight_bits)
     shift = max(0, int(np.ceil(np.log2(free.scale / fine) - 1e-9)))
@@ -278,6 +278,6 @@ def gate_bits(model: Model, spans: Mapping[str, Span], options: QuantizeOptions)
     for layer in model.layers:
         if isinstance(layer, graph.Gru) and layer.reset_after and layer.plain:
             bits[layer.name] = GATE_BITS
-            if options.profile == "accurate":
+            if options.profile != "compact":
                 bits[layer.name] = fitting_bits(spans[f"{layer.name}.n"].reach, GATE_BITS, 8)
     return bits

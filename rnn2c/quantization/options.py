@@ -13,15 +13,15 @@ from rnn2c.quantization.observe import ObserverKind
 class QuantizeOptions:
     """weights: bits of the matrices; activations: bits of h and of the values between layers.
 
-    profile: `accurate` (16-bit gates, interpolated tables) or `compact` (8-bit gates, no
-    multipliers); accumulate: one sum over x and h (`joint`) or one each (`split`); `auto` is joint
-    for int8 and split for int16 activations, where h is too fine to share its scale with x;
-    observer and percentile: how calibration turns samples into ranges.
+    profile: `accurate` (16-bit gates, interpolated tables), `fast` (the same, direct tables) or
+    `compact` (8-bit gates, no multipliers); accumulate: one sum over x and h (`joint`) or one each
+    (`split`); `auto` is joint for int8 and split for int16 activations, where h is too fine to
+    share its scale with x; observer and percentile: how calibration turns samples into ranges.
     """
 
     weights: Literal["int8", "int4"] = "int8"
     activations: Literal["int8", "int16"] = "int8"
-    profile: Literal["accurate", "compact"] = "accurate"
+    profile: Literal["accurate", "fast", "compact"] = "accurate"
     accumulate: Literal["auto", "joint", "split"] = "auto"
     observer: ObserverKind = "minmax"
     percentile: float = 99.99

@@ -15,10 +15,13 @@ import numpy as np
 
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Format, Tensor
+from rnn2c.lut import DIRECT
 from rnn2c.quantization.options import QuantizeOptions
 
 SMALLEST_SCALE = 2.0**-36
 BIAS_LIMIT = 2.0**21
+LARGEST_HALF = max(table.half for table in DIRECT.values())
+"""Of a step of a table of profile fast, which the biases in front of it hold too."""
 ROW_RATIO = 128
 """No row of a gate is finer than its coarsest by more, so that one shift serves the gate."""
 
@@ -34,7 +37,7 @@ def quantize_recurrent(
         return _with_own_scales(layer, x, h, options)
     w_ih, w_hh = layer.w_ih.real(), layer.w_hh.real()
     top = 2 ** (options.weight_bits - 1) - 1
-    s_ih = _row_scales(w_ih, x, layer.b_ih, top)
+    s_ih = np.maximum(_row_scales(w_ih, x, layer.b_ih, top), _finest(options))
     s_hh = _row_scales(w_hh, h, layer.b_hh, top)
     if options.sums == "joint":
         joint = np.maximum(np.maximum(s_ih, s_hh), np.abs(layer.b_ih + layer.b_hh) / BIAS_LIMIT)
@@ -60,7 +63,8 @@ def _with_own_scales(
         if tensor.scale is not None:
             return _kept(tensor)
         real, bits = tensor.real(), options.weight_bits
-        scales = _level(_row_scales(real, value, bias, 2 ** (bits - 1) - 1), layer.units)
+        rows = _row_scales(real, value, bias, 2 ** (bits - 1) - 1)
+        scales = _level(np.maximum(rows, _finest(options)), layer.units)
         return _rounded(real, scales / value.scale, bits)
 
     apart = _sums_apart(layer)
@@ -120,6 +124,11 @@ def tensor_scale(layer: graph.Linear, x: Format, bits: int) -> float:
 def _row_scales(weight: FloatArray, x: Format, bias: FloatArray, top: int) -> FloatArray:
     peak = np.abs(weight).max(axis=1) * x.scale / top
     return np.asarray(np.maximum(np.maximum(peak, np.abs(bias) / BIAS_LIMIT), SMALLEST_SCALE))
+
+
+def _finest(options: QuantizeOptions) -> float:
+    """The finest scale of a sum in front of a table."""
+    return LARGEST_HALF / BIAS_LIMIT if options.profile == "fast" else SMALLEST_SCALE
 
 
 def _sums_apart(layer: graph.Recurrent) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

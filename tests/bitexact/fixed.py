@@ -25,7 +25,9 @@ EXACT_OPTIONS: dict[str, QuantizeOptions] = {
     "int16": QuantizeOptions(activations="int16"),
     "split": QuantizeOptions(accumulate="split"),
     "int16 split": QuantizeOptions(activations="int16", accumulate="split"),
+    "fast": QuantizeOptions(profile="fast"),
     "compact": COMPACT,
+    "fast int16 split": QuantizeOptions(profile="fast", activations="int16", accumulate="split"),
     "compact int4": QuantizeOptions(profile="compact", weights="int4"),
 }
 SIZES = (2e4, 3.0, 0.1, 40.0)
@@ -99,6 +101,8 @@ def single(
 ZOOS: dict[str, Callable[[], Case]] = {
     "accurate": lambda: zoo("zoo", EXACT_OPTIONS["int8"], 1.0),
     "accurate hot": lambda: zoo("zoo_hot", EXACT_OPTIONS["int16 split"], 40.0),
+    "fast": lambda: zoo("zoo_fast", EXACT_OPTIONS["fast"], 1.0),
+    "fast hot": lambda: zoo("zoo_fast_hot", EXACT_OPTIONS["fast int16 split"], 40.0),
     "compact": lambda: zoo("zoo_compact", COMPACT, 1.0),
     "compact hot": lambda: zoo("zoo_compact_hot", EXACT_OPTIONS["compact int4"], 40.0),
 }

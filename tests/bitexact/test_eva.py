@@ -26,7 +26,7 @@ RELATED = {
 the lemmas of ranges.py for the first two, the range they give to the operand of the third."""
 
 MACHINES = {"32-bit int": "gcc_x86_32", "16-bit int": "gcc_x86_16"}
-MODELS = ("accurate", "compact")
+MODELS = ("accurate", "fast", "compact")
 SECONDS = 300
 
 

@@ -28,6 +28,7 @@ SEEDED = "outputs per step"
 CASES: dict[str, tuple[str, Callable[[], Case]]] = {
     "every cell, accurate, int16": ("host", lambda: zoo_case("accurate hot")),
     "every cell, compact, int4": ("cortex-m4", lambda: zoo_case("compact hot")),
+    "every cell, fast": ("cortex-m4", lambda: zoo_case("fast")),
     ON_AVR: ("atmega328p", lambda: zoo_case("compact")),
     "sensor counts, accurate, int8": (
         "host", lambda: single("one", "gru", EXACT_OPTIONS["int8"], raw=RAW)

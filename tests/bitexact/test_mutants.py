@@ -131,6 +131,14 @@ MUTANTS: dict[str, Mutant] = {
         r"(int8_t dense\[6\];[^\n]*\n)", r"\1    ((zoo_state_t *)(uintptr_t)s)->gru_h_wide[0]++;\n"
     ),
     "a null pointer is not refused": Mutant(r"\|\| \(u == NULL\)", ""),
+    # profile fast
+    "index one step off": Mutant(r"table\[\(x \+ zero\)\]", "table[(x + zero) ^ 1]", zoo="fast"),
+    "index does not saturate": Mutant(
+        r"raised = \(scaled > \(-limit\)\) \? scaled : \(-limit\)",
+        "raised = (scaled > -limit - 5) ? scaled : -limit",
+        zoo="fast hot",
+    ),
+    "half a step before the tanh of c is missing": Mutant(r"add\(c, 32\)", "add(c, 0)", zoo="fast"),
     # profile compact
     "gate product does not round": Mutant(
         r"\(uint16_t\)gate\) \+ 128u\)", "(uint16_t)gate) + 0u)", zoo="compact"

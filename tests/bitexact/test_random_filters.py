@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from building import SANITIZED, Build
 from filters import filtered
-from models import OPTIONS
+from models import options_of
 
 from rnn2c.validate.toolchain import BuildOptions
 from rnn2c.validate.verify import verify
@@ -14,7 +14,7 @@ COUNT, FULL_COUNT, STEPS = 12, 200, 12
 
 
 def check(seed: int, build: Build, target: str, how: BuildOptions) -> None:
-    made = build(filtered(seed, OPTIONS[seed % len(OPTIONS)]), target)
+    made = build(filtered(seed, options_of(seed)), target)
     report = verify(made.program, made.folder, made.sequences(STEPS), build=how)
     assert report.bit_exact, report.to_json()
 

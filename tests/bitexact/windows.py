@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 from drafts import Draft, recurrent
-from models import CELLS, OPTIONS, Case, calibration
+from models import CELLS, Case, calibration, options_of
 
 from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Model
@@ -33,7 +33,7 @@ def random_window(seed: int) -> Case:
     for k in range(2):
         _end(draft, ENDS[(seed + k + seed // 5) % len(ENDS)], k)
     model = Model(f"w{seed}", tuple(draft.inputs), tuple(draft.layers), tuple(draft.outputs))
-    options = OPTIONS[(seed + seed // 5) % len(OPTIONS)]
+    options = options_of(seed + seed // 5)
     return Case(model, calibration(model, rng), options, None, STEPS + seed % 3)
 
 

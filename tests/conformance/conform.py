@@ -35,6 +35,7 @@ HOST = load_target("host")
 OPTIONS = {
     "accurate": QuantizeOptions(),
     "int16": QuantizeOptions(activations="int16"),
+    "fast": QuantizeOptions(profile="fast"),
     "compact": QuantizeOptions(profile="compact"),
 }
 

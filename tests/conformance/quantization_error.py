@@ -22,7 +22,7 @@ from rnn2c.quantization.cells import SIGNALS
 
 REPLICAS = 24
 MARGIN = 3.0
-GATE_STEPS = {"accurate": 2.0**-11, "compact": 2.0**-7}
+GATE_STEPS = {"accurate": 2.0**-11, "fast": 2.0**-6, "compact": 2.0**-7}
 """Rounding of a pre-activation together with the error of the table behind it, which ends at 8."""
 PRE_STEPS = 2.0
 """A pre-activation is the sum of two parts, each off by half a step, and by as much again since

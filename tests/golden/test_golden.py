@@ -51,7 +51,8 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
     "linear": (LINEAR,),
 }
 CASES = [
-    ("lstm", "accurate"), ("lstm", "compact"), ("gru", "accurate"), ("gru", "compact"),
+    ("lstm", "accurate"), ("lstm", "fast"), ("lstm", "compact"),
+    ("gru", "accurate"), ("gru", "fast"), ("gru", "compact"),
     ("rnn", "accurate"), ("linear", "accurate"),
 ]  # fmt: skip
 

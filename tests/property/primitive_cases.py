@@ -23,6 +23,8 @@ GATE = (0, 32767)
 TABLES = {
     "sigmoid_words": lut.sigmoid_words(),
     "tanh_words": lut.tanh_words(),
+    "sigmoid_direct": lut.DIRECT["sigmoid"].entries(),
+    "tanh_direct": lut.DIRECT["tanh"].entries(),
     "sigmoid_octets": lut.sigmoid_octets(),
     "tanh_q12": lut.tanh_q12(),
     "tanh_q12_slope": lut.tanh_q12_slope(),
@@ -141,12 +143,17 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
             lambda a, m, s: nearest(a * m, s),
         )
     yield "narrow", ((-(2**40), 2**40), (10, 20)), down
-    for table in ("sigmoid_words", "tanh_words"):
-        yield "lut", (table, I16), lambda t, x: interpolate(t[x // 256 + 128], x % 256)
+    for name in ("sigmoid", "tanh"):
+        words, direct = f"{name}_words", f"{name}_direct"
+        yield "lut", (words, I16), lambda t, x: interpolate(t[x // 256 + 128], x % 256)
+        yield "look", (direct, (-256, 255), at(256)), lambda t, x, zero: int(t[x + zero])
     yield "mul_round", (I16, I16, (1, 30)), lambda a, b, s: nearest(a * b, s)
     yield "gated_sum", (GATE, I16, GATE, I16, (0, 11)), gated_exact
     yield "blend", (I16, I16, GATE), lambda n, h, z: n + nearest(z * (h - n), 15)
     yield "shift_sat16", (I32, (0, 30)), lambda a, s: sat(down(a, s), 16)
+    for bits in (2, 8, 9, 10, 16):
+        yield "shift_sat", (I32, (0, 15), at(bits)), lambda x, s, b: sat(down(x, s), b)
+        yield "shift_sat", ((-70000, 70000), (0, 15), at(bits)), lambda x, s, b: sat(down(x, s), b)
     yield "shift16", (I16, (0, 15)), down
     for shift in (1, 3, 8, 14):
         for span in (I32, (-40000, 40000)):

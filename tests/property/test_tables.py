@@ -31,6 +31,37 @@ def test_interpolated_tanh_is_within_14_units_of_q15():
     assert arith.lut(TABLES["tanh_words"], 0) == 0
 
 
+def direct(name: str, fraction: int) -> np.ndarray:
+    """The look-up of profile fast for every Q3.12, half a step added before the shift."""
+    table = lut.DIRECT[name]
+    down = 12 - fraction
+    index = arith.shift_sat(X + 2 ** (down - 1), down, table.bits)
+    return arith.look(TABLES[f"{name}_direct"], index, table.zero)
+
+
+@pytest.mark.parametrize(
+    ("name", "fraction", "function", "steepest", "beyond"),
+    [("sigmoid", 5, sigmoid, 0.25, 20), ("tanh", 6, np.tanh, 1.0, 30)],
+)
+def test_direct_look_ups_are_off_by_half_a_step_at_most(
+    name: str, fraction: int, function, steepest: float, beyond: int
+):
+    """That is steepest / 2^(fraction + 1); and by so many units of Q0.15 where they saturate."""
+    got, exact = direct(name, fraction), 32767 * function(REAL)
+    assert np.abs(got - exact).max() <= 32768 * steepest / 2 ** (fraction + 1) + 1
+    ends = np.abs(REAL) > 7.9 if name == "sigmoid" else np.abs(REAL) > 3.98
+    assert np.abs(got - exact)[ends].max() <= beyond
+    assert np.all(np.diff(got) >= 0)
+    assert len(np.unique(got)) > 250
+    assert direct(name, fraction)[32768] == round(32767 * function(0.0))
+
+
+@pytest.mark.parametrize(("name", "total"), [("sigmoid", 32767), ("tanh", 0)])
+def test_direct_tables_are_symmetric(name: str, total: int):
+    entries = TABLES[f"{name}_direct"][1:]
+    assert np.abs(entries + entries[::-1] - total).max() <= 1
+
+
 @pytest.mark.parametrize(("name", "total"), [("sigmoid_words", 32767), ("tanh_words", 0)])
 def test_interpolated_tables_are_symmetric_to_a_unit(name: str, total: int):
     got = arith.lut(TABLES[name], X[1:])
@@ -61,6 +92,8 @@ def test_short_tanh_is_within_3_units_of_q12():
         ("sigmoid_words", 256, -(2**31), 2**31 - 1),
         ("tanh_words", 256, -(2**31), 2**31 - 1),
         ("exp2_words", 256, -(2**31), 2**31 - 1),
+        ("sigmoid_direct", 512, 0, 32767),
+        ("tanh_direct", 512, -32767, 32767),
         ("sigmoid_octets", 256, 0, 255),
         ("tanh_q12", 256, -4095, 4095),
         ("tanh_q12_slope", 256, 0, 255),

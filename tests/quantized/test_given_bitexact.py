@@ -13,6 +13,7 @@ from rnn2c.ir.graph import Model
 TOGETHER = [
     *(("host", kind, {}) for kind in ("lstm", "gru_before", "rnn_relu")),
     *(("host", kind, {"profile": "compact"}) for kind in ("lstm", "gru")),
+    *(("host", kind, {"profile": "fast"}) for kind in ("lstm", "gru", "gru_before")),
     ("host", "lstm4", {}),
     ("cortex-m4", "gru", {}),
     ("atmega2560", "lstm4", {"profile": "compact"}),

@@ -21,6 +21,7 @@ OPTIONS = (
     {},
     {"accumulate": "joint"},
     {"activations": "int16"},
+    {"profile": "fast"},
     {"profile": "compact"},
 )
 

@@ -21,6 +21,7 @@ X = {"x": np.random.default_rng(0).normal(size=(8, 3))}
 OPTIONS = {
     "accurate": QuantizeOptions(),
     "int16": QuantizeOptions(activations="int16"),
+    "fast": QuantizeOptions(profile="fast"),
     "compact": QuantizeOptions(profile="compact"),
 }
 

@@ -14,6 +14,8 @@ LIMITS = {
     "int16 split": ({"activations": "int16", "accumulate": "split"}, 0.025),
     # One scale for w_ih * x and w_hh * h: with h in 16 bits, x has no bits left to balance them.
     "int16 joint": ({"activations": "int16"}, 0.1),
+    "fast": ({"profile": "fast"}, 0.05),
+    "fast int16": ({"profile": "fast", "activations": "int16"}, 0.05),
     "compact": ({"profile": "compact"}, 0.08),
 }
 CELLS = ("lstm", "gru", "gru_before", "rnn")
@@ -60,7 +62,7 @@ def test_int4_is_coarser_but_follows():
     assert error["int8"] < error["int4"] < 0.4
 
 
-@pytest.mark.parametrize("profile", ["accurate", "compact"])
+@pytest.mark.parametrize("profile", ["accurate", "fast", "compact"])
 def test_long_constant_input_does_not_drift(profile: str):
     """A GRU that converges: the wide state keeps slow updates."""
     m = cell_model("gru", units=8, seed=5, gain=0.5)
@@ -70,7 +72,7 @@ def test_long_constant_input_does_not_drift(profile: str):
 
 
 @pytest.mark.parametrize("function", ["relu", "sigmoid", "tanh"])
-@pytest.mark.parametrize("profile", ["accurate", "compact"])
+@pytest.mark.parametrize("profile", ["accurate", "fast", "compact"])
 def test_linear_layers_with_activations_stay_close(function: str, profile: str):
     rng = np.random.default_rng(3)
     m = model((linear("fc", "x", 6, 5, rng, activation=function),), (("y", "fc"),), 6)
@@ -80,7 +82,7 @@ def test_linear_layers_with_activations_stay_close(function: str, profile: str):
 
 
 @pytest.mark.parametrize("function", ["relu", "sigmoid", "tanh"])
-@pytest.mark.parametrize("profile", ["accurate", "compact"])
+@pytest.mark.parametrize("profile", ["accurate", "fast", "compact"])
 def test_activations_of_an_input_stay_close(function: str, profile: str):
     act = graph.Activation(name="act", inputs=("x",), function=function)
     m = model((act,), (("y", "act"),), 4)

@@ -107,7 +107,7 @@ def test_save_and_restore_between_steps_change_nothing(kind: str):
 
 
 @pytest.mark.parametrize("kind", CELLS)
-@pytest.mark.parametrize("profile", ["accurate", "compact"])
+@pytest.mark.parametrize("profile", ["accurate", "fast", "compact"])
 def test_a_batch_equals_its_sequences_one_by_one(kind: str, profile: str):
     p = program(classifier(kind), profile=profile)
     x = np.random.default_rng(2).normal(size=(6, 9, 3))

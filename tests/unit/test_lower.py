@@ -37,7 +37,9 @@ def calls(p: Program) -> list[Call]:
     return [i for s in stages for i in s.body if isinstance(i, Call)]
 
 
-@pytest.mark.parametrize("options", [{}, {"profile": "compact"}, {"accumulate": "split"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"profile": "fast"}, {"profile": "compact"}, {"accumulate": "split"}], ids=str
+)
 @pytest.mark.parametrize("kind", CELLS)
 def test_a_cell_is_one_stage_or_two_if_reset_comes_first(kind: str, options: dict[str, str]):
     p = program(cell_model(kind), **options)
@@ -98,7 +100,7 @@ def test_accumulators_are_the_narrowest_that_is_cheap_and_proven():
 
 
 @pytest.mark.parametrize("kind", CELLS)
-@pytest.mark.parametrize("profile", ["accurate", "compact"])
+@pytest.mark.parametrize("profile", ["accurate", "fast", "compact"])
 def test_both_targets_compute_the_same_numbers(kind: str, profile: str):
     made = integer(cell_model(kind), profile=profile)
     x = np.random.default_rng(5).normal(size=(30, 3))
@@ -117,11 +119,18 @@ def test_compact_multiplies_by_no_multiplier():
     assert {"mul_u8", "add_sat16", "lut_u8", "lut_slope"} <= used
 
 
-def test_layers_share_their_tables():
+@pytest.mark.parametrize(
+    ("profile", "tables"),
+    [
+        ("accurate", ["sigmoid_table", "tanh_table"]),
+        ("fast", ["sigmoid_direct_table", "tanh_direct_table"]),
+    ],
+)
+def test_layers_share_their_tables(profile: str, tables: list[str]):
     rng = np.random.default_rng(0)
     layers = (cell("lstm", 3, 4, rng), cell("gru", 4, 4, rng, name="two", source="rnn"))
-    p = program(model(layers, (("y", "two"),), 3))
-    assert [c.name for c in p.consts if c.kind == "table"] == ["sigmoid_table", "tanh_table"]
+    p = program(model(layers, (("y", "two"),), 3), profile=profile)
+    assert [c.name for c in p.consts if c.kind == "table"] == tables
 
 
 def test_initial_states_are_loaded_in_init():

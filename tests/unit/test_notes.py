@@ -42,7 +42,7 @@ def test_the_same_state_in_accurate_gets_a_wider_format_and_no_note():
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
-@pytest.mark.parametrize("profile", ["accurate", "compact"])
+@pytest.mark.parametrize("profile", ["accurate", "fast", "compact"])
 def test_an_ordinary_model_has_no_notes(kind: str, profile: str):
     assert notes(cell_model(kind), 10, profile=profile) == ()
 

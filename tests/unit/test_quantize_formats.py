@@ -155,7 +155,7 @@ def test_values_between_layers_have_the_bits_of_activations():
     assert formats(m)["b"].bits == 16
 
 
-@pytest.mark.parametrize("profile", ["accurate", "compact"])
+@pytest.mark.parametrize("profile", ["accurate", "fast", "compact"])
 def test_initial_states_have_the_format_of_the_state(profile: str):
     layer = cell("lstm", 3, 5, np.random.default_rng(0))
     layer = graph.Lstm(**{**vars(layer), "inputs": ("x", "h0", "c0")})
@@ -180,7 +180,7 @@ def test_a_gru_with_large_pre_activations_gets_fewer_fraction_bits():
     [
         ({"weights": "int2"}, "weights='int2': choose one of int8, int4"),
         ({"activations": "float"}, "activations='float': choose one of int8, int16"),
-        ({"profile": "fast"}, "profile='fast': choose one of accurate, compact"),
+        ({"profile": "exact"}, "profile='exact': choose one of accurate, fast, compact"),
         ({"observer": "max"}, "observer='max': choose one of minmax, percentile"),
         ({"profile": "compact", "activations": "int16"}, "for int16 use profile accurate"),
         ({"profile": "compact", "accumulate": "split"}, "for accumulate=split use accurate"),

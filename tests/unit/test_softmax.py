@@ -40,7 +40,7 @@ def real_softmax(x: np.ndarray) -> np.ndarray:
     return e / e.sum(axis=-1, keepdims=True)
 
 
-@pytest.mark.parametrize("profile", ["accurate", "compact"])
+@pytest.mark.parametrize("profile", ["accurate", "fast", "compact"])
 @pytest.mark.parametrize("classes", [1, 2, 3, 6, 10, 100])
 @pytest.mark.parametrize("reach", [0.5, 4.0, 20.0, 300.0])
 def test_within_5_units_of_q15_of_the_real_softmax(classes: int, reach: float, profile: str):

@@ -43,7 +43,9 @@ def test_every_layer_and_value_of_a_model_is_shown(kind: str):
         assert ("Q0.15" in text) == (made.numerics is not None)
 
 
-@pytest.mark.parametrize("options", [{}, {"profile": "compact"}, {"weights": "int4"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"profile": "fast"}, {"profile": "compact"}, {"weights": "int4"}], ids=str
+)
 def test_a_program_has_one_line_per_instruction_buffer_and_constant(options: dict[str, str]):
     p = program(classifier("gru_before"), **options)
     lines = program_text(p).splitlines()

@@ -16,6 +16,7 @@ from rnn2c.target import load_target
 LIMITS = {
     "int8": ({}, 0.05),
     "int16": ({"activations": "int16"}, 0.035),
+    "fast": ({"profile": "fast"}, 0.05),
     "compact": ({"profile": "compact"}, 0.05),
 }
 JUMPS = 0.15

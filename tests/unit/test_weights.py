@@ -15,6 +15,7 @@ OPTIONS = (
     {"weights": "int4"},
     {"activations": "int16"},
     {"accumulate": "split"},
+    {"profile": "fast"},
     {"profile": "compact"},
     {"profile": "compact", "weights": "int4"},
 )
@@ -94,7 +95,7 @@ def test_rows_of_zeros_are_harmless():
         assert np.all(np.isfinite(tensor.scale))
 
 
-@pytest.mark.parametrize("profile", ["accurate", "compact"])
+@pytest.mark.parametrize("profile", ["accurate", "fast", "compact"])
 def test_a_large_bias_coarsens_its_row_until_it_fits(profile: str):
     fc = linear("fc", "x", 3, 2, np.random.default_rng(0))
     large = changed(fc, weight=Tensor(fc.weight.data * 1e-3), bias=np.array([1e4, 0.1]))

@@ -46,7 +46,7 @@ def test_unknown_and_path_like_names_are_refused(name):
         ("alignment = 8", 'alignment = "8"', "key 'alignment' is '8', expected an integer"),
         ("alignment = 8", "alignment = true", "key 'alignment' is True, expected an integer"),
         ("alignment = 8", "alignment = 8\ncolour = 1", "unknown key 'colour'"),
-        ('"accurate"', '"exact"', "'exact', expected 'accurate' or 'compact'"),
+        ('"accurate"', '"exact"', "'exact', expected 'accurate' or 'fast' or 'compact'"),
         ("[32, 64]", '[32, "64"]', "key 'accumulators' is '64', expected an integer"),
         ("[32, 64]", "32", "key 'accumulators' is 32, expected a list of an integer"),
         ('optimize = "-O2"', "", "key 'compiler.optimize' is missing"),

@@ -68,8 +68,8 @@ class Window:
         if self.stride != 1 and after:
             raise UnsupportedError(
                 f"{where}: padding 'same' with stride {self.stride} puts {after} of its rows"
-                f" behind the last of {steps} steps; with a stride only rows in front are supported:"
-                " pad on the left alone (causal), or use stride 1"
+                f" behind the last of {steps} steps; with a stride only rows in front are"
+                " supported: pad on the left alone (causal), or use stride 1"
             )
         return replace(self, pads=(before, after))
 

@@ -103,6 +103,13 @@ def requantize_wide(acc: i32, multiplier: u16, shift: u8) -> i32:
     return scaled
 
 
+def high_round(a: i32, b: i32) -> i32:
+    """a * b / 2^32, ties towards +infinity: requantize with a multiplier shifted up beforehand."""
+    product: i64 = a * b + 2147483648
+    high: i64 = product >> 32
+    return high
+
+
 def narrow(acc: i64, shift: u8) -> i32:
     """acc / 2^shift, rounded down, of a 64-bit sum."""
     scaled: i64 = acc >> shift
@@ -256,6 +263,7 @@ PRIMITIVES: tuple[Callable[..., Any], ...] = (
     differs,
     requantize,
     requantize_wide,
+    high_round,
     narrow,
     lut,
     look,

@@ -14,6 +14,7 @@ from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import CTYPES, Buffer, Dot, Program, Stage, Weight
 from rnn2c.packing import PACKINGS
 
+WORD = 4
 FLOAT_CODE = 1.5
 FLOAT_STACK = 2.5
 
@@ -50,10 +51,13 @@ class Budget:
 
 def buffer_bytes(buffer: Buffer) -> int:
     """Bytes of a buffer in RAM, both copies included."""
-    return BYTES[CTYPES[buffer.type]] * buffer.elements * (2 if buffer.twice else 1)
+    elements = buffer.room * max(buffer.rows, 1)
+    return BYTES[CTYPES[buffer.type]] * elements * (2 if buffer.twice else 1)
 
 
 def _weight_bytes(weight: Weight) -> int:
+    if weight.stream is not None:
+        return WORD * weight.stream.size
     packing = PACKINGS[weight.packing]
     return BYTES[CTYPES[packing.type]] * packing.pack(weight.matrices).size
 
@@ -62,7 +66,7 @@ def budget(program: Program) -> Budget:
     """What the program needs; see Budget."""
     weights = sum(_weight_bytes(w) for w in program.weights)
     consts = {"weight": 0, "table": 0}
-    for const in program.consts:
+    for const in (c for c in program.consts if c.kind != "packed"):
         consts[const.kind] += BYTES[CTYPES[const.type]] * const.data.size
     members = program.having("state", "scratch")
     scratch = sum(buffer_bytes(b) for b in program.having("scratch"))
@@ -97,8 +101,12 @@ def budget(program: Program) -> Budget:
 def struct_bytes(members: tuple[Buffer, ...], indices: int, alignment: int) -> int:
     """sizeof the state struct: members widest first, a byte for every index, padding at the end."""
     total = sum(buffer_bytes(b) for b in members) + indices
-    align = min(alignment, max((BYTES[CTYPES[b.type]] for b in members), default=1))
+    align = min(alignment, max((_alignment(b) for b in members), default=1))
     return max(1, -(-total // align) * align)
+
+
+def _alignment(b: Buffer) -> int:
+    return max(BYTES[CTYPES[b.type]], WORD if b.lanes > 1 else 1)
 
 
 def check_fits(program: Program) -> None:

@@ -25,6 +25,7 @@ from rnn2c.ir.program import (
     Dot,
     Elem,
     Gather,
+    Kernel,
     Loop,
     Op,
     Program,
@@ -251,10 +252,23 @@ class Interpreter:
             else:
                 part = vector[:, segment.offset : segment.offset + segment.size]
                 total[:, :, results] += product(matrix, part)
+        if dot.kernel is not None:
+            total = self._scaled(dot.kernel, total, stage.units)
         return {
             out: total[:, :, r] if dot.width == REAL else fits(total[:, :, r], dot.width, out)
             for r, out in enumerate(dot.outs)
         }
+
+    def _scaled(self, kernel: Kernel, total: NumberArray, units: int) -> NumberArray:
+        """What a kernel makes of the sums [N, units, results]."""
+        up = [kernel.raised[j % kernel.units] for j in range(units)]
+        raised: NumberArray = total << np.asarray(up, np.int64)
+        if kernel.scaled:
+            results = list(kernel.scaled)
+            multipliers = self.program.const[kernel.multipliers].data.reshape(1, units, -1)
+            sums = fits(raised[:, :, results], "i32", "sums")
+            raised[:, :, results] = called("high_round", [sums, multipliers], "sums")
+        return raised
 
 
 def _positions(e: Elem, stage: Stage) -> IntArray:

@@ -34,7 +34,8 @@ from rnn2c.passes import (
 )
 from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, coarse_inputs, given_matrices, quantize_model
-from rnn2c.target import Target, load_target
+from rnn2c.tailor import tailor
+from rnn2c.target import Level, Target, load_target
 from rnn2c.validate.bench import Bench, bench_in_temporary
 from rnn2c.validate.power import Power, power_of
 from rnn2c.validate.verify import (
@@ -83,12 +84,14 @@ def compile_model(
     options: QuantizeOptions,
     raw: RawScale | None = None,
     max_steps: int | None = None,
+    level: Level = "balanced",
 ) -> Compiled:
     """float Model -> fused -> quantized -> proven Program that fits the target."""
     fused = prepare(model)
     check_max_steps(fused, max_steps)
     quantized = quantize(fused, data, options)
-    return Compiled(model, fused, quantized, lower_model(quantized, target, raw, max_steps))
+    program = lower_model(quantized, target, raw, max_steps, level)
+    return Compiled(model, fused, quantized, program)
 
 
 def compile_float32(
@@ -162,13 +165,17 @@ def quantize(model: Model, data: SequenceSet, options: QuantizeOptions) -> Model
 
 
 def lower_model(
-    model: Model, target: Target, raw: RawScale | None = None, max_steps: int | None = None
+    model: Model,
+    target: Target,
+    raw: RawScale | None = None,
+    max_steps: int | None = None,
+    level: Level = "balanced",
 ) -> Program:
-    """Lower, prove that nothing overflows, and check that it fits.
+    """Lower, tailor to the target's kernels, prove that nothing overflows, and check that it fits.
 
     max_steps: the most steps of a sequence, for a Model that waits for the end of it.
     """
-    program = lower(model, target, raw, max_steps)
+    program = tailor(lower(model, target, raw, max_steps), level)
     verify_ranges(program)
     check_fits(program)
     return program

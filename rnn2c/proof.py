@@ -21,6 +21,7 @@ from rnn2c.ir.program import (
     Elem,
     Fold,
     Gather,
+    Kernel,
     Loop,
     Op,
     Program,
@@ -171,10 +172,23 @@ def _verify_dot(program: Program, dot: Dot, stage: Stage) -> Mapping[str, Interv
         (program.buffer[s.vector].lo, program.buffer[s.vector].hi) for s in dot.segments
     )
     bounds = dot_bound(weight.matrices, vectors, tuple(s.results for s in dot.segments), bias)
+    if dot.kernel is not None:
+        bounds = _delivered(program, dot.kernel, bounds)
     return {
         out: fit(value, dot.width, f"sum {out}")
         for out, value in zip(dot.outs, bounds, strict=True)
     }
+
+
+def _delivered(program: Program, kernel: Kernel, bounds: list[Interval]) -> list[Interval]:
+    """The ranges of what a kernel makes of sums with these ranges."""
+    up = [max(powers) for powers in zip(*kernel.raised, strict=True)]
+    result = [Interval(b.lo << n, b.hi << n) for b, n in zip(bounds, up, strict=True)]
+    for k, r in enumerate(kernel.scaled):
+        words = program.const[kernel.multipliers].data[k :: len(kernel.scaled)]
+        multiplier = Interval(int(words.min()), int(words.max()))
+        result[r] = bound("high_round", (fit(result[r], "i32", "sum"), multiplier))
+    return result
 
 
 def _verify_gather(program: Program, gather: Gather, stage: Stage) -> Interval | None:

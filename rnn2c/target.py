@@ -18,6 +18,8 @@ from rnn2c.data import targets_dir
 from rnn2c.errors import Rnn2cError
 
 Profile = Literal["accurate", "fast", "compact"]
+Kernels = Literal["", "dsp"]
+Level = Literal["size", "balanced", "speed"]
 EmulatorKind = Literal["native", "qemu", "simavr"]
 Timing = Literal["none", "cortex-m0plus", "cortex-m3", "cortex-m4"]
 Record = TypeVar("Record")
@@ -93,6 +95,7 @@ class Board:
 class Target:
     """One target.  `templates` is the search path of variants, most special first.
 
+    `kernels` names the assembly that computes dot products, empty for none.
     `harness` names the startup and output code of the verification program.  `accumulators` are
     the accumulator widths in bits that the core adds cheaply, narrowest first; `alignment` the
     largest alignment in bytes a member of a struct gets.  `timing` names the model that estimates
@@ -113,6 +116,7 @@ class Target:
     limits: Limits | None = None
     board: Board | None = None
     timing: Timing = "none"
+    kernels: Kernels = ""
 
     @property
     def cycles_kind(self) -> Literal["exact", "estimated"] | None:

@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "rnn2c"
 
 STAGES = frozenset(
-    {"frontend", "compress", "quantization", "passes", "lower", "emit", "validate", "tune"}
+    {
+        *("frontend", "compress", "quantization", "passes", "lower", "tailor", "emit", "validate"),
+        "tune",
+    }
 )
 SHARED = frozenset(
     """arith arith_f32 arith_f32_functions arith_norm arith_reduce arith_tree budget calibration

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import jinja2
 
-from rnn2c.arith_tree import LIMITS
+from rnn2c.arith_tree import LIMITS, Function, tree
 from rnn2c.budget import budget
 from rnn2c.data import templates_dir
 from rnn2c.emit.arith_c import READERS, calls_library, definition, needed, real_text
 from rnn2c.emit.arrays import all_arrays
 from rnn2c.emit.code import Coder
 from rnn2c.emit.golden import golden
+from rnn2c.emit.kernels import kernel_functions, own_body, special
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import (
     CTYPES,
@@ -38,6 +40,7 @@ from rnn2c.ir.program import (
 
 FILES = ("model.h", "model.c", "model_float.h", "model_selftest.c")
 FLOAT_FILES = ("model.h", "model.c", "model_selftest.c")  # nothing is to be converted
+CODE = "RNN2C_ATTR_CODE"
 SUFFIXES = {
     "model.h": ".h",
     "model.c": ".c",
@@ -101,7 +104,7 @@ def _context(program: Program) -> dict[str, Any]:
     primitives = _primitives(program)
     outputs = _ports(program, program.outputs)
     arrays = all_arrays(program)
-    members = sorted(program.having("state", "scratch"), key=lambda b: -BYTES[CTYPES[b.type]])
+    members = sorted(program.having("state", "scratch"), key=_member_order)
     return {
         "p": program,
         "N": program.name,
@@ -122,14 +125,50 @@ def _context(program: Program) -> dict[str, Any]:
         "finals": outputs["window"] + outputs["sequence"],
         "arrays": arrays,
         "has_weights": any(a.is_weights for a in arrays),
-        "primitives": [definition(f, program.name, "RNN2C_ATTR_CODE") for f in needed(primitives)],
+        "primitives": [_definition(program, f) for f in needed(primitives)]
+        + _special_definitions(program),
         "library": calls_library(primitives),
         "init": coder.function(program.init),
         "step": coder.function(program.step),
         "finish": coder.function(program.finish),
         "packings": _most_columns(program),
+        "kernels": kernel_functions(program),
+        "assembly": _has_assembly(program, primitives),
+        "aligned": any(b.lanes > 1 for b in program.buffers),
         "golden": golden(program),
     }
+
+
+def _definition(program: Program, function: Function) -> str:
+    """A primitive in C: the variant's own body, or that of arith.py."""
+    own = own_body(program.target.kernels, function.name)
+    return definition(function, program.name, CODE, own)
+
+
+def _has_assembly(program: Program, primitives: set[str]) -> bool:
+    """Whether the variant has assembly for any part of the program."""
+    kernels = program.target.kernels
+    own = any(own_body(kernels, f.name) for f in needed(primitives))
+    return own or bool(kernel_functions(program) or _special_definitions(program))
+
+
+def _special_definitions(program: Program) -> list[str]:
+    """The primitives that have functions of their own for the literals they are called with."""
+    found = {}
+    for op in program.operations():
+        for call in op.body if isinstance(op, Stage) else ():
+            if isinstance(call, Call) and (own := special(program.target.kernels, call)):
+                function = tree(call.primitive)
+                kept = zip(function.parameters, call.arguments, strict=True)
+                parameters = tuple(p for p, a in kept if not isinstance(a, int))
+                name = f"{function.name}{own[0]}"
+                found[name] = replace(function, name=name, parameters=parameters), own[1]
+    return [definition(f, program.name, CODE, body) for f, body in found.values()]
+
+
+def _member_order(b: Buffer) -> tuple[int, bool]:
+    """Widest first, so that there are no gaps; whole words before the rest of their type."""
+    return -BYTES[CTYPES[b.type]], b.lanes == 1
 
 
 def _all_operations(program: Program) -> Iterator[Op]:
@@ -160,7 +199,7 @@ def _most_columns(program: Program) -> dict[str, int]:
     }
     most: dict[str, int] = {}
     for weight in sorted(program.weights, key=lambda w: w.packing):
-        if weight.name not in summed:
+        if weight.name not in summed or weight.stream is not None:
             continue
         columns = max(m.shape[2] for m in weight.matrices)
         most[weight.packing] = max(columns, most.get(weight.packing, 0))
@@ -180,7 +219,9 @@ def _primitives(program: Program) -> set[str]:
     for op in program.operations():
         match op:
             case Stage():
-                names |= {i.primitive for i in op.body if isinstance(i, Call)}
+                kernels = program.target.kernels
+                calls = [i for i in op.body if isinstance(i, Call)]
+                names |= {i.primitive for i in calls if special(kernels, i) is None}
                 tables = {program.weight[i.table] for i in op.body if isinstance(i, Gather)}
                 names |= {"nibble" for table in tables if table.packing == "dense4"}
             case Fold(function=function):

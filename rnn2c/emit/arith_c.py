@@ -56,10 +56,12 @@ def needed(primitives: Iterable[str]) -> list[Function]:
     return [tree(p.__name__) for p in PRIMITIVES if p.__name__ in names]
 
 
-def definition(function: Function, prefix: str, attribute: str = "") -> str:
+def definition(
+    function: Function, prefix: str, attribute: str = "", own: tuple[str, ...] = ()
+) -> str:
     """The C definition of one primitive, called PREFIX_name, with its docstring.
 
-    attribute: a line before it.
+    attribute: a line before it; own: the lines of another body that computes the same.
     """
     types = function.types()
     doc = "\n * ".join(line.strip() for line in function.doc.splitlines()).replace(
@@ -71,7 +73,10 @@ def definition(function: Function, prefix: str, attribute: str = "") -> str:
         *filter(None, [attribute]),
         f"static inline {CTYPES[function.returns]} {prefix}_{function.name}({parameters})",
         "{",
-        *(f"    {_statement(s, types, prefix)}" for s in function.statements),
+        *(
+            f"    {line}"
+            for line in own or [_statement(s, types, prefix) for s in function.statements]
+        ),
         "}",
     ]
     return "\n".join(lines)

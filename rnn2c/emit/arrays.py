@@ -26,7 +26,7 @@ class ArrayCode:
 
 def array(name: str, type_: str, data: NumberArray, doc: str, group: int = 0) -> ArrayCode:
     """An array whose lines never cross a group of `group` values (0: no groups)."""
-    flat = [real_text(float(v)) if type_ == "f32" else _number(int(v)) for v in data.ravel()]
+    flat = [_number(v, type_) for v in data.ravel().tolist()]
     size = group or max(len(flat), 1)
     lines = [line for k in range(0, len(flat), size) for line in _wrap(flat[k : k + size])]
     return ArrayCode(name, CTYPES[type_], len(flat), doc, tuple(lines))
@@ -34,6 +34,8 @@ def array(name: str, type_: str, data: NumberArray, doc: str, group: int = 0) ->
 
 def weight_array(weight: Weight, prefix: str) -> ArrayCode:
     """The packed stream of a dot product, one unit after the other."""
+    if weight.stream is not None:
+        return array(f"{prefix}_{weight.name}", "u32", weight.stream, weight.doc)
     packing = PACKINGS[weight.packing]
     stream = packing.pack(weight.matrices)
     units = weight.matrices[0].shape[0]
@@ -50,10 +52,15 @@ def const_array(const: Const, prefix: str) -> ArrayCode:
 def all_arrays(program: Program) -> tuple[ArrayCode, ...]:
     """Every constant of a program, weights first."""
     weights = tuple(weight_array(w, program.name) for w in program.weights)
-    return weights + tuple(const_array(c, program.name) for c in program.consts)
+    consts = [c for c in program.consts if c.kind != "packed"]
+    return weights + tuple(const_array(c, program.name) for c in consts)
 
 
-def _number(value: int) -> str:
+def _number(value: float, type_: str) -> str:
+    if type_ == "f32":
+        return real_text(value)
+    if type_ == "u32":
+        return f"0x{int(value):08x}u"
     return "INT32_MIN" if value == -(2**31) else str(value)
 
 

@@ -11,15 +11,15 @@ from itertools import count
 
 from rnn2c.arith_tree import REAL, TABLES, tree
 from rnn2c.emit.arith_c import READERS
-from rnn2c.emit.expressions import index_text, start_text, stored, widened
+from rnn2c.emit.dots import Dots
+from rnn2c.emit.expressions import index_text, stored, widened
+from rnn2c.emit.kernels import special
 from rnn2c.emit.records import (
-    DotCode,
     FunctionCode,
     InnerCode,
     Line,
     LoopCode,
     OpCode,
-    Part,
     ReduceCode,
     RingCode,
     StageCode,
@@ -40,7 +40,6 @@ from rnn2c.ir.program import (
     Inner,
     Loop,
     Op,
-    Program,
     Reduce,
     Ring,
     Row,
@@ -52,12 +51,8 @@ from rnn2c.ir.program import (
 from rnn2c.packing import PACKINGS
 
 
-class Coder:
-    """Writes the operations of one Program; `prefix` begins every static name."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.prefix = program.name
+class Coder(Dots):
+    """Writes the operations of one Program."""
 
     def function(self, operations: tuple[Op, ...]) -> FunctionCode:
         """The code of init, step or finish."""
@@ -154,7 +149,7 @@ class Coder:
             title=stage.title,
             index=index,
             units=stage.units,
-            dots=tuple(self._dot(d, renamed, stage.units) for d in dots),
+            dots=tuple(self.dot(d, renamed, stage.units) for d in dots if not d.kernel),
             lines=tuple(
                 self._entry(i, renamed) if isinstance(i, Gather) else self._line(i, renamed, types)
                 for i in stage.body
@@ -163,6 +158,7 @@ class Coder:
             stores=stores,
             reads=tuple(sorted(names)),
             given=tuple(sorted(names & {b.name for b in self.program.having("input")})),
+            kernel=next((self.kernel(d, renamed, stage.units) for d in dots if d.kernel), None),
         )
 
     def _renamed(self, stage: Stage) -> dict[str, str]:
@@ -173,11 +169,14 @@ class Coder:
 
     def _line(self, call: Call, renamed: dict[str, str], types: dict[str, str]) -> Line:
         function = tree(call.primitive)
-        texts = [
-            self._argument(a, t, renamed, types)
-            for a, (_, t) in zip(call.arguments, function.parameters, strict=True)
-        ]
-        text = f"{self.prefix}_{call.primitive}({', '.join(texts)})"
+        name = call.primitive
+        pairs = list(zip(call.arguments, (t for _, t in function.parameters), strict=True))
+        own = special(self.program.target.kernels, call)
+        if own is not None:
+            name += own[0]
+            pairs = [(a, t) for a, t in pairs if not isinstance(a, int)]
+        texts = [self._argument(a, t, renamed, types) for a, t in pairs]
+        text = f"{self.prefix}_{name}({', '.join(texts)})"
         return Line(CTYPES[function.returns], renamed[call.out], text, call.doc)
 
     def _entry_type(self, gather: Gather) -> str:
@@ -216,56 +215,8 @@ class Coder:
                 text = f"RNN2C_READ_{READERS[const_.type]}(&{self.static(buffer)}[{index_text(a)}])"
                 return widened(text, const_.type, type_)
 
-    def static(self, name: str) -> str:
-        """C name of a constant array."""
-        return f"{self.prefix}_{name}"
-
     def _element(self, e: Elem) -> str:
         return f"{self.vector(e.buffer, e.new, e.mirror)}[{index_text(e)}]"
-
-    def vector(self, buffer: str, new: bool = False, mirror: bool = False) -> str:
-        """C expression of a buffer, or of its row at hand, as an array."""
-        b = self.program.buffer[buffer]
-        if b.twice:
-            return f"{buffer}_new" if new else buffer
-        name = f"s->{buffer}" if b.role in ("state", "scratch") else buffer
-        row = "[(count - 1u) - t]" if mirror else "[t]"
-        return f"{name}{row}" if b.rows else name
-
-    def _dot(self, dot: Dot, renamed: dict[str, str], units: int) -> DotCode:
-        weight = self.program.weight[dot.weight]
-        bias = self.program.const[dot.bias]
-        packing = PACKINGS[weight.packing]
-        limit = 2 ** (weight.bits - 1)
-        parts = []
-        for segment in dot.segments:
-            b = self.program.buffer[segment.vector]
-            parts.append(
-                Part(
-                    vector=self.vector(segment.vector, segment.new),
-                    ctype=CTYPES[b.type],
-                    size=segment.size,
-                    sums=tuple(renamed[dot.outs[r]] for r in segment.results),
-                    wide=max(-b.lo, b.hi) * limit > 32767,
-                    final=units == 1 and segment is dot.segments[-1],
-                    doc=prose(b.doc),
-                    start=start_text(segment),
-                )
-            )
-        return DotCode(
-            sums=tuple(renamed[o] for o in dot.outs),
-            width=dot.width,
-            ctype=CTYPES[dot.width],
-            weights=self.static(weight.name),
-            weight_ctype=CTYPES[packing.type],
-            packing=weight.packing,
-            bias=self.static(bias.name),
-            bias_index=tuple(
-                index_text(Elem(bias.name, k, len(dot.outs))) for k in range(len(dot.outs))
-            ),
-            read=READERS[bias.type],
-            parts=tuple(parts),
-        )
 
     def _reduce(self, op: Reduce, index: int) -> ReduceCode:
         target = self.program.buffer[op.target]

@@ -30,6 +30,11 @@ def index_text(e: Elem) -> str:
     return f"{j} + {e.offset}u" if e.offset else j.removeprefix("(").removesuffix(")")
 
 
+def place_text(offset: int, step: int) -> str:
+    """offset + step * unit, of a unit of a block."""
+    return index_text(Elem("", offset, step)).replace("j", "unit")
+
+
 def start_text(segment: Segment) -> str:
     """Where the columns of a unit begin, as what is added to their index."""
     if not (segment.offset or segment.stride):

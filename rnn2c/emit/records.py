@@ -51,6 +51,22 @@ class DotCode:
 
 
 @dataclass(frozen=True)
+class KernelCode:
+    """A call of a kernel: for `block` units it gives `count` sums of those vectors.
+
+    sums: (name, place among them, comment); partial: the last block has fewer units.
+    """
+
+    function: str
+    weights: str
+    vectors: tuple[str, ...]
+    block: int
+    count: int
+    sums: tuple[tuple[str, str, str], ...]
+    partial: bool
+
+
+@dataclass(frozen=True)
 class StageCode:
     """One stage of a function, in the order of its instructions; `reads`: buffers it touches,
     `given`: arguments of the function among them.
@@ -65,6 +81,7 @@ class StageCode:
     stores: tuple[tuple[str, str], ...]
     reads: tuple[str, ...]
     given: tuple[str, ...]
+    kernel: KernelCode | None = None
 
 
 @dataclass(frozen=True)

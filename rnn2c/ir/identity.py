@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from rnn2c.ir.program import Buffer, Program, Segment
 
-PROSE = frozenset({"title", "doc", "signal", "width"})
+PROSE = frozenset({"title", "doc", "signal", "width", "kernel"})
 SAME_VALUE = {"shift16": "shift_sat16"}
 """Primitives that compute the same on a sum of another width.  Widths belong to the target: they
 change no value, and a save image is the same on all of them."""
@@ -53,8 +53,9 @@ def model_id(program: Program) -> int:
 
 
 def _plain_buffer(b: Buffer) -> tuple[object, ...]:
-    fields = dataclasses.astuple(dataclasses.replace(b, name="", doc=""))
-    return fields if b.rows else fields[:-1]
+    """How it is stored (lanes, saved_as) changes no value."""
+    *fields, rows, _, _ = dataclasses.astuple(dataclasses.replace(b, name="", doc=""))
+    return (*fields, rows) if b.rows else tuple(fields)
 
 
 def _optional(node: object) -> frozenset[str]:

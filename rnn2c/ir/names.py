@@ -21,7 +21,7 @@ C_WORDS = frozenset(
     static_assert thread_local requires co_await co_return co_yield char8_t char16_t
     char32_t main errno stdin stdout stderr null eof j k s t v w steps status image raw now
     best at v_odd wrong multiplier offset shift state save memset rows
-    count turn""".split()
+    count turn sums vectors block unit in_block""".split()
 )
 """Keywords of C and C++, and what the emitted C itself calls something in the scope of a port."""
 

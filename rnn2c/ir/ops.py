@@ -70,6 +70,26 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Kernel:
+    """A function in assembly that computes a Dot for `units` units at once, from the weight's
+    stream.
+
+    raised: [unit of a block][result], the power of two that the result is multiplied by.  After
+    that the results of `scaled` go through high_round with the constant `multipliers`, an array
+    [units][scaled].  places: [unit of a block][result], where it stands among the sums; turn:
+    columns of one turn of the loop, 0: all; docs: comment of each result.
+    """
+
+    units: int
+    raised: tuple[tuple[int, ...], ...]
+    places: tuple[tuple[int, ...], ...]
+    turn: int
+    scaled: tuple[int, ...] = ()
+    multipliers: str = ""
+    docs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Dot:
     """outs[r] = bias[j, r] + sum over the segments that have r; exact in an integer `width`.
 
@@ -82,6 +102,7 @@ class Dot:
     segments: tuple[Segment, ...]
     width: Width = "i32"
     doc: str = ""
+    kernel: Kernel | None = None
 
 
 @dataclass(frozen=True)

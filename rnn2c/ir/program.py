@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn2c.ir.graph import FloatArray, Format, IntArray, NumberArray, Rate
+from rnn2c.ir.graph import FloatArray, IntArray
 from rnn2c.ir.interface import Interface, Port
+from rnn2c.ir.memory import CTYPES, Buffer, Const, RawInput, Role, Signal, Weight
 from rnn2c.ir.ops import (
     Advance,
     Argument,
@@ -29,6 +29,7 @@ from rnn2c.ir.ops import (
     Fold,
     Gather,
     Inner,
+    Kernel,
     Loop,
     Op,
     Reduce,
@@ -47,117 +48,9 @@ from rnn2c.target import Target
 
 __all__ = [
     "CTYPES", "Advance", "Argument", "Buffer", "Call", "Clock", "Const", "Dot", "Elem", "Fold",
-    "Gather", "Inner", "Loop", "Op", "Program", "RawInput", "Reduce", "Ring", "Role", "Row",
-    "Segment", "Signal", "Stage", "StepRow", "Store", "Table", "Weight", "When", "Width",
+    "Gather", "Inner", "Kernel", "Loop", "Op", "Program", "RawInput", "Reduce", "Ring", "Role",
+    "Row", "Segment", "Signal", "Stage", "StepRow", "Store", "Table", "Weight", "When", "Width",
 ]  # fmt: skip
-
-Role = Literal["input", "output", "state", "scratch", "local", "view"]
-CTYPES = {
-    "i8": "int8_t",
-    "u8": "uint8_t",
-    "i16": "int16_t",
-    "u16": "uint16_t",
-    "i24": "RNN2C_I24",
-    "i32": "int32_t",
-    "u32": "uint32_t",
-    "i64": "int64_t",
-    "f32": "float",
-}
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """A vector of integers.  Its values stay in [lo, hi]: an invariant that is proven.
-
-    Reals (type f32) have no range: lo and hi are 0.
-
-    Roles: `input` and `output` are the caller's arrays; `state` lives in the state struct and is
-    saved; `scratch` lives there too but holds nothing between calls; `local` lives on the stack
-    of finish.  A buffer with `twice` has two copies, the current one and the one being computed;
-    step (for scratch: a Loop of finish) swaps them when it is done.  A buffer with `rows` holds
-    `size` elements for each time step, at most that many.
-    """
-
-    name: str
-    type: str
-    size: int
-    role: Role
-    doc: str
-    lo: int
-    hi: int
-    twice: bool = False
-    rate: Rate = "step"
-    rows: int = 0
-
-    @property
-    def elements(self) -> int:
-        """How many there are of all rows, in one copy."""
-        return self.size * max(self.rows, 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Weight:
-    """The fused matrices of one Dot: one [units, results, columns] array per segment; or a table.
-
-    `packing` names how they are stored (packing/); it never changes a value.
-    """
-
-    name: str
-    matrices: tuple[NumberArray, ...]
-    bits: int
-    packing: str
-    doc: str
-
-
-@dataclass(frozen=True, eq=False)
-class Const:
-    """A constant array: a bias, multipliers, a table."""
-
-    name: str
-    type: str
-    data: NumberArray
-    doc: str
-    kind: Literal["weight", "table"] = "weight"
-
-
-@dataclass(frozen=True)
-class Signal:
-    """A model input or output: its own name, its buffer (the C argument), rate and format.
-
-    kinds `label` and `token` are an index and have no scale.  channels: an input is divided by
-    these before it is stored in its format, if any.
-    """
-
-    name: str
-    buffer: str
-    rate: Rate
-    format: Format
-    kind: Literal["value", "label", "token"] = "value"
-    channels: tuple[float, ...] = ()
-
-    @property
-    def scales(self) -> tuple[float, ...]:
-        """What one step of each channel stands for; empty if all have that of the format."""
-        return tuple(self.format.scale * c for c in self.channels)
-
-
-@dataclass(frozen=True)
-class RawInput:
-    """How sensor counts become an input: q = sat((raw * multiplier + offset) >> shift).
-
-    A program in float32 has no shift: x = (raw - offset) * multiplier.
-
-    signal: the model's name of the input, buffer: its C name; multiplier, offset, shift: constants,
-    one number per channel.
-    """
-
-    signal: str
-    buffer: str
-    multiplier: str
-    offset: str
-    shift: str | None
-    scale: tuple[float, ...]
-    zero: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +63,8 @@ class Program:
 
     output_clock: when step writes its outputs; None: always.  finish_after: state buffers that have
     to exceed a number before there is anything to finish; step_until: counters in the state and the
-    numbers at which no further step is taken.
+    numbers at which no further step is taken.  origin: the model id of the program this one was
+    made of and computes the same as; 0: none.
     """
 
     name: str
@@ -193,6 +87,7 @@ class Program:
     output_clock: Clock | None = None
     finish_after: tuple[tuple[str, int], ...] = ()
     step_until: tuple[tuple[str, int], ...] = ()
+    origin: int = 0
 
     @cached_property
     def buffer(self) -> Mapping[str, Buffer]:
@@ -269,7 +164,7 @@ class Program:
         """32 bits that change with every weight, scale, operation or size."""
         from rnn2c.ir.identity import model_id
 
-        return model_id(self)
+        return self.origin or model_id(self)
 
     def interface(self) -> Interface:
         """What the emitted C shows to its caller."""
@@ -284,7 +179,9 @@ class Program:
             model_id=self.model_id,
             inputs=tuple(map(port, self.inputs)),
             outputs=tuple(map(port, self.outputs)),
-            saved=tuple(Port(b.name, CTYPES[b.type], b.elements) for b in self.having("state")),
+            saved=tuple(
+                Port(b.name, CTYPES[b.image_type], b.elements) for b in self.having("state")
+            ),
             stages=tuple(op.title for op in flat(self.step)),
             max_steps=self.max_steps,
             counts_rows=self.output_clock is not None,

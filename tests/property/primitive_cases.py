@@ -142,6 +142,7 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
             ((-65536, 65536), U16, at(shift)),
             lambda a, m, s: nearest(a * m, s),
         )
+    yield "high_round", (I32, I32), lambda a, b: nearest(a * b, 32)
     yield "narrow", ((-(2**40), 2**40), (10, 20)), down
     for name in ("sigmoid", "tanh"):
         words, direct = f"{name}_words", f"{name}_direct"

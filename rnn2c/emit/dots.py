@@ -1,0 +1,87 @@
+"""C text of dot products: plain loops, or calls of kernels; and the names of what they touch."""
+
+from __future__ import annotations
+
+from rnn2c.emit.arith_c import READERS
+from rnn2c.emit.expressions import index_text, place_text, start_text
+from rnn2c.emit.kernels import kernel_name
+from rnn2c.emit.records import DotCode, KernelCode, Part
+from rnn2c.ir.names import prose
+from rnn2c.ir.program import CTYPES, Dot, Elem, Program
+from rnn2c.packing import PACKINGS
+
+
+class Dots:
+    """Writes the dot products of one Program; `prefix` begins every static name."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.prefix = program.name
+
+    def static(self, name: str) -> str:
+        """C name of a constant array."""
+        return f"{self.prefix}_{name}"
+
+    def vector(self, buffer: str, new: bool = False, mirror: bool = False) -> str:
+        """C expression of a buffer, or of its row at hand, as an array."""
+        b = self.program.buffer[buffer]
+        if b.twice:
+            return f"{buffer}_new" if new else buffer
+        name = f"s->{buffer}" if b.role in ("state", "scratch") else buffer
+        row = "[(count - 1u) - t]" if mirror else "[t]"
+        return f"{name}{row}" if b.rows else name
+
+    def dot(self, dot: Dot, renamed: dict[str, str], units: int) -> DotCode:
+        """The loops of a dot product."""
+        weight = self.program.weight[dot.weight]
+        bias = self.program.const[dot.bias]
+        packing = PACKINGS[weight.packing]
+        limit = 2 ** (weight.bits - 1)
+        parts = []
+        for segment in dot.segments:
+            b = self.program.buffer[segment.vector]
+            parts.append(
+                Part(
+                    vector=self.vector(segment.vector, segment.new),
+                    ctype=CTYPES[b.type],
+                    size=segment.size,
+                    sums=tuple(renamed[dot.outs[r]] for r in segment.results),
+                    wide=max(-b.lo, b.hi) * limit > 32767,
+                    final=units == 1 and segment is dot.segments[-1],
+                    doc=prose(b.doc),
+                    start=start_text(segment),
+                )
+            )
+        return DotCode(
+            sums=tuple(renamed[o] for o in dot.outs),
+            width=dot.width,
+            ctype=CTYPES[dot.width],
+            weights=self.static(weight.name),
+            weight_ctype=CTYPES[packing.type],
+            packing=weight.packing,
+            bias=self.static(bias.name),
+            bias_index=tuple(
+                index_text(Elem(bias.name, k, len(dot.outs))) for k in range(len(dot.outs))
+            ),
+            read=READERS[bias.type],
+            parts=tuple(parts),
+        )
+
+    def kernel(self, dot: Dot, renamed: dict[str, str], units: int) -> KernelCode:
+        """The call of the function that computes a dot product."""
+        kernel = dot.kernel
+        assert kernel is not None
+        first, last = kernel.places[0], kernel.places[-1]
+        steps = [(b - a) // max(kernel.units - 1, 1) for a, b in zip(first, last, strict=True)]
+        return KernelCode(
+            function=self.static(kernel_name(dot)),
+            weights=self.static(dot.weight),
+            vectors=tuple(self.vector(s.vector, s.new) for s in dot.segments),
+            block=kernel.units,
+            count=kernel.units * len(dot.outs),
+            sums=tuple(
+                (renamed[out], place_text(at, step), doc)
+                for out, at, step, doc in zip(dot.outs, first, steps, kernel.docs, strict=True)
+            ),
+            partial=units % kernel.units != 0,
+        )

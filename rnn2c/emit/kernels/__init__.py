@@ -1,0 +1,70 @@
+"""Kernels: the functions in assembly that compute dot products, one generator per kind of core.
+
+A kernel `const uint32_t *NAME(int32_t *sums, const uint32_t *w, const int16_t *const *vectors)`
+writes the sums of one block of units and returns where the weights of the next block begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rnn2c.data import templates_dir
+from rnn2c.emit.kernels import dsp
+from rnn2c.ir.program import Call, Dot, Program, Stage
+
+Special = tuple[str, tuple[str, ...]]
+SPECIAL: dict[str, Callable[[Call], Special | None]] = {"dsp": dsp.special}
+GENERATORS: dict[str, Callable[[Dot], list[str]]] = {"dsp": dsp.instructions}
+
+
+def kernel_name(dot: Dot) -> str:
+    """Name of the function that computes the sums of a dot product, without the model's name."""
+    return f"{dot.weight.removesuffix('weights')}sums"
+
+
+def kernel_functions(program: Program) -> list[str]:
+    """The C text of every kernel that the program calls."""
+    dots = {
+        i.weight: i
+        for op in program.operations()
+        if isinstance(op, Stage)
+        for i in op.body
+        if isinstance(i, Dot) and i.kernel is not None
+    }
+    return [_function(program, dot) for dot in dots.values()]
+
+
+def own_body(kernels: str, primitive: str) -> tuple[str, ...]:
+    """The lines of the body that a variant gives a primitive, nothing if it has none."""
+    path = templates_dir() / kernels / "arith" / f"{primitive}.c"
+    if not kernels or not path.is_file():
+        return ()
+    return tuple(path.read_text(encoding="ascii").splitlines())
+
+
+def special(kernels: str, call: Call) -> Special | None:
+    """What a variant makes of a call with these literals: the end of the name of a function of its
+    own without them, and its body.  None: the primitive itself.
+    """
+    return SPECIAL[kernels](call) if kernels in SPECIAL else None
+
+
+def _function(program: Program, dot: Dot) -> str:
+    generate = GENERATORS[program.target.kernels]
+    rows = " ".join(dot.outs)
+    columns = ", then ".join(f"{s.size} columns of {s.vector}" for s in dot.segments)
+    assert dot.kernel is not None
+    many = "a unit" if dot.kernel.units == 1 else f"{dot.kernel.units} units"
+    lines = [
+        f"/* The sums {rows} of {many}: {columns}. */",
+        "RNN2C_ATTR_CODE",
+        f"static RNN2C_KERNEL const uint32_t *{program.name}_{kernel_name(dot)}(",
+        "    int32_t *sums RNN2C_USED, const uint32_t *w RNN2C_USED,",
+        "    const int16_t *const *vectors RNN2C_USED)",
+        "{",
+        "    __asm__ volatile(",
+        *(f'        "{line}\\n\\t"' for line in generate(dot)),
+        '        ::: "r0", "r1", "r2", "r3", "r12", "lr", "cc", "memory");',
+        "}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,169 @@
+"""Kernels for cores with SMLAD (Cortex-M4, M7, M33): weights in the packing pairs8.
+
+Registers: accumulators, two for a pair of rows; then columns of the vector and weights; lr and r1
+run over vector and weights.  On the stack: the sums, the second vector or all of them, the end of
+a loop; it is left through `pop`, into registers that hold nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnn2c.ir.program import Call, Dot, Kernel
+from rnn2c.packing import pairs8
+from rnn2c.packing.pairs8 import Layout, Pair
+
+ACCUMULATORS = ("r0", "r2", "r3", "r4", "r5", "r6")
+FREE = ("r7", "r8", "r9", "r10", "r11", "r12")
+"""They hold nothing when the columns of a segment are done."""
+
+SUMS, VECTORS, END = "[sp, #0]", "[sp, #4]", "[sp, #8]"
+COLUMN_BYTES = 2
+
+
+@dataclass(frozen=True)
+class Registers:
+    """What holds columns of the vector (two in each) and weights; `step`: columns of one turn."""
+
+    columns: tuple[str, ...]
+    weights: tuple[str, ...]
+
+    @property
+    def step(self) -> int:
+        return 2 * len(self.columns)
+
+
+TWO_PAIRS = Registers(("r5", "r6", "r7", "r8"), ("r9", "r10", "r11", "r12"))
+THREE_PAIRS = Registers(("r10", "r11"), ("r7", "r8", "r9"))
+
+
+def instructions(dot: Dot) -> list[str]:
+    """The lines of the kernel of a dot product."""
+    kernel = dot.kernel
+    form = pairs8.layout(len(dot.outs), tuple(s.results for s in dot.segments))
+    assert kernel is not None
+    assert form is not None
+    lines: list[str] = []
+    for k, segment in enumerate(dot.segments):
+        lines += _vector(k, len(dot.segments))
+        for p in (p for p in form.pairs if p.first == k):
+            lines.append(_load("r1!", _accumulators(p)))
+        lines += _segment(form.of(k), segment.size, kernel.turn, str(k + 1))
+        lines += _finish(form, kernel, k)
+    return [*lines, "mov r0, r1", "pop {r1-r11, pc}"]
+
+
+def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
+    """A call with these literals as a function of its own: end of its name, body.  None: no need.
+
+    Saturation is one instruction, which has the number of bits and the shift before it in itself.
+    """
+    match call.primitive, call.arguments[1:]:
+        case "clamp", (int(lo), int(hi)) if hi > 0 and (lo, hi) == (~hi, hi) and hi & (hi + 1) == 0:
+            return f"_to_{hi.bit_length() + 1}_bits", _saturated(hi.bit_length() + 1, 0, "int32_t")
+        case "shift_sat", (int(shift), int(bits)):
+            return f"_{shift}_{bits}", _saturated(bits, shift, "int16_t")
+    return None
+
+
+def _saturated(bits: int, shift: int, ctype: str) -> tuple[str, ...]:
+    half = 2 ** (bits - 1)
+    down = f", asr #{shift}" if shift else ""
+    return (
+        "int32_t limited;",
+        f'__asm__("ssat %0, #{bits}, %1{down}" : "=r"(limited) : "r"(x));',
+        f"RNN2C_KNOWN((limited >= -{half}) && (limited <= {half - 1}));" if bits <= 16 else "",
+        "return limited;" if ctype == "int32_t" else f"return ({ctype})limited;",
+    )
+
+
+def _vector(index: int, count: int) -> list[str]:
+    """Begin with a vector: lr points to it.  With the first one the registers are saved."""
+    if index == 0:
+        begin = "ldrd r12, r2, [r2]" if count == 2 else "ldr r12, [r2]"
+        return [begin, "push {r0, r2-r11, lr}", "mov lr, r12"]
+    if count == 2:
+        return [f"ldr lr, {VECTORS}"]
+    return [f"ldr lr, {VECTORS}", f"ldr lr, [lr, #{4 * index}]"]
+
+
+def _load(source: str, registers: tuple[str, ...]) -> str:
+    if len(registers) == 1:
+        return f"ldr {registers[0]}, [{source.removesuffix('!')}], #4"
+    return f"ldmia {source}, {{{', '.join(registers)}}}"
+
+
+def _accumulators(p: Pair) -> tuple[str, str]:
+    return ACCUMULATORS[2 * p.slot], ACCUMULATORS[2 * p.slot + 1]
+
+
+def _segment(pairs: tuple[Pair, ...], size: int, turn: int, label: str) -> list[str]:
+    """All columns: a loop of `turn` columns if it has two turns or more, and the rest."""
+    size = -(-size // pairs8.COLUMNS) * pairs8.COLUMNS
+    turns = size // turn if turn else 0
+    if turns < 2:
+        return _columns(pairs, size)
+    lines = [f"add r12, lr, #{turns * turn * COLUMN_BYTES}"]
+    in_memory = "r12" in _registers(pairs).weights
+    if in_memory:
+        lines.append(f"str r12, {END}")
+    lines += [".balign 4", f"{label}:", *_columns(pairs, turn)]
+    if in_memory:
+        lines.append(f"ldr r12, {END}")
+    return [*lines, "cmp lr, r12", f"bne {label}b", *_columns(pairs, size - turns * turn)]
+
+
+def _registers(pairs: tuple[Pair, ...]) -> Registers:
+    return THREE_PAIRS if max(p.slot for p in pairs) == 2 else TWO_PAIRS
+
+
+def _columns(pairs: tuple[Pair, ...], count: int) -> list[str]:
+    """`count` columns, a multiple of 4, straight on."""
+    registers = _registers(pairs)
+    lines: list[str] = []
+    while count:
+        step = min(registers.step, count)
+        columns = registers.columns[: step // 2]
+        lines.append(_load("lr!", columns))
+        todo = [(p, column) for column in columns for p in pairs]
+        size = len(pairs) if len(registers.weights) % len(pairs) else len(registers.weights)
+        for k in range(0, len(todo), size):
+            batch = todo[k : k + size]
+            lines.append(_load("r1!", registers.weights[: len(batch)]))
+            for (p, column), w in zip(batch, registers.weights, strict=False):
+                high, low = _accumulators(p)
+                lines += [
+                    f"smlad {high}, {w}, {column}, {high}",
+                    f"sxtb16 {w}, {w}",
+                    f"smlad {low}, {w}, {column}, {low}",
+                ]
+        count -= step
+    return lines
+
+
+def _finish(form: Layout, kernel: Kernel, segment: int) -> list[str]:
+    """Take the pairs that end here apart, requantize and store them."""
+    ending = [p for p in form.of(segment) if p.last == segment]
+    if not ending:
+        return []
+    lines = []
+    for p in ending:
+        high, low = _accumulators(p)
+        lines.append(f"sub {high}, {high}, {low}")
+        if not kernel.raised[p.high[0]][p.high[1]]:
+            lines.append(f"asr {high}, {high}, #8")
+    of_row = dict(
+        zip(form.ending(segment), [a for p in ending for a in _accumulators(p)], strict=True)
+    )
+    scaled = [a for (_, r), a in of_row.items() if r in kernel.scaled]
+    if scaled:
+        words = FREE[-len(scaled) :]
+        lines.append(_load("r1!", words))
+        lines += [f"smmulr {a}, {a}, {w}" for a, w in zip(scaled, words, strict=True)]
+    lines.append(f"ldr lr, {SUMS}")
+    if [p.slot for p in ending] == list(range(len(ending))) and ending[0].place == 0:
+        return [*lines, f"stmia lr, {{{', '.join(of_row.values())}}}"]
+    return lines + [
+        f"strd {high}, {low}, [lr, #{4 * p.place}]"
+        for p, (high, low) in ((p, _accumulators(p)) for p in ending)
+    ]

@@ -1,0 +1,177 @@
+"""Which dot products the kernels compute, and how the stages take their sums.
+
+A sum that is only requantized leaves the kernel requantized: its multiplier, shifted up, is in the
+stream.  The high sum of a pair is 256 times as large in the kernel, its multiplier as much smaller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from rnn2c.ir.graph import IntArray
+from rnn2c.ir.ops import flat
+from rnn2c.ir.program import (
+    Argument,
+    Call,
+    Const,
+    Dot,
+    Elem,
+    Kernel,
+    Op,
+    Program,
+    Stage,
+    Table,
+    Weight,
+)
+from rnn2c.packing import pairs8
+from rnn2c.ranges import dot_bound
+from rnn2c.target import Level
+
+TURN: dict[Level, int] = {"size": 8, "balanced": 16, "speed": 0}
+"""Columns of one turn of a loop."""
+
+LEAST_WORK = 64
+"""Multiply-accumulates below which a kernel costs more than it saves."""
+
+HIGH = 8
+"""The high sum of a pair is 2^8 times as large."""
+
+
+class Sums:
+    """The weights and constants of a program, changed for the dot products that were chosen."""
+
+    def __init__(self, program: Program, level: Level) -> None:
+        self.program = program
+        self.turn = TURN[level]
+        self.taken = dict(program.weight)
+        self.constants = dict(program.const)
+        self.chosen: dict[str, pairs8.Layout] = {}
+        for op in flat((*program.step, *program.finish)):
+            dot = _dot(op)
+            if dot is not None:
+                form = self._layout(dot)
+                if form is not None:
+                    self.chosen[dot.weight] = form
+
+    def has(self, stage: Stage) -> bool:
+        """Whether a kernel computes the dot product of this stage."""
+        dot = _dot(stage)
+        return dot is not None and dot.weight in self.chosen
+
+    def weights(self) -> tuple[Weight, ...]:
+        return tuple(self.taken.values())
+
+    def consts(self, operations: tuple[Op, ...]) -> tuple[Const, ...]:
+        """Those that the operations, an input scale or a stream still need."""
+        raw = self.program.raw_input
+        used = {raw.multiplier, raw.offset, raw.shift} if raw else set()
+        for op in flat(operations):
+            if isinstance(op, Stage):
+                used |= {name for i in op.body for name in _constants(i)}
+        return tuple(c for c in self.constants.values() if c.name in used)
+
+    def rewritten(self, stage: Stage) -> Stage:
+        """The stage with its kernel; its vectors have been made to fit."""
+        dot = _dot(stage)
+        assert dot is not None
+        form = self.chosen[dot.weight]
+        calls = {r: call for r, out in enumerate(dot.outs) if (call := _requantize(stage, out))}
+        highs = {p.high for p in form.pairs}
+        raised = tuple(
+            tuple(HIGH if (u, r) in highs and r in calls else 0 for r in range(form.results))
+            for u in range(form.units)
+        )
+        up = np.asarray([raised[j % form.units] for j in range(stage.units)], np.int64)
+        words = {r: self._word(call, stage.units, up[:, r]) for r, call in calls.items()}
+        kernel = Kernel(
+            form.units, raised, form.places, self.turn, tuple(calls), self._multipliers(dot, words),
+            tuple(calls[r].doc if r in calls else "" for r in range(form.results)),
+        )  # fmt: skip
+        self._pack(dot, form, words)
+        outs = tuple(calls[r].out if r in calls else out for r, out in enumerate(dot.outs))
+        body = tuple(
+            replace(i, outs=outs, kernel=kernel) if isinstance(i, Dot) else i
+            for i in stage.body
+            if i not in calls.values()
+        )
+        return replace(stage, body=body)
+
+    def _layout(self, dot: Dot) -> pairs8.Layout | None:
+        weight = self.program.weight[dot.weight]
+        if weight.packing != "dense8" or dot.width != "i32":
+            return None
+        if any(s.stride for s in dot.segments) or sum(m.size for m in weight.matrices) < LEAST_WORK:
+            return None
+        results = tuple(s.results for s in dot.segments)
+        form = pairs8.layout(len(dot.outs), results)
+        if form is None or not pairs8.fits(form, weight.matrices, results):
+            return None
+        buffers = [self.program.buffer[s.vector] for s in dot.segments]
+        if any(b.type not in ("i8", "i16") for b in buffers):
+            return None
+        vectors = tuple((b.lo, b.hi) for b in buffers)
+        bounds = dot_bound(weight.matrices, vectors, results, self._bias(dot))
+        high = {r for p in form.pairs for _, r in (p.high,)}
+        limit = 2 ** (31 - HIGH)
+        return form if all(bounds[r].within(-limit, limit - 1) for r in high) else None
+
+    def _bias(self, dot: Dot) -> IntArray:
+        units = self.program.weight[dot.weight].matrices[0].shape[0]
+        return self.program.const[dot.bias].data.reshape(units, len(dot.outs))
+
+    def _pack(self, dot: Dot, form: pairs8.Layout, words: dict[int, IntArray]) -> None:
+        weight = self.program.weight[dot.weight]
+        results = tuple(s.results for s in dot.segments)
+        stream = pairs8.pack(form, weight.matrices, results, self._bias(dot), words)
+        doc = f"{weight.doc}; with the first values of the sums and their multipliers"
+        self.taken[weight.name] = replace(weight, packing="pairs8", stream=stream, doc=doc)
+        self.constants[dot.bias] = replace(self.constants[dot.bias], kind="packed")
+
+    def _multipliers(self, dot: Dot, words: dict[int, IntArray]) -> str:
+        """The constant of a kernel's multipliers."""
+        if not words:
+            return ""
+        name = dot.weight.removesuffix("weights") + "multiplier_words"
+        data = np.stack(list(words.values()), axis=1).ravel()
+        self.constants[name] = Const(name, "i32", data, "multipliers of a kernel", "packed")
+        return name
+
+    def _word(self, call: Call, units: int, up: IntArray) -> IntArray:
+        """The multipliers of a call of requantize as high_round takes them."""
+        _, multiplier, shift = call.arguments
+        assert isinstance(shift, int)
+        return self._values(multiplier, units) << (32 - shift - up)
+
+    def _values(self, multiplier: Argument, units: int) -> IntArray:
+        if isinstance(multiplier, int):
+            return np.full(units, multiplier, np.int64)
+        assert isinstance(multiplier, Elem)
+        places = multiplier.offset + multiplier.stride * np.arange(units)
+        return np.asarray(self.program.const[multiplier.buffer].data[places], np.int64)
+
+
+def _dot(op: object) -> Dot | None:
+    """The only dot product of a stage."""
+    dots = [i for i in op.body if isinstance(i, Dot)] if isinstance(op, Stage) else []
+    return dots[0] if len(dots) == 1 else None
+
+
+def _requantize(stage: Stage, value: str) -> Call | None:
+    """The call that requantizes a sum, if that is all that is done with it."""
+    using = [i for i in stage.body if isinstance(i, Call) and value in i.arguments]
+    stored = any(s.value == value for s in stage.stores)
+    if stored or len(using) != 1 or using[0].primitive != "requantize":
+        return None
+    return using[0] if using[0].arguments.index(value) == 0 else None
+
+
+def _constants(i: object) -> set[str]:
+    match i:
+        case Dot(bias=bias, kernel=kernel):
+            return {bias, kernel.multipliers} if kernel else {bias}
+        case Call(arguments=arguments):
+            tables = {a.const for a in arguments if isinstance(a, Table)}
+            return tables | {a.buffer for a in arguments if isinstance(a, Elem)}
+    return set()

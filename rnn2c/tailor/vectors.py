@@ -1,0 +1,110 @@
+"""The vectors that kernels read: 16 bits an element, begun at a word, with room for whole words.
+
+State and scratch buffers are kept like that; inputs, and rows of windows and rings, which have
+their own layout, are copied before they are used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rnn2c.ir.program import (
+    Advance,
+    Buffer,
+    Call,
+    Dot,
+    Elem,
+    Inner,
+    Loop,
+    Op,
+    Program,
+    Reduce,
+    Row,
+    Segment,
+    Stage,
+    StepRow,
+    Store,
+    When,
+)
+from rnn2c.packing import pairs8
+
+
+class Vectors:
+    """The buffers of a program, changed as its stages need them."""
+
+    def __init__(self, program: Program) -> None:
+        self.all = dict(program.buffer)
+        self.fixed = {b.name for b in program.buffers if b.rows or b.type not in ("i8", "i16")}
+        self.fixed |= {
+            b.name for b in program.buffers if b.role not in ("state", "scratch", "local")
+        }
+        for operations in (program.init, program.step, program.finish):
+            self.fixed |= _with_layout(operations)
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        """Every buffer as it is now."""
+        return tuple(self.all.values())
+
+    def fit(self, stage: Stage, role: str) -> tuple[list[Inner], Stage]:
+        """The stage with vectors for its kernel, and the copies to be made before it."""
+        copies: list[Inner] = []
+        body = []
+        for i in stage.body:
+            if isinstance(i, Dot):
+                segments = []
+                for segment in i.segments:
+                    made, fitted = self._segment(segment, role)
+                    copies += made
+                    segments.append(fitted)
+                i = replace(i, segments=tuple(segments))
+            body.append(i)
+        return copies, replace(stage, body=tuple(body))
+
+    def _segment(self, segment: Segment, role: str) -> tuple[list[Inner], Segment]:
+        b = self.all[segment.vector]
+        if b.name not in self.fixed and not segment.offset:
+            self.all[b.name] = self._widened(b)
+            return [], segment
+        name = f"{b.name}_{segment.offset}_wide" if segment.offset else f"{b.name}_wide"
+        is_known = name in self.all
+        self.all[name] = self._widened(
+            Buffer(
+                name=name,
+                type=b.type,
+                size=segment.size,
+                role="local" if role == "local" else "scratch",
+                doc=f"{b.doc} in 16 bits",
+                lo=b.lo,
+                hi=b.hi,
+                rate=b.rate,
+            )
+        )
+        source = Elem(b.name, segment.offset, 1, segment.new)
+        body, stores = (Call("v", "same", (source,)),), (Store(Elem(name), "v"),)
+        copy = Stage(f"{b.name} in 16 bits", segment.size, body, stores)
+        copied = Segment(name, segment.size, segment.results)
+        return ([] if is_known and b.role == "input" else [copy]), copied
+
+    def _widened(self, b: Buffer) -> Buffer:
+        saved = b.image_type if b.role == "state" and b.type != "i16" else b.saved_as
+        return replace(b, type="i16", lanes=pairs8.COLUMNS, saved_as=saved)
+
+
+def _with_layout(operations: tuple[Op, ...]) -> set[str]:
+    """Buffers that are read as they lie: rows of rings and windows, and what is reduced."""
+    found: set[str] = set()
+    for op in operations:
+        match op:
+            case When(body=body):
+                found |= _with_layout(body)
+            case Loop(start=start, body=body):
+                found |= _with_layout((*start, *body))
+            case Advance(ring):
+                found |= {ring.buffer, ring.newest}
+            case Row(view, ring):
+                found |= {view, ring.buffer, ring.newest}
+            case StepRow(view, source, beyond):
+                found |= {view, source, beyond}
+            case Reduce(source=source, target=target):
+                found |= {source, target}
+    return found

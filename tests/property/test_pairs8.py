@@ -1,0 +1,83 @@
+"""The packing pairs8 is lossless: it gives back every row, first value and multiplier."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnn2c.packing import pairs8
+
+DOTS = {
+    "lstm": (4, ((0, 1, 2, 3), (0, 1, 2, 3))),
+    "lstm, x and h apart": (8, ((0, 1, 2, 3), (4, 5, 6, 7))),
+    "gru": (4, ((0, 1, 2), (0, 1, 3))),
+    "gru, x and h apart": (6, ((0, 1, 4), (2, 3, 5))),
+    "r and z": (2, ((0, 1), (0, 1))),
+    "linear": (1, ((0,),)),
+    "three windows": (1, ((0,), (0,), (0,))),
+}
+
+
+def drawn(name: str, units: int, sizes: list[int], seed: int):
+    """(layout, matrices, segments, bias, factors of every second result)"""
+    results, segments = DOTS[name]
+    rng = np.random.default_rng(seed)
+    form = pairs8.layout(results, segments)
+    assert form is not None
+    matrices = tuple(
+        rng.integers(-127, 128, (units, len(rows), size))
+        for rows, size in zip(segments, sizes, strict=False)
+    )
+    bias = rng.integers(-(2**22), 2**22, (units, results))
+    factors = {r: rng.integers(1, 2**31, units) for r in range(0, results, 2)}
+    return form, matrices, segments, bias, factors
+
+
+@pytest.mark.parametrize("name", DOTS)
+@given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 17), min_size=3, max_size=3),
+       seed=st.integers(0, 99))  # fmt: skip
+def test_unpack_returns_what_was_packed(name: str, units: int, sizes: list[int], seed: int):
+    form, matrices, segments, bias, factors = drawn(name, units, sizes, seed)
+    stream = pairs8.pack(form, matrices, segments, bias, factors)
+    assert 0 <= stream.min() <= stream.max() < 2**32
+    used = tuple(m.shape[2] for m in matrices)
+    back, first, scales = pairs8.unpack(form, stream, used, segments, units, tuple(factors))
+    assert all(np.array_equal(a, b) for a, b in zip(matrices, back, strict=True))
+    assert np.array_equal(first, bias)
+    assert all(np.array_equal(factors[r], scales[r]) for r in factors)
+
+
+@pytest.mark.parametrize("name", DOTS)
+def test_every_sum_has_a_place_of_its_own_that_is_even_over_units(name: str):
+    form = pairs8.layout(*DOTS[name])
+    assert form is not None
+    places = np.asarray(form.places)
+    assert sorted(places.ravel()) == list(range(places.size))
+    assert np.all(np.diff(places, axis=0) == np.diff(places, axis=0)[:1])
+
+
+@pytest.mark.parametrize("name", DOTS)
+def test_a_kernel_has_registers_for_three_pairs(name: str):
+    form = pairs8.layout(*DOTS[name])
+    assert form is not None
+    for k in range(len(DOTS[name][1])):
+        slots = [p.slot for p in form.of(k)]
+        assert len(set(slots)) == len(slots) <= 3
+        assert max(slots) < 3
+
+
+def test_rows_that_do_not_come_out_even_are_left_to_plain_loops():
+    assert pairs8.layout(5, ((0, 1, 2, 3, 4),)) is None
+    assert pairs8.layout(3, ((0, 1), (0, 1, 2))) is not None  # two units at once make it even
+    assert pairs8.layout(5, ((0, 1, 2, 3), (0, 4))) is None
+
+
+def test_two_weights_of_minus_128_have_no_halfword():
+    form, segments = pairs8.layout(1, ((0,),)), ((0,),)
+    assert form is not None
+    matrix = np.full((4, 1, 1), -128)
+    assert not pairs8.fits(form, (matrix,), segments)
+    matrix[::2] = -127
+    assert pairs8.fits(form, (matrix,), segments)

@@ -1,0 +1,71 @@
+"""Tailoring: the program for the kernels computes what the plain one does, and says the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from core_models import CELLS, cell_model, integer
+
+from rnn2c.execute import run_integer
+from rnn2c.ir.program import Dot, Program, Stage
+from rnn2c.lower import lower
+from rnn2c.proof import verify_ranges
+from rnn2c.tailor import tailor
+from rnn2c.target import Level, load_target
+
+M4 = load_target("cortex-m4")
+LEVELS: tuple[Level, ...] = ("size", "balanced", "speed")
+OPTIONS = [{}, {"accumulate": "split"}, {"profile": "compact"}]
+
+
+def plain_and_tailored(kind: str, level: Level, **options: str) -> tuple[Program, Program]:
+    plain = lower(integer(cell_model(kind, units=9, inputs=7), **options), M4)
+    return plain, tailor(plain, level)
+
+
+def kernels(p: Program) -> list[Dot]:
+    stages = [op for op in p.operations() if isinstance(op, Stage)]
+    return [i for s in stages for i in s.body if isinstance(i, Dot) and i.kernel is not None]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("kind", CELLS)
+def test_kernels_change_no_bit(kind: str, options: dict[str, str], level: Level):
+    plain, tailored = plain_and_tailored(kind, level, **options)
+    assert kernels(tailored)
+    verify_ranges(tailored)
+    b = plain.buffer[plain.inputs[0].buffer]
+    x = np.random.default_rng(1).integers(b.lo, b.hi, (3, 12, b.size), endpoint=True)
+    inputs = {plain.inputs[0].name: x}
+    wanted, got = run_integer(plain, inputs), run_integer(tailored, inputs)
+    assert all(np.array_equal(wanted[name], got[name]) for name in wanted)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_the_interface_and_the_save_image_stay_as_they_are(kind: str):
+    plain, tailored = plain_and_tailored(kind, "balanced")
+    assert replace(plain.interface(), stages=()) == replace(tailored.interface(), stages=())
+
+
+def test_a_target_without_kernels_gets_the_program_as_it_is():
+    plain = lower(integer(cell_model("lstm")), load_target("host"))
+    assert tailor(plain, "balanced") is plain
+
+
+def test_state_that_a_kernel_reads_has_room_for_whole_words():
+    _, tailored = plain_and_tailored("lstm", "balanced")
+    vectors = {s.vector for d in kernels(tailored) for s in d.segments}
+    for name in vectors:
+        b = tailored.buffer[name]
+        assert (b.type, b.lanes, b.room % 4) == ("i16", 4, 0)
+
+
+def test_levels_differ_in_their_loops_only():
+    turns = {
+        level: {d.kernel.turn for d in kernels(plain_and_tailored("gru", level)[1]) if d.kernel}
+        for level in LEVELS
+    }
+    assert len({frozenset(t) for t in turns.values()}) == len(LEVELS)

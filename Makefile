@@ -21,7 +21,7 @@ FUZZ := tests/hostile
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-full test-full-bitexact test-full-frontend test-full-fuzz \
-	test-full-others lint setup toolchains clean
+	test-full-others lint benchmarks setup toolchains clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r goal text; do \
@@ -60,6 +60,9 @@ lint: $(DEV) ## ruff and mypy
 	$(PY) -m ruff check --quiet .
 	$(PY) -m ruff format --check --quiet .
 	$(PY) -m mypy
+
+benchmarks: toolchains $(CORE) ## count shapes, cells and formats on every Cortex-M, write the tables (about 5 min)
+	$(PY) benchmarks/run.py --jobs $(JOBS)
 
 setup: $(DEV) ## make .venv with PyTorch and the development tools
 

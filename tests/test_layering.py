@@ -60,6 +60,7 @@ LIMITED_FILES = {
     "templates": ("*",),
     "tests": ("*.py",),
     "firmware_examples": ("*.py",),
+    "benchmarks": ("*.py",),
 }
 
 

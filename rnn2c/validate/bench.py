@@ -54,7 +54,11 @@ class Bench:
             "init": self._counts(m.init),
             "step": {"macs": self.macs, **self._counts(m.step), "constant": m.is_constant},
             "finish": None if m.finish is None else {**self._counts(m.finish), **self._window()},
-            "stages": [self._stage(k, name) for k, name in enumerate(self.stages)],
+            "stages": [
+                self._stage(k, name)
+                for k, name in enumerate(self.stages)
+                if m.step.stage_instructions
+            ],
             "power": self.power.to_json() if self.power else None,
             "no_cycles": m.no_cycles or None,
         }

@@ -12,7 +12,7 @@ from rnn2c.target import list_targets, load_target, read_target
 
 NAMES = [
     *("atmega2560", "atmega328p", "cortex-m0plus", "cortex-m3", "cortex-m33", "cortex-m4"),
-    *("cortex-m55", "cortex-m7", "host", "rv32imc"),
+    *("cortex-m55", "cortex-m7", "cortex-m85", "host", "rv32imc"),
 ]
 
 
@@ -52,6 +52,10 @@ def test_unknown_and_path_like_names_are_refused(name):
         ('optimize = "-O2"', "", "key 'compiler.optimize' is missing"),
         ('optimize = "-O2"', 'optimize = "-O2"\nO = 1', "unknown key 'compiler.O'"),
         ('kind = "qemu"', 'kind = "bochs"', "key 'emulator.kind' is 'bochs'"),
+        ("clock_mhz = 100.0", "clock_mhz = 100", "'board.clock_mhz' is 100, expected a decimal"),
+        ("clock_mhz = 100.0", "clock_mhz = -1.0", "key 'board.clock_mhz' is -1.0, not above 0"),
+        ("supply_v = 3.3", "supply_v = nan", "key 'board.supply_v' is nan, not above 0"),
+        ('timing = "cortex-m4"', 'timing = "cortex-m7"', "key 'timing' is 'cortex-m7', expected"),
         ("alignment = 8", 'alignment = 8\nname = "x"', "key 'name' is not allowed"),
         ("alignment = 8", "alignment", "cortex-m4.toml: "),
     ],

@@ -1,0 +1,97 @@
+"""What is benchmarked: shapes x cells x targets x variants, as tables to extend.
+
+The rule: a case never changes with chance, so two runs of one version count the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rnn2c.calibration import SequenceSet
+from rnn2c.ir import graph
+from rnn2c.ir.graph import Input, Layer, Model, Output, Tensor
+from rnn2c.pipeline import Bench, QuantizeOptions, bench, lower_model, prepare, quantize
+from rnn2c.target import load_target
+
+SHAPES = {"a": (10, 64), "b": (40, 128), "c": (3, 16), "d": (32, 32)}
+"""Input and hidden size."""
+
+GATES = {"lstm": 4, "gru": 3}
+
+TARGETS = (
+    *("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7"),
+    *("cortex-m33", "cortex-m55", "cortex-m85"),
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How a model is quantized and how it is compiled: keyword arguments."""
+
+    quantize: dict[str, Any] = field(default_factory=dict)
+    lower: dict[str, Any] = field(default_factory=dict)
+
+
+VARIANTS = {
+    "int8": Variant(),
+    "int4": Variant({"weights": "int4"}),
+    "int16": Variant({"activations": "int16"}),
+}
+"""int8 is the default: weights and activations in 8 bits, profile accurate."""
+
+
+@dataclass(frozen=True, order=True)
+class Case:
+    """One measurement, by the keys of the tables above."""
+
+    cell: str
+    target: str
+    variant: str
+    shape: str
+
+
+def cases() -> Iterator[Case]:
+    """All of them, in the order of the tables."""
+    for cell in GATES:
+        for target in TARGETS:
+            for variant in VARIANTS:
+                for shape in SHAPES:
+                    yield Case(cell, target, variant, shape)
+
+
+def network(cell: str, shape: str) -> Model:
+    """One recurrent layer whose last h is the output; rows of the matrices have a norm near 1."""
+    inputs, units = SHAPES[shape]
+    rng = np.random.default_rng([len(cell), inputs, units])
+    rows = GATES[cell] * units
+    weights: dict[str, Any] = {
+        "w_ih": Tensor(rng.normal(0, 1 / np.sqrt(inputs), (rows, inputs))),
+        "w_hh": Tensor(rng.normal(0, 1 / np.sqrt(units), (rows, units))),
+        "b_ih": rng.normal(0, 0.2, rows),
+        "b_hh": rng.normal(0, 0.2, rows),
+    }
+    kind = graph.Lstm if cell == "lstm" else graph.Gru
+    layers: tuple[Layer, ...] = (
+        kind(name=cell, inputs=("x",), **weights),
+        graph.LastStep(name="last", inputs=(cell,)),
+    )
+    return Model("net", (Input("x", inputs),), layers, (Output("h", "last"),))
+
+
+def samples(shape: str) -> SequenceSet:
+    """Eight sequences of 32 steps of unit variance."""
+    rng = np.random.default_rng(SHAPES[shape])
+    return SequenceSet(tuple({"x": rng.normal(size=(32, SHAPES[shape][0]))} for _ in range(8)))
+
+
+def measured(case: Case, *, steps: int = 4) -> Bench:
+    """Compile a case and count it in its emulator; raises TooLargeError if it does not fit."""
+    variant, data = VARIANTS[case.variant], samples(case.shape)
+    options = QuantizeOptions(**variant.quantize)
+    model = quantize(prepare(network(case.cell, case.shape)), data, options)
+    program = lower_model(model, load_target(case.target), **variant.lower)
+    return bench(program, data.sequences, steps=steps)

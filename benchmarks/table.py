@@ -1,0 +1,109 @@
+"""The results as Markdown; the rule: every figure of a table comes from results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from cases import GATES, SHAPES, TARGETS, VARIANTS
+
+Result = dict[str, Any]
+MARKS = ("<!-- benchmarks: begin -->", "<!-- benchmarks: end -->")
+README_VARIANT, README_TARGET = "int8", "cortex-m4"
+
+
+def readme_tables(results: list[Result]) -> str:
+    """int8 on all cores, all variants on one core, and the bytes on that core."""
+    return "\n\n".join(
+        [
+            "Instructions of one step, and in brackets estimated cycles where there is a model; "
+            f"{_shapes()}; {README_VARIANT}, profile accurate:",
+            _grid(results, [(c, t, README_VARIANT) for c in GATES for t in TARGETS], _cost),
+            f"The same for all formats on {README_TARGET}:",
+            _grid(results, [(c, README_TARGET, v) for c in GATES for v in VARIANTS], _cost),
+            f"Bytes on {README_TARGET}: weights + code + tables, RAM, stack:",
+            _grid(results, [(c, README_TARGET, v) for c in GATES for v in VARIANTS], _bytes),
+        ]
+    )
+
+
+def all_tables(results: list[Result]) -> str:
+    """Costs and bytes of everything."""
+    rows = [(c, t, v) for c in GATES for t in TARGETS for v in VARIANTS]
+    return "\n\n".join(
+        [
+            "# Benchmarks",
+            f"Written by `python benchmarks/run.py`; {_shapes()}.",
+            "## Instructions of one step (estimated cycles)",
+            _grid(results, rows, _cost),
+            "## Bytes: weights + code + tables, RAM, stack",
+            _grid(results, rows, _bytes),
+        ]
+    )
+
+
+def replace_between_marks(path: Path, text: str) -> None:
+    """Put `text` between MARKS in a file.  Raises ValueError without them."""
+    old = path.read_text(encoding="utf-8")
+    before, rest = _cut(old, MARKS[0])
+    _, after = _cut(rest, MARKS[1])
+    path.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}", encoding="utf-8")
+
+
+def between_marks(path: Path) -> str:
+    """What is between MARKS in a file.  Raises ValueError without them."""
+    _, rest = _cut(path.read_text(encoding="utf-8"), MARKS[0])
+    return _cut(rest, MARKS[1])[0].strip("\n")
+
+
+def _cut(text: str, mark: str) -> tuple[str, str]:
+    before, found, after = text.partition(mark)
+    if not found:
+        raise ValueError(f"there is no {mark}")
+    return before, after
+
+
+def _shapes() -> str:
+    sizes = ", ".join(f"{name} {inputs}x{units}" for name, (inputs, units) in SHAPES.items())
+    return f"shapes (input x hidden): {sizes}"
+
+
+def _grid(
+    results: list[Result], rows: Iterable[tuple[str, str, str]], text: Callable[[Result], str]
+) -> str:
+    known = {(r["cell"], r["target"], r["variant"], r["shape"]): r for r in results}
+    lines = ["| cell | core | format |" + "".join(f" {shape} |" for shape in SHAPES)]
+    lines.append("| --- | --- | --- |" + " ---: |" * len(SHAPES))
+    for row in rows:
+        found = [known.get((*row, shape)) for shape in SHAPES]
+        if any(found):
+            cells = "".join(f" {text(r) if r else ''} |" for r in found)
+            cell, target, variant = row
+            lines.append(f"| {cell.upper()} | {_core(target)} | {variant} |{cells}")
+    return "\n".join(lines)
+
+
+def _core(target: str) -> str:
+    return "M" + target.removeprefix("cortex-m").replace("plus", "+")
+
+
+def _cost(result: Result) -> str:
+    if result["bench"] is None:
+        return "too large"
+    step = result["bench"]["step"]
+    text = _number(step["instructions"])
+    return text if step["cycles"] is None else f"{text} ({_number(step['cycles'])})"
+
+
+def _bytes(result: Result) -> str:
+    if result["bench"] is None:
+        return "too large"
+    record = result["bench"]
+    flash = record["flash_bytes"]
+    parts = " + ".join(str(flash[part]) for part in ("weights", "code", "tables"))
+    return f"{parts}, {record['ram_bytes']['total']}, {record['stack_bytes']}"
+
+
+def _number(value: int) -> str:
+    return f"{value:,}".replace(",", " ")

@@ -1,0 +1,111 @@
+"""The benchmarks: their tables come from their results, and no case got slower than its limit."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn2c.target import list_targets
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import cases  # noqa: E402 - a script's folder, not a package
+import run  # noqa: E402
+import table  # noqa: E402
+
+LIMITS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("limits.toml").read_text())
+SHORT = ("cortex-m4", "int8")
+"""Target and variant whose limits are tested every time; the others in the full tests."""
+
+
+def limited() -> list[Any]:
+    """A parameter for every table of limits.toml."""
+    return [
+        pytest.param(
+            target, variant, cell, id=f"{target} {variant} {cell}",
+            marks=() if (target, variant) == SHORT else pytest.mark.full,
+        )
+        for target, variants in LIMITS.items()
+        for variant, cells in variants.items()
+        for cell in cells
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("target", "variant", "cell"), limited())
+def test_a_step_takes_no_more_instructions_than_its_limit(
+    target: str, variant: str, cell: str
+) -> None:
+    limits = LIMITS[target][variant][cell]
+    found = {
+        shape: cases.measured(cases.Case(cell, target, variant, shape), steps=2) for shape in limits
+    }
+    counts = {shape: bench.measured.step.instructions for shape, bench in found.items()}
+    slower = {shape: n for shape, n in counts.items() if n > limits[shape]}
+    assert not slower, f"more than {limits}"
+    assert all(bench.measured.is_constant for bench in found.values())
+
+
+def test_every_case_of_the_short_limits_is_there() -> None:
+    target, variant = SHORT
+    assert LIMITS[target][variant].keys() == cases.GATES.keys()
+    assert all(limits.keys() == cases.SHAPES.keys() for limits in LIMITS[target][variant].values())
+
+
+def test_every_cortex_m_is_a_case() -> None:
+    assert set(cases.TARGETS) == {t.name for t in list_targets() if t.harness == "arm"}
+
+
+@pytest.mark.parametrize("shape", cases.SHAPES)
+@pytest.mark.parametrize("cell", cases.GATES)
+def test_the_networks_neither_saturate_nor_rest(cell: str, shape: str) -> None:
+    last = [cases.network(cell, shape).run(s)["h"] for s in cases.samples(shape).sequences]
+    size = np.abs(np.array(last))
+    assert 0.1 < np.mean(size) < 0.7
+    assert np.mean(size > 0.99) < 0.02
+
+
+def test_the_results_are_those_of_every_case() -> None:
+    results = json.loads(run.RESULTS.read_text())
+    keys = [cases.Case(r["cell"], r["target"], r["variant"], r["shape"]) for r in results]
+    assert keys == list(cases.cases())
+
+
+def test_the_tables_come_from_the_results() -> None:
+    results = json.loads(run.RESULTS.read_text())
+    assert table.between_marks(run.README) == table.readme_tables(results)
+    assert run.TABLES.read_text() == table.all_tables(results) + "\n"
+
+
+def test_a_table_shows_what_a_result_says(tmp_path: Path) -> None:
+    step = {"instructions": 12345, "cycles": None}
+    sizes = {"weights": 1, "code": 2, "tables": 3}
+    record = {
+        "step": step, "flash_bytes": sizes, "ram_bytes": {"total": 4}, "stack_bytes": 5,
+    }  # fmt: skip
+    key = {"cell": "gru", "target": "cortex-m0plus", "variant": "int4", "shape": "b"}
+    text = table.all_tables([{**key, "bench": record}])
+    assert "| GRU | M0+ | int4 |  | 12 345 |  |  |" in text
+    assert "| GRU | M0+ | int4 |  | 1 + 2 + 3, 4, 5 |  |  |" in text
+    record["step"] = {"instructions": 12345, "cycles": 23456}
+    assert "| 12 345 (23 456) |" in table.all_tables([{**key, "bench": record}])
+    assert "| too large |" in table.all_tables([{**key, "bench": None}])
+    file = tmp_path / "README.md"
+    file.write_text(f"before\n{table.MARKS[0]}\nold\n{table.MARKS[1]}\nafter\n")
+    table.replace_between_marks(file, "new")
+    assert table.between_marks(file) == "new"
+    assert file.read_text().startswith("before\n")
+    assert file.read_text().endswith("\nafter\n")
+    with pytest.raises(ValueError, match="there is no <!-- benchmarks: begin"):
+        table.replace_between_marks(run.TABLES, "new")
+
+
+def test_what_does_not_fit_is_a_result() -> None:
+    case = cases.Case("lstm", "cortex-m0plus", "int8", "b")
+    assert run.count(case) == {**vars(case), "bench": None}

@@ -72,7 +72,7 @@ class Segment:
 @dataclass(frozen=True)
 class Kernel:
     """A function in assembly that computes a Dot for `units` units at once, from the weight's
-    stream.
+    stream; `family` names what it is made like.
 
     raised: [unit of a block][result], the power of two that the result is multiplied by.  After
     that the results of `scaled` go through high_round with the constant `multipliers`, an array
@@ -80,6 +80,7 @@ class Kernel:
     columns of one turn of the loop, 0: all; docs: comment of each result.
     """
 
+    family: str
     units: int
     raised: tuple[tuple[int, ...], ...]
     places: tuple[tuple[int, ...], ...]

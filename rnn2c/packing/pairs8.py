@@ -57,6 +57,15 @@ class Layout:
         there = (p for p in self.pairs if p.first <= segment <= p.last)
         return tuple(sorted(there, key=lambda p: p.slot))
 
+    @property
+    def raised(self) -> tuple[tuple[int, ...], ...]:
+        """[unit][result]: 8 for the high rows, since a halfword has them 2^8 times."""
+        highs = {p.high for p in self.pairs}
+        return tuple(
+            tuple(8 if (u, r) in highs else 0 for r in range(self.results))
+            for u in range(self.units)
+        )
+
     def ending(self, segment: int) -> tuple[Row, ...]:
         """The rows whose sums are complete after a segment, in the order of the accumulators."""
         return tuple(row for p in self.of(segment) if p.last == segment for row in (p.high, p.low))

@@ -56,5 +56,5 @@ def tailor(program: Program, level: Level) -> Program:
 def _stage(op: Inner, sums: Sums, vectors: Vectors, role: str) -> list[Inner]:
     if not isinstance(op, Stage) or not sums.has(op):
         return [op]
-    copies, fitted = vectors.fit(op, role)
+    copies, fitted = vectors.fit(op, role, sums.family(op))
     return [*copies, sums.rewritten(fitted)]

@@ -1,7 +1,7 @@
 """Which dot products the kernels compute, and how the stages take their sums.
 
 A sum that is only requantized leaves the kernel requantized: its multiplier, shifted up, is in the
-stream.  The high sum of a pair is 256 times as large in the kernel, its multiplier as much smaller.
+stream.  Where a kernel has a sum 2^n times as large, the multiplier is as much smaller.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rnn2c.ir.program import (
     Table,
     Weight,
 )
-from rnn2c.packing import pairs8
+from rnn2c.packing.families import FAMILIES, OF_KERNELS, Family, Layout
 from rnn2c.ranges import dot_bound
 from rnn2c.target import Level
 
@@ -34,9 +34,6 @@ TURN: dict[Level, int] = {"size": 8, "balanced": 16, "speed": 0}
 
 LEAST_WORK = 64
 """Multiply-accumulates below which a kernel costs more than it saves."""
-
-HIGH = 8
-"""The high sum of a pair is 2^8 times as large."""
 
 
 class Sums:
@@ -47,13 +44,13 @@ class Sums:
         self.turn = TURN[level]
         self.taken = dict(program.weight)
         self.constants = dict(program.const)
-        self.chosen: dict[str, pairs8.Layout] = {}
+        self.chosen: dict[str, tuple[str, Layout]] = {}
         for op in flat((*program.step, *program.finish)):
             dot = _dot(op)
             if dot is not None:
-                form = self._layout(dot)
-                if form is not None:
-                    self.chosen[dot.weight] = form
+                chosen = self._choose(dot)
+                if chosen is not None:
+                    self.chosen[dot.weight] = chosen
 
     def has(self, stage: Stage) -> bool:
         """Whether a kernel computes the dot product of this stage."""
@@ -76,20 +73,23 @@ class Sums:
         """The stage with its kernel; its vectors have been made to fit."""
         dot = _dot(stage)
         assert dot is not None
-        form = self.chosen[dot.weight]
-        calls = {r: call for r, out in enumerate(dot.outs) if (call := _requantize(stage, out))}
-        highs = {p.high for p in form.pairs}
+        family, form = self.chosen[dot.weight]
+        calls = {
+            r: call
+            for r, out in enumerate(dot.outs)
+            if FAMILIES[family].requantizes and (call := _requantize(stage, out))
+        }
         raised = tuple(
-            tuple(HIGH if (u, r) in highs and r in calls else 0 for r in range(form.results))
-            for u in range(form.units)
+            tuple(up if r in calls else 0 for r, up in enumerate(unit)) for unit in form.raised
         )
         up = np.asarray([raised[j % form.units] for j in range(stage.units)], np.int64)
         words = {r: self._word(call, stage.units, up[:, r]) for r, call in calls.items()}
         kernel = Kernel(
-            form.units, raised, form.places, self.turn, tuple(calls), self._multipliers(dot, words),
-            tuple(calls[r].doc if r in calls else "" for r in range(form.results)),
+            family, form.units, raised, form.places, self.turn, tuple(calls),
+            self._multipliers(dot, words),
+            tuple(calls[r].doc if r in calls else "" for r in range(len(dot.outs))),
         )  # fmt: skip
-        self._pack(dot, form, words)
+        self._pack(dot, family, form, words)
         outs = tuple(calls[r].out if r in calls else out for r, out in enumerate(dot.outs))
         body = tuple(
             replace(i, outs=outs, kernel=kernel) if isinstance(i, Dot) else i
@@ -98,35 +98,45 @@ class Sums:
         )
         return replace(stage, body=body)
 
-    def _layout(self, dot: Dot) -> pairs8.Layout | None:
+    def _choose(self, dot: Dot) -> tuple[str, Layout] | None:
+        """The first family of kernels that computes this dot product, and its layout."""
         weight = self.program.weight[dot.weight]
-        if weight.packing != "dense8" or dot.width != "i32":
-            return None
         if any(s.stride for s in dot.segments) or sum(m.size for m in weight.matrices) < LEAST_WORK:
             return None
-        results = tuple(s.results for s in dot.segments)
-        form = pairs8.layout(len(dot.outs), results)
-        if form is None or not pairs8.fits(form, weight.matrices, results):
-            return None
         buffers = [self.program.buffer[s.vector] for s in dot.segments]
-        if any(b.type not in ("i8", "i16") for b in buffers):
-            return None
+        results = tuple(s.results for s in dot.segments)
         vectors = tuple((b.lo, b.hi) for b in buffers)
         bounds = dot_bound(weight.matrices, vectors, results, self._bias(dot))
-        high = {r for p in form.pairs for _, r in (p.high,)}
-        limit = 2 ** (31 - HIGH)
-        return form if all(bounds[r].within(-limit, limit - 1) for r in high) else None
+        for name in OF_KERNELS[self.program.target.kernels]:
+            family = FAMILIES[name]
+            narrower = {"i8", "i16"} if family.vector == "i16" else {"i8"}
+            if (weight.packing, dot.width) != (family.weights, family.width):
+                continue
+            form = family.layout(len(dot.outs), results)
+            if form is None or any(b.type not in narrower for b in buffers):
+                continue
+            limits = [2 ** (31 - max(up)) for up in zip(*form.raised, strict=True)]
+            is_safe = all(b.within(-m, m - 1) for b, m in zip(bounds, limits, strict=True))
+            if is_safe and family.fits(form, weight.matrices, results):
+                return name, form
+        return None
+
+    def family(self, stage: Stage) -> Family:
+        """What the kernel of a stage is made like."""
+        dot = _dot(stage)
+        assert dot is not None
+        return FAMILIES[self.chosen[dot.weight][0]]
 
     def _bias(self, dot: Dot) -> IntArray:
         units = self.program.weight[dot.weight].matrices[0].shape[0]
         return self.program.const[dot.bias].data.reshape(units, len(dot.outs))
 
-    def _pack(self, dot: Dot, form: pairs8.Layout, words: dict[int, IntArray]) -> None:
+    def _pack(self, dot: Dot, family: str, form: Layout, words: dict[int, IntArray]) -> None:
         weight = self.program.weight[dot.weight]
         results = tuple(s.results for s in dot.segments)
-        stream = pairs8.pack(form, weight.matrices, results, self._bias(dot), words)
+        stream = FAMILIES[family].pack(form, weight.matrices, results, self._bias(dot), words)
         doc = f"{weight.doc}; with the first values of the sums and their multipliers"
-        self.taken[weight.name] = replace(weight, packing="pairs8", stream=stream, doc=doc)
+        self.taken[weight.name] = replace(weight, packing=family, stream=stream, doc=doc)
         self.constants[dot.bias] = replace(self.constants[dot.bias], kind="packed")
 
     def _multipliers(self, dot: Dot, words: dict[int, IntArray]) -> str:

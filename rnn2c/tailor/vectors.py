@@ -1,4 +1,4 @@
-"""The vectors that kernels read: 16 bits an element, begun at a word, with room for whole words.
+"""The vectors that kernels read: elements of their type, begun at a word, with room for turns.
 
 State and scratch buffers are kept like that; inputs, and rows of windows and rings, which have
 their own layout, are copied before they are used.
@@ -26,7 +26,7 @@ from rnn2c.ir.program import (
     Store,
     When,
 )
-from rnn2c.packing import pairs8
+from rnn2c.packing.families import Family
 
 
 class Vectors:
@@ -45,7 +45,7 @@ class Vectors:
         """Every buffer as it is now."""
         return tuple(self.all.values())
 
-    def fit(self, stage: Stage, role: str) -> tuple[list[Inner], Stage]:
+    def fit(self, stage: Stage, role: str, family: Family) -> tuple[list[Inner], Stage]:
         """The stage with vectors for its kernel, and the copies to be made before it."""
         copies: list[Inner] = []
         body = []
@@ -53,17 +53,17 @@ class Vectors:
             if isinstance(i, Dot):
                 segments = []
                 for segment in i.segments:
-                    made, fitted = self._segment(segment, role)
+                    made, fitted = self._segment(segment, role, family)
                     copies += made
                     segments.append(fitted)
                 i = replace(i, segments=tuple(segments))
             body.append(i)
         return copies, replace(stage, body=tuple(body))
 
-    def _segment(self, segment: Segment, role: str) -> tuple[list[Inner], Segment]:
+    def _segment(self, segment: Segment, role: str, family: Family) -> tuple[list[Inner], Segment]:
         b = self.all[segment.vector]
         if b.name not in self.fixed and not segment.offset:
-            self.all[b.name] = self._widened(b)
+            self.all[b.name] = self._widened(b, family)
             return [], segment
         name = f"{b.name}_{segment.offset}_wide" if segment.offset else f"{b.name}_wide"
         is_known = name in self.all
@@ -77,7 +77,8 @@ class Vectors:
                 lo=b.lo,
                 hi=b.hi,
                 rate=b.rate,
-            )
+            ),
+            family,
         )
         source = Elem(b.name, segment.offset, 1, segment.new)
         body, stores = (Call("v", "same", (source,)),), (Store(Elem(name), "v"),)
@@ -85,9 +86,11 @@ class Vectors:
         copied = Segment(name, segment.size, segment.results)
         return ([] if is_known and b.role == "input" else [copy]), copied
 
-    def _widened(self, b: Buffer) -> Buffer:
-        saved = b.image_type if b.role == "state" and b.type != "i16" else b.saved_as
-        return replace(b, type="i16", lanes=pairs8.COLUMNS, saved_as=saved)
+    def _widened(self, b: Buffer, family: Family) -> Buffer:
+        """The buffer as the family reads it, and as others do that have read it before."""
+        type_ = max(b.type, family.vector, key=("i8", "i16").index)
+        saved = b.image_type if b.role == "state" and b.type != type_ else b.saved_as
+        return replace(b, type=type_, lanes=max(b.lanes, family.lanes), saved_as=saved)
 
 
 def _with_layout(operations: tuple[Op, ...]) -> set[str]:

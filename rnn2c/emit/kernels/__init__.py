@@ -14,7 +14,7 @@ from rnn2c.ir.program import Call, Dot, Program, Stage
 
 Special = tuple[str, tuple[str, ...]]
 SPECIAL: dict[str, Callable[[Call], Special | None]] = {"dsp": dsp.special}
-GENERATORS: dict[str, Callable[[Dot], list[str]]] = {"dsp": dsp.instructions}
+GENERATORS: dict[str, Callable[[Dot], list[str]]] = {"pairs8": dsp.instructions}
 
 
 def kernel_name(dot: Dot) -> str:
@@ -50,10 +50,10 @@ def special(kernels: str, call: Call) -> Special | None:
 
 
 def _function(program: Program, dot: Dot) -> str:
-    generate = GENERATORS[program.target.kernels]
     rows = " ".join(dot.outs)
     columns = ", then ".join(f"{s.size} columns of {s.vector}" for s in dot.segments)
     assert dot.kernel is not None
+    generate = GENERATORS[dot.kernel.family]
     many = "a unit" if dot.kernel.units == 1 else f"{dot.kernel.units} units"
     lines = [
         f"/* The sums {rows} of {many}: {columns}. */",

@@ -1,0 +1,60 @@
+"""Families: what the kernels of one kind of core take, and how the weights are stored for them.
+
+A kernel computes the sums of a block of units; a Layout says which rows a block has and in which
+order its sums come.  Its code is made in emit/kernels, under the family's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from rnn2c.ir.graph import IntArray
+from rnn2c.packing import pairs8
+
+Segments = tuple[tuple[int, ...], ...]
+"""The results that each segment of a dot product has."""
+
+
+class Layout(Protocol):
+    """units: of a block; places: [unit][result], where a sum goes; raised: [unit][result], the
+    power of two that the kernel has the sum multiplied by before it is requantized or taken apart.
+    """
+
+    @property
+    def units(self) -> int: ...
+    @property
+    def places(self) -> tuple[tuple[int, ...], ...]: ...
+    @property
+    def raised(self) -> tuple[tuple[int, ...], ...]: ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """weights, width: packing and width of a dot product that its kernels compute; vector, lanes:
+    type of the elements they read, and how many at once; requantizes: whether they multiply by
+    high_round.
+
+    layout(results, segments): None where rows do not come out even.  fits(layout, matrices,
+    segments): whether the weights can be stored.  pack(layout, matrices, segments, bias,
+    multipliers): the stream of 32-bit words.
+    """
+
+    weights: str
+    width: str
+    vector: str
+    lanes: int
+    requantizes: bool
+    layout: Callable[[int, Segments], Layout | None]
+    fits: Callable[..., bool]
+    pack: Callable[..., IntArray]
+
+
+FAMILIES: dict[str, Family] = {
+    "pairs8": Family(
+        "dense8", "i32", "i16", pairs8.COLUMNS, True, pairs8.layout, pairs8.fits, pairs8.pack
+    ),
+}
+OF_KERNELS: dict[str, tuple[str, ...]] = {"": (), "dsp": ("pairs8",)}
+"""The families of a target's kernels, the best first."""

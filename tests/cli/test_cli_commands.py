@@ -23,6 +23,16 @@ def test_build_writes_four_files_and_says_what_they_need(
         assert word in done.stdout
 
 
+def test_a_profile_that_no_target_names_is_chosen_on_the_command_line(
+    cli: Run, model: Path, calib: Path, tmp_path: Path
+) -> None:
+    options = ("--calib", calib, "--target", "cortex-m4", "--profile", "fast", "--json")
+    record = json.loads(cli("build", model, *options, "-o", tmp_path / "out").stdout)
+    assert record["profile"] == "fast"
+    assert "numeric profile fast;" in (tmp_path / "out" / "small.h").read_text()
+    assert json.loads(cli("verify", model, *options).stdout)["bit_exact"] is True
+
+
 def test_build_is_deterministic(cli: Run, model: Path, calib: Path, tmp_path: Path) -> None:
     for out in ("a", "b"):
         cli("build", model, "--calib", calib, "--no-crosscheck", "-o", tmp_path / out)

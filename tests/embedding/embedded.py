@@ -18,6 +18,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "accurate": {},
     "int4": {"weights": "int4"},
     "int16": {"activations": "int16"},
+    "fast": {"profile": "fast"},
     "compact": {"profile": "compact"},
 }
 

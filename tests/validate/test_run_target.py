@@ -20,6 +20,14 @@ def test_every_target_file_is_listed_by_name():
     assert [target.name for target in list_targets()] == NAMES
 
 
+def test_a_target_file_may_name_any_integer_profile_as_its_default(tmp_path: Path):
+    text = (targets_dir() / "cortex-m4.toml").read_text()
+    for profile in ("accurate", "fast", "compact"):
+        path = tmp_path / "cortex-m4.toml"
+        path.write_text(text.replace('"accurate"', f'"{profile}"'))
+        assert read_target(path).profile == profile
+
+
 def test_the_harness_of_every_target_exists():
     for target in list_targets():
         assert (templates_dir() / "harness" / f"io_{target.harness}.c.j2").is_file()

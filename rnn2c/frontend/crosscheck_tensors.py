@@ -48,6 +48,14 @@ def random_feeds(imported: Imported) -> Feeds:
             feeds[port.name] = [
                 random.standard_normal(shape).astype(np.float32) for _ in range(calls)
             ]
+    given = {
+        feeds[p.name][0].shape[k]
+        for p in imported.inputs
+        for k, axis in enumerate(p.axes)
+        if imported.axes.kind(axis) == "time"
+    }
+    for name in imported.lengths:
+        feeds[name] = [np.array([max(given, default=1)], np.int32)] * calls
     return feeds
 
 

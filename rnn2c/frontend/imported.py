@@ -29,6 +29,7 @@ class Imported:
     dynamic: layers that round what they read in the source and not here, with the bits they use.
     state: source input -> the source output that it gets at the next call; single: whether a call
     is one step.
+    lengths: source inputs that say how many steps there are.
     """
 
     model: Model
@@ -39,3 +40,4 @@ class Imported:
     dynamic: Mapping[str, int] = field(default_factory=dict)
     state: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
+    lengths: tuple[str, ...] = ()

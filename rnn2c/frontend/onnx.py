@@ -32,6 +32,7 @@ from rnn2c.frontend.builder import Builder
 from rnn2c.frontend.imported import Imported
 from rnn2c.frontend.onnx_cut import cut, given_shapes
 from rnn2c.frontend.onnx_integers import refuse_integer_output, through
+from rnn2c.frontend.onnx_lengths import length_inputs, length_note, without_lengths
 from rnn2c.frontend.onnx_node import Node, Operator, Result, described
 from rnn2c.frontend.onnx_quantity import Quantity, shown
 from rnn2c.frontend.part import WHOLE, Part
@@ -75,11 +76,12 @@ def load_onnx(
     installed.  Raises Rnn2cError naming the node and what is supported instead.
     """
     found = import_onnx(path, name, part)
+    model, note = found.imported.model, length_note(found.imported.lengths)
     if not cross_check:
-        return found.imported.model
+        return replace(model, cross_check=model.cross_check + note)
     from rnn2c.frontend.crosscheck import check_onnx
 
-    return replace(found.imported.model, cross_check=check_onnx(found))
+    return replace(model, cross_check=check_onnx(found) + note)
 
 
 def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> OnnxImport:
@@ -96,12 +98,13 @@ def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> Onnx
     onnx_quantized.check_scales(proto.graph)
     constants = onnx_file.constants(proto.graph)
     onnx_rnn.state_hidden_size(proto.graph, constants)
-    nodes = proto.graph.node
+    lengths = length_inputs(proto.graph, constants)
+    nodes = without_lengths(proto.graph.node, lengths)
     builder = Builder(name or plain(path.stem) or "model")
     operands: dict[str, Operand] = dict(constants)
     in_time = time_last((n.op_type, n.input, n.output) for n in nodes)
     for info in proto.graph.input:
-        if info.name not in constants:
+        if info.name not in constants and info.name not in lengths:
             _refuse_known(info.name, operands, "input")
             operands[info.name] = _input(builder, info, info.name in in_time)
     quantities: dict[str, Quantity] = {}
@@ -110,7 +113,7 @@ def import_onnx(path: Path, name: str | None = None, part: Part = WHOLE) -> Onnx
     for output in proto.graph.output:
         refuse_integer_output(output.name, quantities.get(output.name))
     outputs = [(o.name, _defined(o.name, operands, "output")) for o in proto.graph.output]
-    return OnnxImport(proto, builder.finish(outputs, part))
+    return OnnxImport(proto, replace(builder.finish(outputs, part), lengths=lengths))
 
 
 def _input(builder: Builder, info: onnx.ValueInfoProto, is_time_last: bool) -> Value:

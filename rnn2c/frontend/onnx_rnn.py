@@ -145,8 +145,8 @@ def _sequence_length(node: Node, time: Axis) -> int | None:
         return None
     if isinstance(lengths, Value):
         raise node.refuse(
-            "sequence_lens is an input of the model; remove it, and call finish after the last "
-            "step of a sequence instead"
+            "sequence_lens is computed, or an input that more than recurrent layers read; make it "
+            "an input of its own, which is the number of calls of step, or remove it"
         )
     if lengths.size != 1:
         raise node.refuse(f"{lengths.size} sequence_lens; one sequence is run at a time")

@@ -120,9 +120,32 @@ def test_batch_first(shown: str, tmp_path: Path):
     assert all(np.array_equal(found[0][n], found[1][n]) for n in found[0])
 
 
+@pytest.mark.parametrize("steps", [STEPS, "T"])
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+def test_a_length_that_is_an_input_is_the_number_of_calls(
+    direction: str, steps: object, tmp_path: Path
+):
+    model = loaded(tmp_path, "LSTM", direction, lengths="input", steps=steps)
+    assert [i.name for i in model.inputs] == ["X"]
+    assert "'lengths', the length, is no input any more" in model.cross_check
+    unchecked = load(tmp_path / "m.onnx", cross_check=False)
+    assert unchecked.cross_check.startswith("not cross-checked; 'lengths', the length, is no input")
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_length_that_is_read_elsewhere_is_refused(shown: bool, tmp_path: Path):
+    model = node_model("GRU", "forward", lengths="input")
+    name = "lengths"
+    if not shown:
+        model.graph.node.append(helper.make_node("Cast", ["lengths"], ["n"], to=1))
+        name = "n"
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.INT32, [1]))
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(Rnn2cError, match="sequence_lens is computed, or an input that more than"):
+        load(tmp_path / "m.onnx")
+
+
 REFUSED = {
-    "sequence_lens is an input of the model; remove it, and call finish after the last step of a"
-    " sequence instead": {"lengths": "input"},
     "sequence_lens '9'; expected a length of at most all steps": {"lengths": 9},
     "sequence_lens 0: every output is zero; remove the node": {"lengths": 0},
     "direction 'sideways'; expected forward, reverse, bidirectional": {"direction": "sideways"},

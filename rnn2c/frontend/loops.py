@@ -8,7 +8,7 @@ makes.  At the end the first and last steps that are left become layers, and oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from rnn2c.errors import UnsupportedError, quoted
 from rnn2c.frontend.rolled import Rolled, recovered, stem_of
 from rnn2c.frontend.steps import AtStep, Numbers, alike, renamed
 from rnn2c.frontend.unrolled import MAX_VISITS, Finder, Unrolled, size_of
-from rnn2c.frontend.values import Axes, Axis, part_names
+from rnn2c.frontend.values import Axes, Axis, part_name
 from rnn2c.ir import graph, window
 from rnn2c.ir.graph import Delay, FloatArray, Input, Layer, Model, Output
 
@@ -25,6 +25,7 @@ ADVICE = (
     " order; write such a loop, or export one step with its states as inputs and outputs and give"
     " --state h=h_out"
 )
+MOST_COMPARED = 32
 ENDS: tuple[tuple[str, type[Layer]], ...] = (("first", window.FirstStep), ("last", graph.LastStep))
 
 
@@ -80,7 +81,7 @@ class Loops:
         if self.axes.kind(axis) == "time":
             return name
         self.axes.bind(axis, "part", self.places[name].partition(": picks")[0])
-        return part_names(source, row.count)[row.step]
+        return part_name(source, row.step)
 
     def numbers(self, array: FloatArray, refusal: str) -> str:
         """The name of a constant vector; refusal: what is said if no loop starts from it."""
@@ -175,12 +176,12 @@ class Loops:
                 break
         live = self._ordered(wanted)
         names = {}
-        for layer in live:
-            if isinstance(layer, AtStep) and self.axes.kind(self.time[layer.inputs[0]]) != "time":
-                if self._is_loop(layer, live):
-                    rows = [p for p in live if _is_inner(p) and p.inputs == layer.inputs]
-                    raise UnsupportedError(self.places[(rows or [layer])[0].name])
-                names[layer.name] = self.part(layer.name)
+        for rows in self._undecided(live):
+            if self._is_loop(rows, live):
+                inner = [p for p in rows if _is_inner(p)]
+                raise UnsupportedError(self.places[(inner or rows)[0].name])
+            for row in rows:
+                names[row.name] = self.part(row.name)
         rest = [p for p in live if p.name not in names]
         wrong = [p for p in rest if _is_inner(p)] or [p for p in rest if isinstance(p, Numbers)]
         if wrong:
@@ -189,8 +190,8 @@ class Loops:
             if isinstance(layer, AtStep):
                 names[layer.name] = self._end(layer)
         outputs = tuple(Output(n, names.get(n, n)) for n in dict.fromkeys(wanted))
-        for row in names:
-            del self.layers[row]
+        for row_name in names:
+            del self.layers[row_name]
         for name, layer in self.layers.items():
             self.layers[name] = renamed(layer, names)
         layers = self._ordered([o.value for o in outputs])
@@ -199,12 +200,26 @@ class Loops:
         model = Model("", tuple(inputs), tuple(layers), outputs, delays=delays)
         return recovered(model, self.starts, self.bodies, self.ends, self.anonymous)
 
-    def _is_loop(self, row: AtStep, live: Sequence[Layer]) -> bool:
-        """Whether some weights are applied to this row and to another one of the same value."""
-        siblings = {p.name for p in live if isinstance(p, AtStep) and p.inputs == row.inputs}
-        ours = _weights_on({row.name}, live)
-        others = _weights_on(siblings - {row.name}, live)
-        return any(alike(a, b) for a in ours for b in others if a is not b)
+    def _undecided(self, live: Sequence[Layer]) -> list[list[AtStep]]:
+        """The rows of each value whose dimension is not known to be time."""
+        found: dict[str, list[AtStep]] = {}
+        for layer in live:
+            if isinstance(layer, AtStep) and self.axes.kind(self.time[layer.inputs[0]]) != "time":
+                found.setdefault(layer.inputs[0], []).append(layer)
+        return list(found.values())
+
+    def _is_loop(self, rows: Sequence[AtStep], live: Sequence[Layer]) -> bool:
+        """Whether some weights are applied to two rows of a value, alone or joined with others."""
+        read = {row.name: row.name for row in rows}
+        seen: list[tuple[str, Layer]] = []
+        for layer in live:
+            row = next((read[n] for n in layer.inputs if n in read), "")
+            if row and isinstance(layer, graph.Concat):
+                read[layer.name] = row
+            if row and isinstance(layer, graph.Linear):
+                seen.append((row, layer))
+        first = seen[:MOST_COMPARED]
+        return any(a != b and alike(p, q) for a, p in first for b, q in first)
 
     def _end(self, row: AtStep) -> str:
         """The name of the first or last step as a layer."""
@@ -261,7 +276,8 @@ class Loops:
             path = [name] if name in live else []
             while path:
                 layer = self.layers[path[-1]]
-                missing = [makers[n] for n in layer.inputs if makers.get(n, "") not in ("", *done)]
+                made = (makers[n] for n in layer.inputs if n in makers)
+                missing = [name for name in made if name not in done]
                 if missing:
                     path += missing
                 else:
@@ -271,12 +287,3 @@ class Loops:
 
 def _is_inner(layer: Layer) -> bool:
     return isinstance(layer, AtStep) and layer.step not in (0, layer.count - 1)
-
-
-def _weights_on(values: Collection[str], live: Sequence[Layer]) -> list[Layer]:
-    """The linear layers that read one of these values, alone or joined with others."""
-    read = {*values}
-    for layer in live:
-        if isinstance(layer, graph.Concat) and read.intersection(layer.inputs):
-            read.add(layer.name)
-    return [p for p in live if isinstance(p, graph.Linear) and read.intersection(p.inputs)]

@@ -22,6 +22,8 @@ Layers = Mapping[str, Layer]
 MAX_VISITS = 400_000
 """Of all searches in one import."""
 CLOSE = 1e-5
+MOST_FOLDED = 64
+"""Constants in the first step of one loop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,6 +216,8 @@ def _initial(
     folded: Sequence[tuple[str, FloatArray]],
 ) -> dict[str, FloatArray | str] | None:
     """What the states are before the first step; None where that does not explain the constants."""
+    if len(folded) > MOST_FOLDED:
+        return None
     direct = dict(folded)
     initial: dict[str, FloatArray | str] = {}
     for state in body.states:

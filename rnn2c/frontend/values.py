@@ -187,7 +187,12 @@ def plain(name: str) -> str:
 
 def part_names(name: str, count: int) -> tuple[str, ...]:
     """Names of the vectors of a stacked input or output: NAME.0, NAME.1, ..."""
-    return tuple(f"{name}.{k}" for k in range(count))
+    return tuple(part_name(name, k) for k in range(count))
+
+
+def part_name(name: str, index: int) -> str:
+    """The name of one of them."""
+    return f"{name}.{index}"
 
 
 def position(index: int, rank: int, where: str) -> int:

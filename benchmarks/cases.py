@@ -40,8 +40,9 @@ VARIANTS = {
     "int8": Variant(),
     "int4": Variant({"weights": "int4"}),
     "int16": Variant({"activations": "int16"}),
+    "fast": Variant({"profile": "fast"}),
 }
-"""int8 is the default: weights and activations in 8 bits, profile accurate."""
+"""int8 is the default: weights and activations in 8 bits, profile accurate; fast: int8, too."""
 
 
 @dataclass(frozen=True, order=True)

@@ -1,6 +1,6 @@
 """Compile and count every case of cases.py, and write the tables.
 
-python benchmarks/run.py                   everything: results.json, results.md and README.md
+python benchmarks/run.py                       all: results.json, results.md, limits.toml, README.md
 python benchmarks/run.py --only lstm cortex-m4 a       those that match every word: print only
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import Case, cases, measured
+from limits import FILE, limits_text, read_limits, tightened
 from table import all_tables, readme_tables, replace_between_marks
 
 from rnn2c.errors import TooLargeError
@@ -55,11 +56,12 @@ def count(case: Case) -> dict[str, Any]:
 
 
 def write(results: list[dict[str, Any]]) -> None:
-    """The results and every table made of them."""
+    """The results, every table made of them, and limits that they allow to lower."""
     lines = ",\n".join(json.dumps(result) for result in results)
     RESULTS.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     TABLES.write_text(all_tables(results) + "\n", encoding="utf-8")
     replace_between_marks(README, readme_tables(results))
+    FILE.write_text(limits_text(tightened(read_limits(), results)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def readme_tables(results: list[Result]) -> str:
             "Instructions of one step, and in brackets estimated cycles where there is a model; "
             f"{_shapes()}; {README_VARIANT}, profile accurate:",
             _grid(results, [(c, t, README_VARIANT) for c in GATES for t in TARGETS], _cost),
-            f"The same for all formats on {README_TARGET}:",
+            f"The same for all formats and the profile `fast` on {README_TARGET}:",
             _grid(results, [(c, README_TARGET, v) for c in GATES for v in VARIANTS], _cost),
             f"Bytes on {README_TARGET}: weights + code + tables, RAM, stack:",
             _grid(results, [(c, README_TARGET, v) for c in GATES for v in VARIANTS], _bytes),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from click import get_current_context
+from click.core import ParameterSource
 
 from rnn2c.cli.bench_compare import compare, comparison
 from rnn2c.cli.bench_plot import check_plot, plot
@@ -57,11 +59,24 @@ def bench(
         text = summary(records[0])
         result: object = records[0]
     else:
+        _refuse_other_options()
         records = [read_record(path) for path in pair]
         text = comparison(*records)
         result = compare(*records)
     plot(picture, records)
     click.echo(json.dumps(result) if as_json else text)
+
+
+def _refuse_other_options() -> None:
+    """Results are what they are: an option that would have changed them is a mistake."""
+    context = get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if given and name not in ("pair", "picture", "as_json"):
+            raise click.UsageError(
+                f"--compare shows two results as they are; leave out {option.opts[0]}."
+            )
 
 
 def _measured(

@@ -213,6 +213,12 @@ def test_either_a_model_or_two_results(cli: Run, arguments: tuple[str, ...]) -> 
     assert "Give MODEL, or --compare OUT1 OUT2" in done.stderr
 
 
+def test_an_option_that_a_comparison_would_ignore_is_refused(cli: Run) -> None:
+    done = cli("bench", "--compare", "a", "b", "--target", "cortex-m4")
+    assert done.returncode == 2
+    assert "--compare shows two results as they are; leave out --target" in done.stderr
+
+
 # -- drawing -------------------------------------------------------------------------------------
 
 

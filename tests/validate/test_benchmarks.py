@@ -17,16 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import cases  # noqa: E402 - a script's folder, not a package
+import limits  # noqa: E402
 import run  # noqa: E402
 import table  # noqa: E402
 
-LIMITS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("limits.toml").read_text())
+LIMITS = limits.read_limits()
 SHORT = ("cortex-m4", "int8")
 """Target and variant whose limits are tested every time; the others in the full tests."""
 
 
 def limited() -> list[Any]:
-    """A parameter for every table of limits.toml."""
+    """A parameter for every table of limits."""
     return [
         pytest.param(
             target, variant, cell, id=f"{target} {variant} {cell}",
@@ -42,20 +43,38 @@ def limited() -> list[Any]:
 def test_a_step_takes_no_more_instructions_than_its_limit(
     target: str, variant: str, cell: str
 ) -> None:
-    limits = LIMITS[target][variant][cell]
+    most = LIMITS[target][variant][cell]
     found = {
-        shape: cases.measured(cases.Case(cell, target, variant, shape), steps=2) for shape in limits
+        shape: cases.measured(cases.Case(cell, target, variant, shape), steps=2) for shape in most
     }
     counts = {shape: bench.measured.step.instructions for shape, bench in found.items()}
-    slower = {shape: n for shape, n in counts.items() if n > limits[shape]}
-    assert not slower, f"more than {limits}"
+    slower = {shape: n for shape, n in counts.items() if n > most[shape]}
+    assert not slower, f"more than {most}"
     assert all(bench.measured.is_constant for bench in found.values())
 
 
 def test_every_case_of_the_short_limits_is_there() -> None:
     target, variant = SHORT
     assert LIMITS[target][variant].keys() == cases.GATES.keys()
-    assert all(limits.keys() == cases.SHAPES.keys() for limits in LIMITS[target][variant].values())
+    assert all(most.keys() == cases.SHAPES.keys() for most in LIMITS[target][variant].values())
+
+
+def test_limits_are_lowered_and_never_raised() -> None:
+    key = {"target": "cortex-m4", "variant": "int8", "cell": "lstm"}
+    old = {"cortex-m4": {"int8": {"lstm": {"a": 1000, "b": 1000, "c": 1000}}}}
+    counts = {"a": 900, "b": 2000, "d": 500}
+    results = [
+        {**key, "shape": s, "bench": {"step": {"instructions": n}}} for s, n in counts.items()
+    ]
+    made = limits.tightened(old, [*results, {**key, "shape": "c", "bench": None}])
+    assert made == {"cortex-m4": {"int8": {"lstm": {"a": 909, "b": 1000, "c": 1000, "d": 505}}}}
+    assert tomllib.loads(limits.limits_text(made)) == made
+
+
+def test_the_limits_file_is_what_the_results_allow() -> None:
+    results = json.loads(run.RESULTS.read_text())
+    assert limits.tightened(LIMITS, results) == LIMITS
+    assert limits.FILE.read_text() == limits.limits_text(LIMITS)
 
 
 def test_every_cortex_m_is_a_case() -> None:

@@ -1,0 +1,58 @@
+"""The most instructions that a step may take, kept in limits.toml; the rule: never raised here."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from cases import GATES, SHAPES, TARGETS, VARIANTS
+
+FILE = Path(__file__).resolve().parent / "limits.toml"
+HEAD = """\
+# The most instructions that a step may take: what the code took when it was fastest and 1 %, by
+# target, variant, cell and shape (cases.py).  `python benchmarks/run.py` lowers them; who raises
+# one by hand says why.
+"""
+EVERY_VARIANT_ON, OTHERS = "cortex-m4", ("int8",)
+
+Limits = dict[str, dict[str, dict[str, dict[str, int]]]]
+"""By target, variant, cell and shape."""
+
+
+def read_limits() -> Limits:
+    """What the file says."""
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+
+
+def tightened(limits: Limits, results: list[dict[str, Any]]) -> Limits:
+    """The limits of all cases that have one, or should; the lower of old and new."""
+    counts = {
+        (r["target"], r["variant"], r["cell"], r["shape"]): r["bench"]["step"]["instructions"]
+        for r in results
+        if r["bench"]
+    }
+    made: Limits = {}
+    for target in TARGETS:
+        for variant in VARIANTS if target == EVERY_VARIANT_ON else OTHERS:
+            for cell in GATES:
+                for shape in SHAPES:
+                    old = limits.get(target, {}).get(variant, {}).get(cell, {}).get(shape)
+                    count = counts.get((target, variant, cell, shape))
+                    known = [n for n in (old, count and count + count // 100) if n]
+                    if known:
+                        cells = made.setdefault(target, {}).setdefault(variant, {})
+                        cells.setdefault(cell, {})[shape] = min(known)
+    return made
+
+
+def limits_text(limits: Limits) -> str:
+    """The file."""
+    lines = [HEAD]
+    for target, variants in limits.items():
+        for variant, cells in variants.items():
+            for cell, shapes in cells.items():
+                lines.append(f"[{target}.{variant}.{cell}]")
+                lines += [f"{shape} = {limit:_}" for shape, limit in shapes.items()]
+                lines.append("")
+    return "\n".join(lines)

@@ -7,15 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rnn2c.calibration import SequenceSet
+from rnn2c.calibration import SequenceSet, read_sequences
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Input, Layer, Model, Output, Tensor
-from rnn2c.pipeline import Bench, QuantizeOptions, bench, lower_model, prepare, quantize
-from rnn2c.target import load_target
+from rnn2c.pipeline import (
+    Bench,
+    QuantizeOptions,
+    bench,
+    compile_float32,
+    compile_model,
+    load,
+    lower_model,
+    prepare,
+    quantize,
+)
+from rnn2c.target import list_targets, load_target
 
 SHAPES = {"a": (10, 64), "b": (40, 128), "c": (3, 16), "d": (32, 32)}
 """Input and hidden size."""
@@ -45,9 +56,14 @@ VARIANTS = {
 """int8 is the default: weights and activations in 8 bits, profile accurate; fast: int8, too."""
 
 
+DEMO = Path(__file__).resolve().parents[1] / "firmware_examples" / "activity"
+DEMO_VARIANTS = ("default", "float32")
+"""The network of `make demo`, integers in the target's own profile, or float32."""
+
+
 @dataclass(frozen=True, order=True)
 class Case:
-    """One measurement, by the keys of the tables above."""
+    """One measurement, by the keys of the tables above; cell and shape of the demo are `demo`."""
 
     cell: str
     target: str
@@ -62,6 +78,9 @@ def cases() -> Iterator[Case]:
             for variant in VARIANTS:
                 for shape in SHAPES:
                     yield Case(cell, target, variant, shape)
+    for target in list_targets():
+        for variant in DEMO_VARIANTS if target.emulator.kind != "native" else ():
+            yield Case("demo", target.name, variant, "demo")
 
 
 def network(cell: str, shape: str) -> Model:
@@ -91,8 +110,20 @@ def samples(shape: str) -> SequenceSet:
 
 def measured(case: Case, *, steps: int = 4) -> Bench:
     """Compile a case and count it in its emulator; raises TooLargeError if it does not fit."""
+    if case.cell == "demo":
+        return _demo(case)
     variant, data = VARIANTS[case.variant], samples(case.shape)
     options = QuantizeOptions(**variant.quantize)
     model = quantize(prepare(network(case.cell, case.shape)), data, options)
     program = lower_model(model, load_target(case.target), **variant.lower)
     return bench(program, data.sequences, steps=steps)
+
+
+def _demo(case: Case) -> Bench:
+    """As `rnn2c bench` counts it."""
+    target, model = load_target(case.target), load(DEMO / "activity.onnx", cross_check=False)
+    data = read_sequences(DEMO / "calibration.npz", model)
+    if case.variant == "float32":
+        return bench(compile_float32(model, target).program, ())
+    options = QuantizeOptions(profile=target.profile)
+    return bench(compile_model(model, data, target, options).program, data.sequences)

@@ -15,7 +15,7 @@ from typing import Any
 
 from cases import Case, cases, measured
 from limits import FILE, limits_text, read_limits, tightened
-from table import all_tables, readme_tables, replace_between_marks
+from table import all_tables, parts, replace_between_marks
 
 from rnn2c.errors import TooLargeError
 
@@ -60,7 +60,8 @@ def write(results: list[dict[str, Any]]) -> None:
     lines = ",\n".join(json.dumps(result) for result in results)
     RESULTS.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     TABLES.write_text(all_tables(results) + "\n", encoding="utf-8")
-    replace_between_marks(README, readme_tables(results))
+    for name, text in parts(results).items():
+        replace_between_marks(README, name, text)
     FILE.write_text(limits_text(tightened(read_limits(), results)), encoding="utf-8")
 
 

@@ -6,11 +6,48 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from cases import GATES, SHAPES, TARGETS, VARIANTS
+from cases import DEMO_VARIANTS, GATES, SHAPES, TARGETS, VARIANTS
+
+from rnn2c.target import load_target
 
 Result = dict[str, Any]
-MARKS = ("<!-- benchmarks: begin -->", "<!-- benchmarks: end -->")
+FLOAT_TARGETS = ("cortex-m4", "cortex-m55", "cortex-m0plus", "atmega328p")
 README_VARIANT, README_TARGET = "int8", "cortex-m4"
+
+
+def parts(results: list[Result]) -> dict[str, str]:
+    """The tables of the README by the names of their marks."""
+    return {
+        "demo": demo_table(results),
+        "benchmarks": readme_tables(results),
+        "float32": float_table(results),
+    }
+
+
+def demo_table(results: list[Result]) -> str:
+    """Bytes and a step of the demo's network on every target."""
+    lines = ["| target | profile | code | weights | tables | RAM | stack | one step |"]
+    lines.append("| --- | --- |" + " ---: |" * 6)
+    for r in results:
+        if (r["cell"], r["variant"]) == ("demo", "default"):
+            record = r["bench"]
+            flash = record["flash_bytes"]
+            sizes = [*(flash[part] for part in ("code", "weights", "tables"))]
+            sizes += [record["ram_bytes"]["total"], record["stack_bytes"]]
+            cells = [r["target"], load_target(r["target"]).profile, *map(str, sizes), _step(record)]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def float_table(results: list[Result]) -> str:
+    """A step of the demo's network in integers and in float32."""
+    found = {(r["target"], r["variant"]): r["bench"] for r in results if r["cell"] == "demo"}
+    lines = ["| the demo's network, one step | integers | float32 |", "| --- | ---: | ---: |"]
+    for target in FLOAT_TARGETS:
+        records = (found.get((target, variant)) for variant in DEMO_VARIANTS)
+        cells = " | ".join(_step(r) if r else "too large" for r in records)
+        lines.append(f"| {target} | {cells} |")
+    return "\n".join(lines)
 
 
 def readme_tables(results: list[Result]) -> str:
@@ -43,18 +80,23 @@ def all_tables(results: list[Result]) -> str:
     )
 
 
-def replace_between_marks(path: Path, text: str) -> None:
-    """Put `text` between MARKS in a file.  Raises ValueError without them."""
-    old = path.read_text(encoding="utf-8")
-    before, rest = _cut(old, MARKS[0])
-    _, after = _cut(rest, MARKS[1])
-    path.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}", encoding="utf-8")
+def replace_between_marks(path: Path, name: str, text: str) -> None:
+    """Put `text` between the two marks called `name` in a file.  Raises ValueError without them."""
+    begin, end = _marks(name)
+    before, rest = _cut(path.read_text(encoding="utf-8"), begin)
+    _, after = _cut(rest, end)
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def between_marks(path: Path) -> str:
-    """What is between MARKS in a file.  Raises ValueError without them."""
-    _, rest = _cut(path.read_text(encoding="utf-8"), MARKS[0])
-    return _cut(rest, MARKS[1])[0].strip("\n")
+def between_marks(path: Path, name: str) -> str:
+    """What is between these marks.  Raises ValueError without them."""
+    begin, end = _marks(name)
+    _, rest = _cut(path.read_text(encoding="utf-8"), begin)
+    return _cut(rest, end)[0].strip("\n")
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
 def _cut(text: str, mark: str) -> tuple[str, str]:
@@ -94,6 +136,14 @@ def _cost(result: Result) -> str:
     step = result["bench"]["step"]
     text = _number(step["instructions"])
     return text if step["cycles"] is None else f"{text} ({_number(step['cycles'])})"
+
+
+def _step(record: Result) -> str:
+    """Exact cycles where there are any, else instructions."""
+    step = record["step"]
+    if step["cycles_kind"] == "exact":
+        return f"{_number(step['cycles'])} cycles"
+    return f"{_number(step['instructions'])} instructions"
 
 
 def _bytes(result: Result) -> str:

@@ -98,11 +98,12 @@ def test_the_results_are_those_of_every_case() -> None:
 
 def test_the_tables_come_from_the_results() -> None:
     results = json.loads(run.RESULTS.read_text())
-    assert table.between_marks(run.README) == table.readme_tables(results)
+    for name, text in table.parts(results).items():
+        assert table.between_marks(run.README, name) == text
     assert run.TABLES.read_text() == table.all_tables(results) + "\n"
 
 
-def test_a_table_shows_what_a_result_says(tmp_path: Path) -> None:
+def test_a_table_shows_what_a_result_says() -> None:
     step = {"instructions": 12345, "cycles": None}
     sizes = {"weights": 1, "code": 2, "tables": 3}
     record = {
@@ -115,14 +116,32 @@ def test_a_table_shows_what_a_result_says(tmp_path: Path) -> None:
     record["step"] = {"instructions": 12345, "cycles": 23456}
     assert "| 12 345 (23 456) |" in table.all_tables([{**key, "bench": record}])
     assert "| too large |" in table.all_tables([{**key, "bench": None}])
+
+
+def test_the_demo_is_shown_with_cycles_where_they_are_exact() -> None:
+    step = {"instructions": 1234, "cycles": 2345, "cycles_kind": "exact"}
+    record = {
+        "step": step, "flash_bytes": {"weights": 1, "code": 2, "tables": 3},
+        "ram_bytes": {"total": 4}, "stack_bytes": 5,
+    }  # fmt: skip
+    key = {"cell": "demo", "shape": "demo", "bench": record}
+    results = [{**key, "target": "atmega328p", "variant": v} for v in cases.DEMO_VARIANTS]
+    shown = table.demo_table(results).splitlines()
+    assert shown[2:] == ["| atmega328p | compact | 2 | 1 | 3 | 4 | 5 | 2 345 cycles |"]
+    assert "| atmega328p | 2 345 cycles | 2 345 cycles |" in table.float_table(results)
+    step["cycles_kind"] = "estimated"
+    assert "| 5 | 1 234 instructions |" in table.demo_table(results)
+
+
+def test_tables_are_put_between_their_marks(tmp_path: Path) -> None:
     file = tmp_path / "README.md"
-    file.write_text(f"before\n{table.MARKS[0]}\nold\n{table.MARKS[1]}\nafter\n")
-    table.replace_between_marks(file, "new")
-    assert table.between_marks(file) == "new"
+    file.write_text("before\n<!-- x: begin -->\nold\n<!-- x: end -->\nafter\n")
+    table.replace_between_marks(file, "x", "new")
+    assert table.between_marks(file, "x") == "new"
     assert file.read_text().startswith("before\n")
     assert file.read_text().endswith("\nafter\n")
-    with pytest.raises(ValueError, match="there is no <!-- benchmarks: begin"):
-        table.replace_between_marks(run.TABLES, "new")
+    with pytest.raises(ValueError, match="there is no <!-- y: begin"):
+        table.replace_between_marks(file, "y", "new")
 
 
 def test_what_does_not_fit_is_a_result() -> None:

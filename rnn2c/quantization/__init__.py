@@ -11,6 +11,7 @@ from rnn2c.quantization.cells import cell_formats, with_far_starts
 from rnn2c.quantization.embedding import quantize_embedding
 from rnn2c.quantization.formats import choose_formats, gate_bits
 from rnn2c.quantization.given import given_matrices, own_scales, refuse_coarser
+from rnn2c.quantization.joint import with_rounded_inputs
 from rnn2c.quantization.notes import coarse_inputs, find_notes
 from rnn2c.quantization.observe import observe
 from rnn2c.quantization.options import QuantizeOptions
@@ -25,6 +26,9 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
     model = with_far_starts(model, data)
     spans = observe(model, data, options.observer, options.percentile)
     formats = choose_formats(model, spans, options)
+    rounded, spans = with_rounded_inputs(model, spans, formats, options)
+    if len(rounded.layers) > len(model.layers):
+        model, formats = rounded, choose_formats(rounded, spans, options)
     split = own_scales(model)
     cells = {
         layer.name: cell_formats(layer, spans, formats)

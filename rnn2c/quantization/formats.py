@@ -204,12 +204,21 @@ def _joint_format(
     model: Model, name: str, span: Span, spans: Mapping[str, Span], options: QuantizeOptions
 ) -> Format | None:
     """The balanced format, if a recurrent layer sums this value jointly with its state."""
-    if options.sums == "joint":
-        for reader in _readers(model, name):
-            if isinstance(reader, graph.Recurrent) and not sums_apart(reader):
-                own = _state_scale(reader, spans, options)
-                return balanced(reader, span.reach, own, options)
+    for reader in _readers(model, name):
+        if isinstance(reader, graph.Recurrent) and (
+            form := joint_format(reader, span, spans, options)
+        ):
+            return form
     return None
+
+
+def joint_format(
+    reader: graph.Recurrent, span: Span, spans: Mapping[str, Span], options: QuantizeOptions
+) -> Format | None:
+    """The balanced format of an input of a recurrent layer, if it is summed jointly with h."""
+    if options.sums != "joint" or sums_apart(reader):
+        return None
+    return balanced(reader, span.reach, _state_scale(reader, spans, options), options)
 
 
 def _delay_format(

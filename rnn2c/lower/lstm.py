@@ -50,6 +50,7 @@ def _sums(b: Builder, layer: graph.Lstm) -> tuple[Sum, ...]:
 
 
 def _accurate_cell(b: Builder, c: Place, cell_bits: int, h_bits: int) -> list[Call]:
+    """c' and h' of gates in Q0.15: accurate and fast."""
     calls = [
         Call(
             "c",

@@ -1,7 +1,7 @@
 """What the lowerings of the cells that are not plain share: products, functions, pre-activations.
 
-Every inner signal is a 16-bit number with a power-of-two scale of its own (`CellFormats`), in both
-profiles; sums over x and h are apart, each with multipliers per row.
+Every inner signal is a 16-bit number with a power-of-two scale of its own (`CellFormats`), in every
+profile; sums over x and h are apart, each with multipliers per row.
 """
 
 from __future__ import annotations

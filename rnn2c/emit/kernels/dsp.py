@@ -1,4 +1,4 @@
-"""Kernels for cores with SMLAD (Cortex-M4, M7, M33): weights in the packing pairs8.
+"""Kernels for cores with SMLAD (Cortex-M4, M7, M33, M55): weights in the packing pairs8.
 
 Registers: accumulators, two for a pair of rows; then columns of the vector and weights; lr and r1
 run over vector and weights.  On the stack: the sums, the second vector or all of them, the end of

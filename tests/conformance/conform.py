@@ -24,6 +24,7 @@ from rnn2c.frontend import load
 from rnn2c.frontend.rounding import rounding_allowed
 from rnn2c.ir.graph import FloatArray, Model, Tensor
 from rnn2c.ir.program import Program
+from rnn2c.passes import spread_channels
 from rnn2c.pipeline import QuantizeOptions, compile_float32, compile_model
 from rnn2c.target import load_target
 from rnn2c.validate.compare import SequenceResult, compare, largest_error
@@ -153,8 +154,9 @@ def _add(batch: Batch, program: Program, name: str, wanted: Arrays, inputs: Arra
 
 
 def _check_weights(outcome: Outcome, stage: str, real: Model, quantized: Model) -> None:
-    """Every weight is rounded to the nearest step."""
-    for before in real.layers:
+    """Every weight is rounded to the nearest step, those that carry scales of channels too."""
+    channels = {i.name: np.asarray(i.channels) for i in quantized.inputs if i.channels}
+    for before in spread_channels(real, channels).layers:
         after = quantized.layer(before.name)
         for name, tensor in vars(after).items():
             if isinstance(tensor, Tensor) and tensor.scale is not None:

@@ -80,18 +80,20 @@ def compile(  # noqa: A001 - the API's name
     input_scale: float | Sequence[float] | None = None,
     input_offset: float | Sequence[float] = 0.0,
     max_steps: int | None = None,
+    optimize: str = "balanced",
 ) -> Program:
     """Lower a quantized Model for a target and prove it; a float Model becomes float32 C.
 
     input_scale, input_offset: emit from_raw, model input = (count - offset) * scale; max_steps: the
-    most steps of a sequence, for a model that waits for the end of it (reverse layers).
+    most steps of a sequence, for a model that waits for the end of it (reverse layers); optimize:
+    size, balanced or speed, which never changes a bit.
     """
     chosen = load_target(target) if isinstance(target, str) else target
     raw = None if input_scale is None else RawScale(_numbers(input_scale), _numbers(input_offset))
     if model.numerics is None:
-        plain = pipeline.compile_float32(model, chosen, raw, max_steps).program
+        plain = pipeline.compile_float32(model, chosen, raw, max_steps, optimize).program
     else:
-        plain = pipeline.lower_model(model, chosen, raw, max_steps)
+        plain = pipeline.lower_model(model, chosen, raw, max_steps, optimize)
     return Program(**{f: getattr(plain, f) for f in ir_program.Program.__dataclass_fields__})
 
 
@@ -100,12 +102,12 @@ def build(
 ) -> Program:
     """load, quantize with the target's default profile, compile and emit in one call.
 
-    options: those of quantize, and max_steps.
+    options: those of quantize, and max_steps and optimize of compile.
     """
     model = load(source)
-    max_steps = options.pop("max_steps", None)
+    own = {name: options.pop(name) for name in ("max_steps", "optimize") if name in options}
     options.setdefault("profile", load_target(target).profile)
-    program = compile(quantize(model, calibration, **options), target, max_steps=max_steps)
+    program = compile(quantize(model, calibration, **options), target, **own)
     program.emit(folder)
     return program
 

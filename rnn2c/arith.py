@@ -1,5 +1,6 @@
 """The integer semantics of rnn2c: every scalar operation, defined once (those of softmax and
-pooling in arith_reduce.py, of a layer normalization in arith_norm.py).
+pooling in arith_reduce.py, of a layer normalization in arith_norm.py, of tables stored small in
+arith_half.py).
 
 This source is read four ways: run as it stands on numpy int64 arrays (`interp.py`), parsed into
 typed trees (`arith_tree.py`) and from there translated to C (`emit/arith_c.py`) and run on

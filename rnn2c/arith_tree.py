@@ -14,9 +14,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from rnn2c import arith, arith_f32, arith_f32_functions, arith_norm, arith_reduce
+from rnn2c import arith, arith_f32, arith_f32_functions, arith_half, arith_norm, arith_reduce
 
-INTEGERS = (*arith.PRIMITIVES, *arith_reduce.PRIMITIVES, *arith_norm.PRIMITIVES)
+INTEGERS = (
+    *arith.PRIMITIVES,
+    *arith_half.PRIMITIVES,
+    *arith_reduce.PRIMITIVES,
+    *arith_norm.PRIMITIVES,
+)
 REALS = (*arith_f32.PRIMITIVES, *arith_f32_functions.PRIMITIVES)
 PRIMITIVES = (*INTEGERS, *REALS)
 REAL = "f32"

@@ -74,6 +74,29 @@ def pack_words(knots: IntArray) -> IntArray:
     return (knots[:-1] * 65536) + (np.diff(knots) & 65535)
 
 
+def knots_of(words: IntArray) -> IntArray | None:
+    """What pack_words makes these words of; None if they are no such words."""
+    slope = ((words & 65535) ^ 32768) - 32768
+    knots = np.append(words >> 16, (words[-1:] >> 16) + slope[-1:])
+    fits = knots.min() >= -(2**15) and knots.max() < 2**15 and np.abs(np.diff(knots)).max() < 2**15
+    return knots if fits and np.array_equal(pack_words(knots), words) else None
+
+
+def half_of(values: IntArray) -> tuple[IntArray, int] | None:
+    """The values of x >= 0 and the total f(x) + f(-x) of values that rise from -x to x, the middle
+    one rounded up; None if they do not or have no such total.  The inverse of `mirrored`.
+    """
+    middle = values.size // 2
+    half, total = values[middle:], int(values[-1] + values[0])
+    same = np.array_equal(mirrored(half, total), values) and values[middle] == (total + 1) // 2
+    return (half, total) if same and np.diff(values).min() >= 0 and 0 <= total < 2**15 else None
+
+
+def mirrored(half: IntArray, total: int) -> IntArray:
+    """The values of all x from those of x >= 0, where f(-x) = total - f(x)."""
+    return np.concatenate([total - half[:0:-1], half])
+
+
 def sigmoid_words() -> IntArray:
     """arith.lut: sigmoid in Q0.15, entry k is x = (k - 128) / 16."""
     return _words(_sigmoid, -128)

@@ -35,7 +35,7 @@ from rnn2c.passes import (
 from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, coarse_inputs, given_matrices, quantize_model
 from rnn2c.tailor import tailor
-from rnn2c.target import Level, Target, load_target
+from rnn2c.target import LEVELS, Target, load_target, parse_level
 from rnn2c.validate.bench import Bench, bench_in_temporary
 from rnn2c.validate.power import Power, power_of
 from rnn2c.validate.verify import (
@@ -47,10 +47,10 @@ from rnn2c.validate.verify import (
 )
 
 __all__ = [
-    "PASSES", "STAGES", "WHOLE", "Bench", "Compiled", "Memory", "Part", "Power", "QuantizeOptions",
-    "RawScale", "Report", "bench", "compile_float32", "compile_model", "emit", "emit_c", "load",
-    "lower_model", "make_part", "memory", "parse_part", "power_of", "prepare", "quantize", "verify",
-    "write_files", "zeros",
+    "LEVELS", "PASSES", "STAGES", "WHOLE", "Bench", "Compiled", "Memory", "Part", "Power",
+    "QuantizeOptions", "RawScale", "Report", "bench", "compile_float32", "compile_model", "emit",
+    "emit_c", "load", "lower_model", "make_part", "memory", "parse_part", "power_of", "prepare",
+    "quantize", "verify", "write_files", "zeros",
 ]  # fmt: skip
 
 Pass = Callable[[Model], Model]
@@ -84,7 +84,7 @@ def compile_model(
     options: QuantizeOptions,
     raw: RawScale | None = None,
     max_steps: int | None = None,
-    level: Level = "balanced",
+    level: str = "balanced",
 ) -> Compiled:
     """float Model -> fused -> quantized -> proven Program that fits the target."""
     fused = prepare(model)
@@ -95,11 +95,15 @@ def compile_model(
 
 
 def compile_float32(
-    model: Model, target: Target, raw: RawScale | None = None, max_steps: int | None = None
+    model: Model,
+    target: Target,
+    raw: RawScale | None = None,
+    max_steps: int | None = None,
+    level: str = "balanced",
 ) -> Compiled:
     """float Model -> fused -> checked Program in float32 that fits the target; no data needed."""
     fused = prepare(model)
-    return Compiled(model, fused, None, lower_model(fused, target, raw, max_steps))
+    return Compiled(model, fused, None, lower_model(fused, target, raw, max_steps, level))
 
 
 @dataclass(frozen=True)
@@ -169,13 +173,15 @@ def lower_model(
     target: Target,
     raw: RawScale | None = None,
     max_steps: int | None = None,
-    level: Level = "balanced",
+    level: str = "balanced",
 ) -> Program:
     """Lower, tailor to the target's kernels, prove that nothing overflows, and check that it fits.
 
-    max_steps: the most steps of a sequence, for a Model that waits for the end of it.
+    max_steps: the most steps of a sequence, for a Model that waits for the end of it.  level: size,
+    balanced or speed; it changes no bit.
     """
-    program = tailor(lower(model, target, raw, max_steps), level)
+    chosen = parse_level(level)
+    program = tailor(lower(model, target, raw, max_steps), chosen)
     verify_ranges(program)
     check_fits(program)
     return program

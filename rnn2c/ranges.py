@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnn2c import lut
 from rnn2c.arith_tree import (
     LIMITS,
     TABLES,
@@ -112,6 +113,14 @@ def _lut_bound(table: IntArray, x: Interval) -> Interval:
     return Interval(int(ends.min()), int(ends.max()))
 
 
+def _lut_knots_bound(knots: IntArray, x: Interval) -> Interval:
+    return _lut_bound(lut.pack_words(knots), x)
+
+
+def _lut_half_bound(half: IntArray, x: Interval, total: Interval) -> Interval:
+    return _lut_knots_bound(lut.mirrored(half, total.hi), x)
+
+
 def _lut_slope_bound(base: IntArray, slope: IntArray, x: Interval) -> Interval:
     k = np.arange(x.lo >> 8, (x.hi >> 8) + 1) & 255
     return Interval(int(base[k].min()), int((base[k] + ((slope[k] * 255) >> 8)).max()))
@@ -137,6 +146,8 @@ def _add_square_bound(total: Interval, x: Interval, shift: Interval) -> Interval
 LEMMAS: dict[str, Callable[..., Interval]] = {
     "add_square": _add_square_bound,
     "lut": _lut_bound,
+    "lut_half": _lut_half_bound,
+    "lut_knots": _lut_knots_bound,
     "lut_slope": _lut_slope_bound,
     "blend": _blend_bound,
     "blend_u8": lambda n, h, z: n.hull(h),

@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from rnn2c.data import targets_dir
-from rnn2c.errors import Rnn2cError
+from rnn2c.errors import Rnn2cError, quoted
 
 Profile = Literal["accurate", "fast", "compact"]
 Kernels = Literal["", "dsp"]
 Level = Literal["size", "balanced", "speed"]
+LEVELS: tuple[Level, ...] = get_args(Level)
 EmulatorKind = Literal["native", "qemu", "simavr"]
 Timing = Literal["none", "cortex-m0plus", "cortex-m3", "cortex-m4"]
 Record = TypeVar("Record")
@@ -27,13 +28,18 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, kw_only=True)
 class Compiler:
-    """How C becomes an object: `flags` select the core, `link_flags` end the link command."""
+    """How C becomes an object: `flags` select the core, `link_flags` end the link command.
+
+    `optimize` is the flag of level balanced, and of the others where theirs is empty.
+    """
 
     command: str
     packages: str
     optimize: str
     flags: tuple[str, ...]
     link_flags: tuple[str, ...]
+    optimize_size: str = ""
+    optimize_speed: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +131,24 @@ class Target:
             return "exact"
         return "estimated" if self.timing != "none" else None
 
+    def at(self, level: Level) -> Target:
+        """The target with the compiler flag of a level."""
+        c = self.compiler
+        flags = {"size": c.optimize_size, "balanced": c.optimize, "speed": c.optimize_speed}
+        return replace(self, compiler=replace(c, optimize=flags[level] or c.optimize))
+
     @property
     def compiled_with(self) -> str:
         """Compiler and optimization that estimates and measurements are made with."""
         return f"{self.compiler.command} {self.compiler.optimize}"
+
+
+def parse_level(name: str) -> Level:
+    """The level called `name`; raises Rnn2cError that lists them."""
+    for level in LEVELS:
+        if level == name:
+            return level
+    raise Rnn2cError(f"there is no level {quoted(name)} to optimize for: {', '.join(LEVELS)}")
 
 
 def load_target(name: str) -> Target:

@@ -26,13 +26,13 @@ STAGES = frozenset(
     }
 )
 SHARED = frozenset(
-    """arith arith_f32 arith_f32_functions arith_norm arith_reduce arith_tree budget calibration
-    data errors ir lut npz packing target""".split()
+    """arith arith_f32 arith_f32_functions arith_half arith_norm arith_reduce arith_tree budget
+    calibration data errors ir lut npz packing target""".split()
 )
 READERS = frozenset({"execute", "interp", "interp_numbers", "proof", "proof_rows", "ranges"})
 READ_BY_READERS = frozenset(
-    """arith arith_f32 arith_f32_functions arith_norm arith_reduce arith_tree errors ir lut
-    packing""".split()
+    """arith arith_f32 arith_f32_functions arith_half arith_norm arith_reduce arith_tree errors ir
+    lut packing""".split()
 )
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),

@@ -56,6 +56,7 @@ def _record(job: Job, paths: tuple[Path, ...]) -> dict[str, object]:
         "name": program.name,
         "target": program.target.name,
         "profile": program.profile,
+        "level": program.level,
         "model_id": f"0x{program.model_id:08x}",
         "cross_checked": not job.compiled.float.cross_check.startswith("not"),
         "flash_bytes": {"weights": need.weights, "tables": need.tables, "code_at_most": need.code},
@@ -89,7 +90,7 @@ def _summary(job: Job, paths: tuple[Path, ...]) -> str:
     return "\n".join(
         [
             f"{program.name}: {program.doc}",
-            f"  target   {program.target.name}, profile {program.profile}",
+            f"  target   {program.target.name}, profile {program.profile}, level {program.level}",
             f"  import   {job.compiled.float.cross_check}",
             f"  proof    {proof}, {program.macs} multiply-accumulates a step",
             f"  flash    {need.constants} bytes of constants ({need.weights} weights, {need.tables}"

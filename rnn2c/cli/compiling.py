@@ -42,7 +42,7 @@ def compile_from(
     *, model: Path, module: str | None, example_shape: str | None, target: str, name: str | None,
     from_: tuple[str, ...], to: tuple[str, ...], state: tuple[str, ...], shape: tuple[str, ...],
     crosscheck: bool, precision: str, input_scale: str | None, input_offset: str | None,
-    max_steps: int | None, **numerics: Any,
+    max_steps: int | None, optimize: str, **numerics: Any,
 ) -> Job:  # fmt: skip
     """Everything `model_options` collects, compiled; raises Rnn2cError."""
     chosen = load_target(target)
@@ -59,12 +59,13 @@ def compile_from(
     if precision == "float32":
         _refuse_integer_options()
         float_model = load(model, **source)
-        return Job(compile_float32(float_model, chosen, raw, max_steps), None)
+        return Job(compile_float32(float_model, chosen, raw, max_steps, optimize), None)
     calib = numerics.pop("calib")
     options = _quantize_options(chosen, **numerics)
     float_model = load(model, **source)
     data = calibration(calib, float_model)
-    return Job(compile_model(float_model, data, chosen, options, raw, max_steps), data)
+    compiled = compile_model(float_model, data, chosen, options, raw, max_steps, optimize)
+    return Job(compiled, data)
 
 
 def _refuse_integer_options() -> None:

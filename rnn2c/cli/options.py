@@ -12,7 +12,7 @@ import rich_click as click
 from rnn2c.calibration import SequenceSet, read_sequences
 from rnn2c.errors import Rnn2cError, quoted
 from rnn2c.ir.graph import Model
-from rnn2c.pipeline import zeros
+from rnn2c.pipeline import LEVELS, zeros
 
 LARGEST_EXAMPLE = 1 << 22
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,6 +73,7 @@ def compile_options(command: F) -> F:
             click.option(
                 "--target", default="host", show_default=True, help="See `rnn2c targets`."
             ),
+            _choice("--optimize", "balanced", LEVELS, "What to save: it never changes a bit."),
             _choice("--precision", "int", ("int", "float32"), "Integers, or float32 for an FPU."),
             click.option("--name", help="Name of the C files and functions [default: the file's]."),
             _choice("--weights", "int8", ("int8", "int4"), "Width of the weights."),

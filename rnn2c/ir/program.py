@@ -44,7 +44,7 @@ from rnn2c.ir.ops import (
     Width,
     flat,
 )
-from rnn2c.target import Target
+from rnn2c.target import Level, Target
 
 __all__ = [
     "CTYPES", "Advance", "Argument", "Buffer", "Call", "Clock", "Const", "Dot", "Elem", "Fold",
@@ -63,8 +63,8 @@ class Program:
 
     output_clock: when step writes its outputs; None: always.  finish_after: state buffers that have
     to exceed a number before there is anything to finish; step_until: counters in the state and the
-    numbers at which no further step is taken.  origin: the model id of the program this one was
-    made of and computes the same as; 0: none.
+    numbers at which no further step is taken.  level: what it was tailored for, and origin: the
+    model id of the program that it was made of and computes the same as; 0: none.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Program:
     output_clock: Clock | None = None
     finish_after: tuple[tuple[str, int], ...] = ()
     step_until: tuple[tuple[str, int], ...] = ()
+    level: Level = "balanced"
     origin: int = 0
 
     @cached_property

@@ -2,7 +2,8 @@
 
 A dot product that the kernels can compute gets its weights in their packing, its vectors in the
 type and with the room that they read, and multipliers in the form of their multiply-high.  What
-they cannot compute stays as it is.  The level sets how far loops are unrolled; it changes no bit.
+they cannot compute stays as it is.  The level sets how far loops are unrolled, and at level size
+tables are stored small; it changes no bit.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import replace
 
 from rnn2c.ir.program import Inner, Loop, Op, Program, Stage, When
 from rnn2c.tailor.sums import Sums
+from rnn2c.tailor.tables import small_tables
 from rnn2c.tailor.vectors import Vectors
 from rnn2c.target import Level
 
@@ -18,7 +20,10 @@ __all__ = ["tailor"]
 
 
 def tailor(program: Program, level: Level) -> Program:
-    """The program for the kernels of its target, or itself if there are none to use."""
+    """The program at a level and for the kernels of its target, or itself if nothing changes."""
+    program = _at(program, level)
+    if level == "size" and not program.is_float:
+        program = small_tables(program)
     if not program.target.kernels or program.is_float:
         return program
     sums = Sums(program, level)
@@ -51,6 +56,12 @@ def tailor(program: Program, level: Level) -> Program:
         finish=finish,
         origin=program.model_id,
     )
+
+
+def _at(program: Program, level: Level) -> Program:
+    if level == program.level:
+        return program
+    return replace(program, level=level, target=program.target.at(level), origin=program.model_id)
 
 
 def _stage(op: Inner, sums: Sums, vectors: Vectors, role: str) -> list[Inner]:

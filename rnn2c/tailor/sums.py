@@ -29,7 +29,7 @@ from rnn2c.packing.families import FAMILIES, OF_KERNELS, Family, Layout
 from rnn2c.ranges import dot_bound
 from rnn2c.target import Level
 
-TURN: dict[Level, int] = {"size": 8, "balanced": 16, "speed": 0}
+TURN: dict[Level, int] = {"size": 4, "balanced": 16, "speed": 0}
 """Columns of one turn of a loop."""
 
 LEAST_WORK = 64

@@ -62,10 +62,10 @@ class Built:
 Build = Callable[..., Built]
 
 
-def built(case: Case, folder: Path, target: str = "host") -> Built:
+def built(case: Case, folder: Path, target: str = "host", level: str = "balanced") -> Built:
     """Compile, prove and emit."""
     compiled = compile_model(
-        case.model, case.data, load_target(target), case.options, case.raw, case.max_steps
+        case.model, case.data, load_target(target), case.options, case.raw, case.max_steps, level
     )
     emit(compiled.program, folder)
     return Built(compiled.program, folder, case)

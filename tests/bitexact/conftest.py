@@ -11,9 +11,11 @@ from models import Case
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """build(case, target="host", folder="model"): compile, prove and emit below tmp_path."""
+    """build(case, target, folder, level): compile, prove and emit below tmp_path."""
 
-    def made(case: Case, target: str = "host", folder: str = "model") -> Built:
-        return built(case, tmp_path / folder, target)
+    def made(
+        case: Case, target: str = "host", folder: str = "model", level: str = "balanced"
+    ) -> Built:
+        return built(case, tmp_path / folder, target, level)
 
     return made

@@ -33,6 +33,24 @@ def test_a_profile_that_no_target_names_is_chosen_on_the_command_line(
     assert json.loads(cli("verify", model, *options).stdout)["bit_exact"] is True
 
 
+def test_the_level_is_chosen_on_the_command_line(
+    cli: Run, model: Path, calib: Path, tmp_path: Path
+) -> None:
+    options = ("--calib", calib, "--target", "cortex-m4", "--json")
+    ids = set()
+    for level in ("size", "balanced", "speed"):
+        out = tmp_path / level
+        record = json.loads(cli("build", model, *options, "--optimize", level, "-o", out).stdout)
+        assert record["level"] == level
+        assert f"level {level}," in (out / "small.h").read_text()
+        ids.add(record["model_id"])
+    assert len(ids) == 1
+    assert json.loads(cli("verify", model, *options, "--optimize", "size").stdout)["bit_exact"]
+    done = cli("build", model, *options, "--optimize", "tiny")
+    assert done.returncode == 2
+    assert "'size', 'balanced', 'speed'" in done.stderr
+
+
 def test_build_is_deterministic(cli: Run, model: Path, calib: Path, tmp_path: Path) -> None:
     for out in ("a", "b"):
         cli("build", model, "--calib", calib, "--no-crosscheck", "-o", tmp_path / out)

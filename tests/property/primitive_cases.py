@@ -25,6 +25,11 @@ TABLES = {
     "tanh_words": lut.tanh_words(),
     "sigmoid_direct": lut.DIRECT["sigmoid"].entries(),
     "tanh_direct": lut.DIRECT["tanh"].entries(),
+    "sigmoid_knots": lut.knots_of(lut.sigmoid_words()),
+    "tanh_knots": lut.knots_of(lut.tanh_words()),
+    "log_knots": lut.knots_of(lut.log_words()),
+    "sigmoid_half": lut.half_of(lut.knots_of(lut.sigmoid_words()))[0],
+    "tanh_half": lut.half_of(lut.knots_of(lut.tanh_words()))[0],
     "sigmoid_octets": lut.sigmoid_octets(),
     "tanh_q12": lut.tanh_q12(),
     "tanh_q12_slope": lut.tanh_q12_slope(),
@@ -80,6 +85,16 @@ def interpolate(word: int, fraction: int) -> int:
     """base + slope * fraction / 256 with the upper slope bits as a rounding term below one."""
     base, slope = unpack(word)
     return floor(base + Fraction(slope * fraction + (slope % 65536) // 256, 256))
+
+
+def interpolate_half(half: list[int], x: int, total: int) -> int:
+    """The same from the knots of x >= 0, by the knots at both ends of a step."""
+
+    def knot(k: int) -> int:
+        return int(half[k]) if k >= 0 else total - int(half[-k])
+
+    base, rise = knot(x // 256), knot(x // 256 + 1) - knot(x // 256)
+    return floor(base + Fraction(rise * (x % 256) + rise // 256, 256))
 
 
 def exp2_exact(table: list[int], x: int) -> int:
@@ -144,6 +159,7 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
         )
     yield "high_round", (I32, I32), lambda a, b: nearest(a * b, 32)
     yield "narrow", ((-(2**40), 2**40), (10, 20)), down
+    yield from _tables_stored_small()
     for name in ("sigmoid", "tanh"):
         words, direct = f"{name}_words", f"{name}_direct"
         yield "lut", (words, I16), lambda t, x: interpolate(t[x // 256 + 128], x % 256)
@@ -203,6 +219,22 @@ def _cases() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]
         yield "inverse_root", (span, at(g), "root_guesses"), inverse_root_exact
     yield "nibble", (U8, (0, 1)), lambda b, odd: (down(b, 4 * odd) % 16 + 8) % 16 - 8
     yield "shift_sat16", (small, (0, 9)), lambda a, s: sat(down(a, s), 16)
+
+
+def _tables_stored_small() -> Iterator[tuple[str, tuple[Span | str, ...], Callable[..., int]]]:
+    for name in ("sigmoid", "tanh", "log"):
+        yield (
+            "lut_knots",
+            (f"{name}_knots", I16),
+            lambda t, x: interpolate(lut.pack_words(np.array(t))[x // 256 + 128], x % 256),
+        )
+    for name, total in (("sigmoid", 32767), ("tanh", 0)):
+        yield "lut_half", (f"{name}_half", I16, at(total)), interpolate_half
+        yield (
+            "look_half",
+            (f"{name}_half", (-128, 127), at(total)),
+            lambda t, x, total: int(t[x]) if x >= 0 else total - int(t[-x]),
+        )
 
 
 CASES = tuple(Case(*c) for c in _cases())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from primitive_cases import TABLES
 
-from rnn2c import arith, arith_norm
+from rnn2c import arith, arith_half, arith_norm, arith_tree
 from rnn2c.errors import RangeError
 from rnn2c.ranges import LEMMAS, Interval, bound
 
@@ -19,6 +19,7 @@ EDGES = np.unique(np.concatenate([
 
 def test_this_file_proves_every_lemma():
     known = {"lut", "lut_slope", "blend", "blend_u8", "mul_u8", "add_sat16", "add_square"}
+    known |= {"lut_half", "lut_knots"}
     assert set(LEMMAS) == known
 
 
@@ -91,18 +92,30 @@ def intervals() -> list[tuple[int, int]]:
     [
         ("lut", ("sigmoid_words",)),
         ("lut", ("tanh_words",)),
+        ("lut_knots", ("sigmoid_knots",)),
+        ("lut_knots", ("log_knots",)),
         ("lut_slope", ("tanh_q12", "tanh_q12_slope")),
     ],
 )
 def test_table_bounds_hold_for_all_x(primitive: str, tables: tuple[str, ...]):
     data = [TABLES[t] for t in tables]
-    every = getattr(arith, primitive)(*data, ALL_I16)
+    every = arith_tree.primitive(primitive)(*data, ALL_I16)
     for lo, hi in intervals():
         got = every[lo + 32768 : hi + 32769]
         proven = bound(primitive, (*data, Interval(lo, hi)))
         assert proven.lo <= got.min() <= got.max() <= proven.hi
     whole = bound(primitive, (*data, Interval(-32768, 32767)))
     assert whole == Interval(int(every.min()), int(every.max()))
+
+
+@pytest.mark.parametrize(("name", "total"), [("sigmoid", 32767), ("tanh", 0)])
+def test_bounds_of_a_half_table_hold_for_all_x(name: str, total: int):
+    half = TABLES[f"{name}_half"]
+    every = arith_half.lut_half(half, ALL_I16, total)
+    for lo, hi in intervals():
+        got = every[lo + 32768 : hi + 32769]
+        proven = bound("lut_half", (half, Interval(lo, hi), Interval(total, total)))
+        assert proven.lo <= got.min() <= got.max() <= proven.hi
 
 
 def test_a_table_bound_of_whole_words_is_exact():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from primitive_cases import TABLES
 
-from rnn2c import arith, arith_norm, lut
+from rnn2c import arith, arith_half, arith_norm, lut
 
 X = np.arange(-32768, 32768)
 REAL = X / 4096.0
@@ -54,6 +54,45 @@ def test_direct_look_ups_are_off_by_half_a_step_at_most(
     assert np.all(np.diff(got) >= 0)
     assert len(np.unique(got)) > 250
     assert direct(name, fraction)[32768] == round(32767 * function(0.0))
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+def test_tables_stored_small_give_the_same_bits_for_every_x(name: str):
+    words = TABLES[f"{name}_words"]
+    knots = lut.knots_of(words)
+    assert knots is not None
+    small = lut.half_of(knots)
+    assert small is not None
+    half, total = small
+    wanted = arith.lut(words, X)
+    assert np.array_equal(arith_half.lut_knots(knots, X), wanted)
+    assert np.array_equal(arith_half.lut_half(half, X, total), wanted)
+    assert (words.size, knots.size, half.size) == (256, 257, 129)
+    assert np.array_equal(lut.mirrored(half, total)[129:], knots[129:])
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+def test_direct_tables_stored_small_give_the_same_bits_for_every_index(name: str):
+    entries, index = TABLES[f"{name}_direct"], np.arange(-256, 256)
+    small = lut.half_of(entries[1:])
+    assert small is not None
+    half, total = small
+    got = arith_half.look_half(np.append(half, total - entries[0]), index, total)
+    assert np.array_equal(got, entries[index + 256])
+
+
+def test_what_has_no_mirror_image_or_no_knots_stays_as_it_is():
+    knots = lut.knots_of(TABLES["tanh_words"])
+    assert knots is not None
+    for place, change in ((0, 1), (64, 1), (128, 1), (200, -1)):
+        other = knots.copy()
+        other[place] += change
+        assert lut.half_of(other) is None
+    assert lut.half_of(-knots) is None  # it falls
+    jumps = TABLES["sigmoid_words"].copy()
+    jumps[7] += 65536
+    assert lut.knots_of(jumps) is None
+    assert lut.half_of(lut.knots_of(lut.log_words())) is None
 
 
 @pytest.mark.parametrize(("name", "total"), [("sigmoid", 32767), ("tanh", 0)])

@@ -9,7 +9,7 @@ import pytest
 from core_models import CELLS, cell_model, integer
 
 from rnn2c.execute import run_integer
-from rnn2c.ir.program import Dot, Program, Stage
+from rnn2c.ir.program import Call, Dot, Program, Stage, Table
 from rnn2c.lower import lower
 from rnn2c.proof import verify_ranges
 from rnn2c.tailor import tailor
@@ -17,7 +17,7 @@ from rnn2c.target import Level, load_target
 
 M4 = load_target("cortex-m4")
 LEVELS: tuple[Level, ...] = ("size", "balanced", "speed")
-OPTIONS = [{}, {"accumulate": "split"}, {"profile": "compact"}]
+OPTIONS = [{}, {"accumulate": "split"}, {"profile": "compact"}, {"profile": "fast"}]
 
 
 def plain_and_tailored(kind: str, level: Level, **options: str) -> tuple[Program, Program]:
@@ -69,3 +69,25 @@ def test_levels_differ_in_their_loops_only():
         for level in LEVELS
     }
     assert len({frozenset(t) for t in turns.values()}) == len(LEVELS)
+
+
+@pytest.mark.parametrize("target", ["host", "cortex-m4", "atmega328p"])
+@pytest.mark.parametrize(("profile", "entries"), [("accurate", 129), ("fast", 257)])
+def test_level_size_stores_half_of_every_table(profile: str, entries: int, target: str):
+    plain = lower(integer(cell_model("lstm"), profile=profile), load_target(target))
+    small = tailor(plain, "size")
+    assert {c.data.size for c in plain.consts if c.kind == "table"} in ({256}, {512})
+    assert {(c.type, c.data.size) for c in small.consts if c.kind == "table"} == {("i16", entries)}
+    assert (small.model_id, small.level) == (plain.model_id, "size")
+    verify_ranges(small)
+
+
+def test_a_table_that_another_look_up_reads_stays_as_it_is():
+    plain = lower(integer(cell_model("lstm")), load_target("host"))
+    (*_, stage) = [op for op in plain.step if isinstance(op, Stage)]
+    table = Table("tanh_table")
+    extra = replace(stage, body=(*stage.body, Call("more", "exp2_down", (table, 1))))
+    step = tuple(extra if op is stage else op for op in plain.step)
+    small = tailor(replace(plain, step=step), "size").const
+    assert small["tanh_table"] is plain.const["tanh_table"]
+    assert small["sigmoid_table"].data.size == 129

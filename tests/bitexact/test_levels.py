@@ -1,0 +1,66 @@
+"""--optimize: the level changes size and speed, but no bit, not the model id, not a saved state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from building import Build
+from fixed import EXACT_OPTIONS, single, zoo_case
+from models import CELLS
+from test_bounds import check
+
+from rnn2c.errors import Rnn2cError
+from rnn2c.pipeline import compile_model
+from rnn2c.target import LEVELS, load_target
+from rnn2c.validate.verify import verify
+
+OTHERS = [level for level in LEVELS if level != "balanced"]
+
+
+@pytest.mark.parametrize("zoo", ["accurate", "fast", "compact"])
+@pytest.mark.parametrize("level", OTHERS)
+def test_a_level_changes_no_bit_and_its_bounds_hold(level: str, zoo: str, build: Build) -> None:
+    usual = build(zoo_case(zoo), "cortex-m4", "usual")
+    made = build(zoo_case(zoo), "cortex-m4", level, level)
+    same = replace(usual.program.interface(), stages=())
+    assert replace(made.program.interface(), stages=()) == same
+    report = verify(made.program, made.folder, made.sequences())
+    assert report.bit_exact, report.to_json()
+    check(made)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("options", EXACT_OPTIONS)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("level", OTHERS)
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0plus", "atmega328p", "rv32imc"])
+def test_one_cell_with_every_option(
+    target: str, level: str, cell: str, options: str, build: Build
+) -> None:
+    made = build(single("one", cell, EXACT_OPTIONS[options], units=29), target, level, level)
+    report = verify(made.program, made.folder, made.sequences(), checks=False)
+    assert report.bit_exact, report.to_json()
+    check(made)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_files_say_the_level(level: str, build: Build) -> None:
+    made = build(zoo_case("accurate"), "host", level, level)
+    for suffix in (".h", ".c"):
+        assert (
+            f"for target host, level {level}, numeric profile accurate; do not edit"
+            in made.text(suffix)
+        )
+
+
+def test_a_level_is_the_compiler_flag_of_its_measurements() -> None:
+    target = load_target("cortex-m4")
+    assert [target.at(level).compiler.optimize for level in LEVELS] == ["-Os", "-O2", "-O2"]
+    assert load_target("atmega328p").at("speed") == load_target("atmega328p")
+
+
+def test_an_unknown_level_lists_the_known_ones() -> None:
+    case = zoo_case("accurate")
+    with pytest.raises(Rnn2cError, match="no level 'fast' to optimize for: size, balanced, speed"):
+        compile_model(case.model, case.data, load_target("host"), case.options, level="fast")

@@ -18,7 +18,7 @@ from rnn2c.data import targets_dir
 from rnn2c.errors import Rnn2cError, quoted
 
 Profile = Literal["accurate", "fast", "compact"]
-Kernels = Literal["", "dsp"]
+Kernels = Literal["", "dsp", "mve"]
 Level = Literal["size", "balanced", "speed"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 EmulatorKind = Literal["native", "qemu", "simavr"]

@@ -141,14 +141,13 @@ def _context(program: Program) -> dict[str, Any]:
 
 def _definition(program: Program, function: Function) -> str:
     """A primitive in C: the variant's own body, or that of arith.py."""
-    own = own_body(program.target.kernels, function.name)
+    own = own_body(program.target.templates, function.name)
     return definition(function, program.name, CODE, own)
 
 
 def _has_assembly(program: Program, primitives: set[str]) -> bool:
     """Whether the variant has assembly for any part of the program."""
-    kernels = program.target.kernels
-    own = any(own_body(kernels, f.name) for f in needed(primitives))
+    own = any(own_body(program.target.templates, f.name) for f in needed(primitives))
     return own or bool(kernel_functions(program) or _special_definitions(program))
 
 

@@ -9,6 +9,7 @@ from rnn2c.emit.records import DotCode, KernelCode, Part
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import CTYPES, Dot, Elem, Program
 from rnn2c.packing import PACKINGS
+from rnn2c.packing.families import FAMILIES
 
 
 class Dots:
@@ -76,7 +77,8 @@ class Dots:
         return KernelCode(
             function=self.static(kernel_name(dot)),
             weights=self.static(dot.weight),
-            vectors=tuple(self.vector(s.vector, s.new) for s in dot.segments),
+            pointer=FAMILIES[kernel.family].pointer,
+            vectors=tuple(self.vector(s.vector, s.new) + start_text(s) for s in dot.segments),
             block=kernel.units,
             count=kernel.units * len(dot.outs),
             sums=tuple(

@@ -52,13 +52,15 @@ class DotCode:
 
 @dataclass(frozen=True)
 class KernelCode:
-    """A call of a kernel: for `block` units it gives `count` sums of those vectors.
+    """A call of a kernel: for `block` units it gives `count` sums of those vectors, which it takes
+    as pointers to the C type `pointer`.
 
     sums: (name, place among them, comment); partial: the last block has fewer units.
     """
 
     function: str
     weights: str
+    pointer: str
     vectors: tuple[str, ...]
     block: int
     count: int

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing import pairs8
+from rnn2c.packing import pairs8, rows16
 
 Segments = tuple[tuple[int, ...], ...]
 """The results that each segment of a dot product has."""
@@ -33,28 +33,35 @@ class Layout(Protocol):
 @dataclass(frozen=True)
 class Family:
     """weights, width: packing and width of a dot product that its kernels compute; vector, lanes:
-    type of the elements they read, and how many at once; requantizes: whether they multiply by
+    type of the elements they read, and how many at once; an empty type and 1: vectors of 8 or 16
+    bits as they lie; pointer: C type of a vector, or void; requantizes: whether they multiply by
     high_round.
 
-    layout(results, segments): None where rows do not come out even.  fits(layout, matrices,
-    segments): whether the weights can be stored.  pack(layout, matrices, segments, bias,
-    multipliers): the stream of 32-bit words.
+    layout(results, segments, types of the vectors): None where rows do not come out even.
+    fits(layout, matrices, segments): whether the weights can be stored.
+    pack(layout, matrices, segments, bias, multipliers): the stream of 32-bit words.
     """
 
     weights: str
     width: str
     vector: str
     lanes: int
+    pointer: str
     requantizes: bool
-    layout: Callable[[int, Segments], Layout | None]
+    layout: Callable[[int, Segments, tuple[str, ...]], Layout | None]
     fits: Callable[..., bool]
     pack: Callable[..., IntArray]
 
 
+def _pairs8(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
+    return pairs8.layout(results, segments)
+
+
 FAMILIES: dict[str, Family] = {
     "pairs8": Family(
-        "dense8", "i32", "i16", pairs8.COLUMNS, True, pairs8.layout, pairs8.fits, pairs8.pack
+        "dense8", "i32", "i16", pairs8.COLUMNS, "int16_t", True, _pairs8, pairs8.fits, pairs8.pack
     ),
+    "rows16": Family("dense8", "i32", "", 1, "void", True, rows16.layout, rows16.fits, rows16.pack),
 }
-OF_KERNELS: dict[str, tuple[str, ...]] = {"": (), "dsp": ("pairs8",)}
+OF_KERNELS: dict[str, tuple[str, ...]] = {"": (), "dsp": ("pairs8",), "mve": ("rows16",)}
 """The families of a target's kernels, the best first."""

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
 from rnn2c.ir.graph import IntArray
+from rnn2c.packing.blocks import Row, blocked, groups, signed
 
 COLUMNS = 4
 """Segments are filled up with zeros to a multiple of these."""
@@ -23,9 +23,6 @@ COLUMNS = 4
 MOST_PAIRS = 3
 BLOCKS = {1: 4, 2: 2, 3: 2, 4: 1, 6: 1}
 """Rows of a unit in one segment -> units of a block, so that a block has 4 or 6 rows."""
-
-Row = tuple[int, int]
-"""(unit within the block, result)"""
 
 
 @dataclass(frozen=True)
@@ -83,12 +80,12 @@ def layout(results: int, segments: tuple[tuple[int, ...], ...]) -> Layout | None
     segments: the results that each segment has.
     """
     units = BLOCKS.get(max(map(len, segments)), 0)
-    groups = _groups(units, results, segments)
-    if not units or any(len(rows) % 2 for rows, _ in groups):
+    together = groups(units, results, segments)
+    if not units or any(len(rows) % 2 for rows, _ in together):
         return None
     taken: dict[int, int] = {}  # slot -> the last segment that needs it
     begun: list[tuple[Row, Row, int, int, int]] = []
-    for rows, there in sorted(groups, key=lambda g: (g[1][0], -g[1][-1])):
+    for rows, there in sorted(together, key=lambda g: (g[1][0], -g[1][-1])):
         for k in range(0, len(rows), 2):
             slot = next(s for s in range(len(rows) + len(taken)) if taken.get(s, -1) < there[0])
             taken[slot] = there[-1]
@@ -101,16 +98,6 @@ def layout(results: int, segments: tuple[tuple[int, ...], ...]) -> Layout | None
         for k, (high, low, first, last, slot) in enumerate(begun)
     )
     return Layout(units, results, pairs)
-
-
-def _groups(
-    units: int, results: int, segments: tuple[tuple[int, ...], ...]
-) -> list[tuple[list[Row], tuple[int, ...]]]:
-    """Rows that are in the same segments, which have to lie together: no gaps in the numbers."""
-    where = {r: tuple(s for s, rows in enumerate(segments) if r in rows) for r in range(results)}
-    by_segments = sorted(range(results), key=lambda r: (where[r], r))
-    together = [(list(rs), w) for w, rs in groupby(by_segments, key=lambda r: where[r])]
-    return [([(u, r) for u in range(units) for r in rows], there) for rows, there in together]
 
 
 def fits(
@@ -136,8 +123,8 @@ def pack(
     multipliers: [units] of results that have them.
     """
     blocks = -(-matrices[0].shape[0] // form.units)
-    first = _blocked(bias[:, :, None], form.units)
-    scales = {r: _blocked(m[:, None, None], form.units) for r, m in multipliers.items()}
+    first = blocked(bias[:, :, None], form.units)
+    scales = {r: blocked(m[:, None, None], form.units) for r, m in multipliers.items()}
     parts: list[IntArray] = []
     for s, matrix in enumerate(matrices):
         for p in (p for p in form.of(s) if p.first == s):
@@ -162,9 +149,9 @@ def unpack(
     matrices, at = [], 0
     for s, size in enumerate(sizes):
         for p in (p for p in form.of(s) if p.first == s):
-            both, low = _signed(words[:, at], 32), _signed(words[:, at + 1], 32)
+            both, low = signed(words[:, at], 32), signed(words[:, at + 1], 32)
             bias[:, p.low[0], p.low[1]] = low
-            bias[:, p.high[0], p.high[1]] = _signed((both - low) & 0xFFFFFFFF, 32) >> 8
+            bias[:, p.high[0], p.high[1]] = signed((both - low) & 0xFFFFFFFF, 32) >> 8
             at += 2
         pairs, columns = form.of(s), -(-size // COLUMNS) * COLUMNS
         part = words[:, at : at + columns // 2 * len(pairs)].reshape(blocks, -1, len(pairs))
@@ -172,8 +159,8 @@ def unpack(
         halves = np.stack([part & 0xFFFF, part >> 16], axis=2).reshape(blocks, columns, -1)
         matrix = np.zeros((blocks, form.units, len(segments[s]), size), np.int64)
         for k, p in enumerate(pairs):
-            low = _signed(halves[:, :size, k] & 0xFF, 8)
-            high = (_signed(halves[:, :size, k], 16) - low) >> 8
+            low = signed(halves[:, :size, k] & 0xFF, 8)
+            high = (signed(halves[:, :size, k], 16) - low) >> 8
             matrix[:, p.low[0], segments[s].index(p.low[1])] = low
             matrix[:, p.high[0], segments[s].index(p.high[1])] = high
         matrices.append(matrix.reshape(-1, len(segments[s]), size)[:units])
@@ -188,20 +175,9 @@ def _rows(
     form: Layout, matrix: IntArray, results: tuple[int, ...], segment: int
 ) -> list[tuple[IntArray, IntArray]]:
     """High and low rows [blocks, columns] of every pair of a segment, columns filled up."""
-    blocked = _blocked(matrix, form.units)
-    filled = np.pad(blocked, [(0, 0)] * 3 + [(0, -matrix.shape[2] % COLUMNS)])
+    by_block = blocked(matrix, form.units)
+    filled = np.pad(by_block, [(0, 0)] * 3 + [(0, -matrix.shape[2] % COLUMNS)])
     return [
         tuple(filled[:, u, results.index(r)] for u, r in (p.high, p.low))  # type: ignore[misc]
         for p in form.of(segment)
     ]
-
-
-def _blocked(array: IntArray, units: int) -> IntArray:
-    """[units, rows, columns] -> [blocks, units of a block, rows, columns], filled up with zeros."""
-    filled = np.pad(array, [(0, -array.shape[0] % units), (0, 0), (0, 0)])
-    return filled.reshape(-1, units, *array.shape[1:])
-
-
-def _signed(value: IntArray, bits: int) -> IntArray:
-    half = 1 << (bits - 1)
-    return (value ^ half) - half

@@ -109,10 +109,10 @@ class Sums:
         bounds = dot_bound(weight.matrices, vectors, results, self._bias(dot))
         for name in OF_KERNELS[self.program.target.kernels]:
             family = FAMILIES[name]
-            narrower = {"i8", "i16"} if family.vector == "i16" else {"i8"}
+            narrower = {"i8"} if family.vector == "i8" else {"i8", "i16"}
             if (weight.packing, dot.width) != (family.weights, family.width):
                 continue
-            form = family.layout(len(dot.outs), results)
+            form = family.layout(len(dot.outs), results, tuple(b.type for b in buffers))
             if form is None or any(b.type not in narrower for b in buffers):
                 continue
             limits = [2 ** (31 - max(up)) for up in zip(*form.raised, strict=True)]

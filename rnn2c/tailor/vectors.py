@@ -47,6 +47,8 @@ class Vectors:
 
     def fit(self, stage: Stage, role: str, family: Family) -> tuple[list[Inner], Stage]:
         """The stage with vectors for its kernel, and the copies to be made before it."""
+        if not family.vector:
+            return [], stage
         copies: list[Inner] = []
         body = []
         for i in stage.body:

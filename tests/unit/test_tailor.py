@@ -15,13 +15,15 @@ from rnn2c.proof import verify_ranges
 from rnn2c.tailor import tailor
 from rnn2c.target import Level, load_target
 
-M4 = load_target("cortex-m4")
+CORES = {name: load_target(name) for name in ("cortex-m4", "cortex-m55")}
 LEVELS: tuple[Level, ...] = ("size", "balanced", "speed")
 OPTIONS = [{}, {"accumulate": "split"}, {"profile": "compact"}, {"profile": "fast"}]
 
 
-def plain_and_tailored(kind: str, level: Level, **options: str) -> tuple[Program, Program]:
-    plain = lower(integer(cell_model(kind, units=9, inputs=7), **options), M4)
+def plain_and_tailored(
+    kind: str, level: Level, core: str = "cortex-m4", **options: str
+) -> tuple[Program, Program]:
+    plain = lower(integer(cell_model(kind, units=9, inputs=7), **options), CORES[core])
     return plain, tailor(plain, level)
 
 
@@ -32,9 +34,10 @@ def kernels(p: Program) -> list[Dot]:
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("kind", CELLS)
-def test_kernels_change_no_bit(kind: str, options: dict[str, str], level: Level):
-    plain, tailored = plain_and_tailored(kind, level, **options)
+def test_kernels_change_no_bit(kind: str, core: str, options: dict[str, str], level: Level):
+    plain, tailored = plain_and_tailored(kind, level, core, **options)
     assert kernels(tailored)
     verify_ranges(tailored)
     b = plain.buffer[plain.inputs[0].buffer]
@@ -44,9 +47,10 @@ def test_kernels_change_no_bit(kind: str, options: dict[str, str], level: Level)
     assert all(np.array_equal(wanted[name], got[name]) for name in wanted)
 
 
+@pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("kind", CELLS)
-def test_the_interface_and_the_save_image_stay_as_they_are(kind: str):
-    plain, tailored = plain_and_tailored(kind, "balanced")
+def test_the_interface_and_the_save_image_stay_as_they_are(kind: str, core: str):
+    plain, tailored = plain_and_tailored(kind, "balanced", core)
     assert replace(plain.interface(), stages=()) == replace(tailored.interface(), stages=())
 
 
@@ -61,6 +65,12 @@ def test_state_that_a_kernel_reads_has_room_for_whole_words():
     for name in vectors:
         b = tailored.buffer[name]
         assert (b.type, b.lanes, b.room % 4) == ("i16", 4, 0)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_with_predicated_loads_every_buffer_stays_as_it_is(kind: str):
+    plain, tailored = plain_and_tailored(kind, "balanced", "cortex-m55")
+    assert plain.buffers == tailored.buffers
 
 
 def test_levels_differ_in_their_loops_only():

@@ -1,6 +1,6 @@
 """Kernels: the functions in assembly that compute dot products, one generator per kind of core.
 
-A kernel `const uint32_t *NAME(int32_t *sums, const uint32_t *w, const int16_t *const *vectors)`
+A kernel `const uint32_t *NAME(int32_t *sums, const uint32_t *w, const T *const *vectors)`
 writes the sums of one block of units and returns where the weights of the next block begin.
 """
 
@@ -9,12 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnn2c.data import templates_dir
-from rnn2c.emit.kernels import dsp
+from rnn2c.emit.kernels import dsp, mve
 from rnn2c.ir.program import Call, Dot, Program, Stage
+from rnn2c.packing.families import FAMILIES
 
 Special = tuple[str, tuple[str, ...]]
-SPECIAL: dict[str, Callable[[Call], Special | None]] = {"dsp": dsp.special}
-GENERATORS: dict[str, Callable[[Dot], list[str]]] = {"pairs8": dsp.instructions}
+SPECIAL: dict[str, Callable[[Call], Special | None]] = {
+    "dsp": dsp.special,
+    "mve": dsp.special,
+}
+GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
+    "pairs8": dsp.instructions,
+    "rows16": mve.instructions,
+}
 
 
 def kernel_name(dot: Dot) -> str:
@@ -34,12 +41,13 @@ def kernel_functions(program: Program) -> list[str]:
     return [_function(program, dot) for dot in dots.values()]
 
 
-def own_body(kernels: str, primitive: str) -> tuple[str, ...]:
-    """The lines of the body that a variant gives a primitive, nothing if it has none."""
-    path = templates_dir() / kernels / "arith" / f"{primitive}.c"
-    if not kernels or not path.is_file():
-        return ()
-    return tuple(path.read_text(encoding="ascii").splitlines())
+def own_body(variants: tuple[str, ...], primitive: str) -> tuple[str, ...]:
+    """The lines of the body that the first variant with one gives a primitive, nothing if none."""
+    for variant in variants:
+        path = templates_dir() / variant / "arith" / f"{primitive}.c"
+        if path.is_file():
+            return tuple(path.read_text(encoding="ascii").splitlines())
+    return ()
 
 
 def special(kernels: str, call: Call) -> Special | None:
@@ -53,17 +61,19 @@ def _function(program: Program, dot: Dot) -> str:
     rows = " ".join(dot.outs)
     columns = ", then ".join(f"{s.size} columns of {s.vector}" for s in dot.segments)
     assert dot.kernel is not None
-    generate = GENERATORS[dot.kernel.family]
+    family = dot.kernel.family
+    types = tuple(program.buffer[s.vector].type for s in dot.segments)
+    pointer = FAMILIES[family].pointer
     many = "a unit" if dot.kernel.units == 1 else f"{dot.kernel.units} units"
     lines = [
         f"/* The sums {rows} of {many}: {columns}. */",
         "RNN2C_ATTR_CODE",
         f"static RNN2C_KERNEL const uint32_t *{program.name}_{kernel_name(dot)}(",
         "    int32_t *sums RNN2C_USED, const uint32_t *w RNN2C_USED,",
-        "    const int16_t *const *vectors RNN2C_USED)",
+        f"    const {pointer} *const *vectors RNN2C_USED)",
         "{",
         "    __asm__ volatile(",
-        *(f'        "{line}\\n\\t"' for line in generate(dot)),
+        *(f'        "{line}\\n\\t"' for line in GENERATORS[family](dot, types)),
         '        ::: "r0", "r1", "r2", "r3", "r12", "lr", "cc", "memory");',
         "}",
     ]

@@ -37,7 +37,7 @@ TWO_PAIRS = Registers(("r5", "r6", "r7", "r8"), ("r9", "r10", "r11", "r12"))
 THREE_PAIRS = Registers(("r10", "r11"), ("r7", "r8", "r9"))
 
 
-def instructions(dot: Dot) -> list[str]:
+def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
     kernel = dot.kernel
     form = pairs8.layout(len(dot.outs), tuple(s.results for s in dot.segments))

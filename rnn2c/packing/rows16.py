@@ -1,0 +1,169 @@
+"""rows16: rows of 8-bit weights in chunks of a vector register, for cores with MVE.
+
+A chunk has the columns that one instruction multiplies: 16 of a vector of 8-bit elements, 8 of one
+of 16-bit elements; the last chunk of a segment has those that are left.  The stream of a block of
+units is, for each segment: the first values of the sums that begin there; for each chunk the
+weights of every row, filled up to a word; the multipliers of the sums that end there.  After the
+last block there is room to read a whole chunk wherever one begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn2c.ir.graph import IntArray
+from rnn2c.packing.blocks import Row, blocked, groups, signed
+
+CHUNK = {"i8": 16, "i16": 8}
+"""Type of a vector's elements -> columns of a chunk."""
+
+BLOCKS = {1: 4, 2: 2, 3: 2, 4: 1, 5: 1, 6: 1}
+"""Rows of a unit in one segment -> units of a block, which has at most 6 rows there."""
+
+WORD = 4
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A row that is summed from segment `first` to segment `last`, in accumulator `slot`."""
+
+    row: Row
+    first: int
+    last: int
+    slot: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The sums of a block of `units` units; chunk: columns of a chunk of each segment."""
+
+    units: int
+    results: int
+    sums: tuple[Sum, ...]
+    chunk: tuple[int, ...]
+
+    def of(self, segment: int) -> tuple[Sum, ...]:
+        """The sums of a segment, by slot: the order of their weights."""
+        there = (s for s in self.sums if s.first <= segment <= s.last)
+        return tuple(sorted(there, key=lambda s: s.slot))
+
+    def beginning(self, segment: int) -> tuple[Sum, ...]:
+        return tuple(s for s in self.of(segment) if s.first == segment)
+
+    def ending(self, segment: int) -> tuple[Sum, ...]:
+        return tuple(s for s in self.of(segment) if s.last == segment)
+
+    @property
+    def raised(self) -> tuple[tuple[int, ...], ...]:
+        """[unit][result]: no sum is raised."""
+        return ((0,) * self.results,) * self.units
+
+    @property
+    def places(self) -> tuple[tuple[int, ...], ...]:
+        """[unit][result]: where a sum goes, those first that end last."""
+        order = sorted(self.sums, key=lambda s: (-s.last, s.slot))
+        at = {s.row: k for k, s in enumerate(order)}
+        return tuple(tuple(at[u, r] for r in range(self.results)) for u in range(self.units))
+
+
+def layout(
+    results: int, segments: tuple[tuple[int, ...], ...], types: tuple[str, ...]
+) -> Layout | None:
+    """Which rows are summed together; None if a kernel has too few registers for them, or one is
+    in segments that do not follow each other.
+
+    segments: the results that each segment has; types: the type of its vector's elements.
+    """
+    units = BLOCKS.get(max(map(len, segments)), 0)
+    together = sorted(groups(units, results, segments), key=lambda g: (g[1][0], -g[1][-1]))
+    has_gap = any(there[-1] - there[0] >= len(there) for _, there in together)
+    if not units or has_gap or any(t not in CHUNK for t in types):
+        return None
+    taken: dict[int, int] = {}  # slot -> the last segment that needs it
+    sums: list[Sum] = []
+    for rows, there in together:
+        for row in rows:
+            slot = next(s for s in range(len(taken) + 1) if taken.get(s, -1) < there[0])
+            taken[slot] = there[-1]
+            sums.append(Sum(row, there[0], there[-1], slot))
+    return Layout(units, results, tuple(sums), tuple(CHUNK[t] for t in types))
+
+
+def fits(
+    form: Layout, matrices: tuple[IntArray, ...], segments: tuple[tuple[int, ...], ...]
+) -> bool:
+    """Every matrix of 8-bit weights can be stored."""
+    return True
+
+
+def pack(
+    form: Layout,
+    matrices: tuple[IntArray, ...],
+    segments: tuple[tuple[int, ...], ...],
+    bias: IntArray,
+    multipliers: Mapping[int, IntArray],
+) -> IntArray:
+    """[units, results, columns] per segment and bias [units, results] -> a stream of words, u32.
+
+    multipliers: [units] of results that have them.
+    """
+    blocks = -(-matrices[0].shape[0] // form.units)
+    first = blocked(bias[:, :, None], form.units)
+    scales = {r: blocked(m[:, None, None], form.units) for r, m in multipliers.items()}
+    parts: list[IntArray] = []
+    for s, matrix in enumerate(matrices):
+        parts += [first[:, b.row[0], b.row[1]] for b in form.beginning(s)]
+        of_unit = blocked(matrix, form.units)
+        rows = [of_unit[:, b.row[0], segments[s].index(b.row[1])] for b in form.of(s)]
+        for begin in range(0, matrix.shape[2], form.chunk[s]):
+            chunk = np.concatenate([r[:, begin : begin + form.chunk[s]] for r in rows], axis=1)
+            parts.append(_words(chunk))
+        ending = [b.row for b in form.ending(s)]
+        parts += [scales[r][:, u, 0] for u, r in ending if r in scales]
+    room = np.zeros(max(CHUNK.values()) // WORD, np.int64)
+    stream = np.concatenate(parts, axis=1).reshape(blocks, -1)
+    return np.concatenate([stream.ravel(), room]) & 0xFFFFFFFF
+
+
+def unpack(
+    form: Layout, stream: IntArray, sizes: tuple[int, ...], segments: tuple[tuple[int, ...], ...],
+    units: int, scaled: tuple[int, ...],
+) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
+    """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
+    blocks = -(-units // form.units)
+    words = stream[: -(max(CHUNK.values()) // WORD)].reshape(blocks, -1)
+    bias = np.zeros((blocks, form.units, form.results), np.int64)
+    scales = {r: np.zeros((blocks, form.units), np.int64) for r in scaled}
+    matrices, at = [], 0
+    for s, size in enumerate(sizes):
+        for b in form.beginning(s):
+            bias[:, b.row[0], b.row[1]] = signed(words[:, at], 32)
+            at += 1
+        there = form.of(s)
+        matrix = np.zeros((blocks, form.units, len(segments[s]), size), np.int64)
+        for begin in range(0, size, form.chunk[s]):
+            columns = min(form.chunk[s], size - begin)
+            count = -(-columns * len(there) // WORD)
+            apart = words[:, at : at + count, None] >> np.arange(0, 32, 8) & 0xFF
+            octets = signed(apart.reshape(blocks, -1)[:, : columns * len(there)], 8)
+            for k, b in enumerate(there):
+                part = octets[:, k * columns : (k + 1) * columns]
+                row = segments[s].index(b.row[1])
+                matrix[:, b.row[0], row, begin : begin + columns] = part
+            at += count
+        matrices.append(matrix.reshape(-1, len(segments[s]), size)[:units])
+        for u, r in (b.row for b in form.ending(s) if b.row[1] in scales):
+            scales[r][:, u] = words[:, at]
+            at += 1
+    multipliers = {r: m.ravel()[:units] for r, m in scales.items()}
+    return tuple(matrices), bias.reshape(-1, form.results)[:units], multipliers
+
+
+def _words(octets: IntArray) -> IntArray:
+    """[blocks, bytes] -> [blocks, words], the lowest byte first, filled up with zeros."""
+    filled = np.pad(octets & 0xFF, [(0, 0), (0, -octets.shape[1] % WORD)])
+    words: IntArray = (filled.reshape(len(octets), -1, WORD) << np.arange(0, 32, 8)).sum(axis=2)
+    return words

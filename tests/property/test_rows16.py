@@ -1,0 +1,82 @@
+"""The packing rows16 is lossless: it gives back every row, first value and multiplier."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnn2c.packing import rows16
+
+DOTS = {
+    "lstm": (4, ((0, 1, 2, 3), (0, 1, 2, 3)), ("i16", "i8")),
+    "lstm, x and h apart": (8, ((0, 1, 2, 3), (4, 5, 6, 7)), ("i8", "i8")),
+    "gru": (4, ((0, 1, 2), (0, 1, 3)), ("i16", "i8")),
+    "gru, x and h apart": (6, ((0, 1, 4), (2, 3, 5)), ("i8", "i8")),
+    "r and z": (2, ((0, 1), (0, 1)), ("i8", "i16")),
+    "five rows": (5, ((0, 1, 2, 3, 4),), ("i16",)),
+    "linear": (1, ((0,),), ("i8",)),
+    "three windows": (1, ((0,), (0,), (0,)), ("i8", "i8", "i16")),
+}
+
+
+def made(name: str) -> rows16.Layout:
+    form = rows16.layout(*DOTS[name])
+    assert form is not None
+    return form
+
+
+@pytest.mark.parametrize("name", DOTS)
+@given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 35), min_size=3, max_size=3),
+       seed=st.integers(0, 99))  # fmt: skip
+def test_unpack_returns_what_was_packed(name: str, units: int, sizes: list[int], seed: int):
+    results, segments, _ = DOTS[name]
+    form, rng = made(name), np.random.default_rng(seed)
+    matrices = tuple(
+        rng.integers(-128, 128, (units, len(rows), size))
+        for rows, size in zip(segments, sizes, strict=False)
+    )
+    bias = rng.integers(-(2**31), 2**31, (units, results))
+    factors = {r: rng.integers(1, 2**31, units) for r in range(0, results, 2)}
+    stream = rows16.pack(form, matrices, segments, bias, factors)
+    assert 0 <= stream.min() <= stream.max() < 2**32
+    used = tuple(m.shape[2] for m in matrices)
+    back, first, scales = rows16.unpack(form, stream, used, segments, units, tuple(factors))
+    assert all(np.array_equal(a, b) for a, b in zip(matrices, back, strict=True))
+    assert np.array_equal(first, bias)
+    assert all(np.array_equal(factors[r], scales[r]) for r in factors)
+
+
+@pytest.mark.parametrize("name", DOTS)
+def test_every_sum_has_a_place_of_its_own_that_is_even_over_units(name: str):
+    places = np.asarray(made(name).places)
+    assert sorted(places.ravel()) == list(range(places.size))
+    assert np.all(np.diff(places, axis=0) == np.diff(places, axis=0)[:1])
+
+
+@pytest.mark.parametrize("name", DOTS)
+def test_a_kernel_has_registers_for_six_sums(name: str):
+    form = made(name)
+    for k in range(len(DOTS[name][1])):
+        slots = [s.slot for s in form.of(k)]
+        assert len(set(slots)) == len(slots)
+        assert max(slots) < 6
+
+
+def test_sums_without_a_register_are_left_to_plain_loops():
+    assert rows16.layout(7, (tuple(range(7)),), ("i8",)) is None
+    assert rows16.layout(1, ((0,),), ("i32",)) is None
+
+
+def test_a_row_that_skips_a_segment_is_left_to_plain_loops():
+    assert rows16.layout(2, ((0, 1), (0,), (0, 1)), ("i8",) * 3) is None
+
+
+def test_the_stream_ends_with_room_for_a_chunk():
+    matrix = np.ones((1, 4, 3), np.int64)
+    stream = rows16.pack(
+        made("lstm"), (matrix, matrix), DOTS["lstm"][1], np.zeros((1, 4), np.int64), {}
+    )
+    assert stream.size == 4 + 2 * 3 + 4
+    assert not stream[-4:].any()

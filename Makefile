@@ -61,7 +61,7 @@ lint: $(DEV) ## ruff and mypy
 	$(PY) -m ruff format --check --quiet .
 	$(PY) -m mypy
 
-benchmarks: toolchains $(CORE) ## count shapes, cells and formats on every Cortex-M, write the tables (about 5 min)
+benchmarks: toolchains $(CORE) ## count shapes, cells and formats on every Cortex-M, write the tables (about 8 min)
 	$(PY) benchmarks/run.py --jobs $(JOBS)
 
 setup: $(DEV) ## make .venv with PyTorch and the development tools

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from cases import DEMO_VARIANTS, GATES, SHAPES, TARGETS, VARIANTS
+from cases import DEMO_VARIANTS, GATES, ONE_TARGET, SHAPES, TARGETS, VARIANTS
 
 from rnn2c.target import load_target
 
 Result = dict[str, Any]
 FLOAT_TARGETS = ("cortex-m4", "cortex-m55", "cortex-m0plus", "atmega328p")
-README_VARIANT, README_TARGET = "int8", "cortex-m4"
+README_VARIANT = "int8"
 
 
 def parts(results: list[Result]) -> dict[str, str]:
@@ -57,10 +57,10 @@ def readme_tables(results: list[Result]) -> str:
             "Instructions of one step, and in brackets estimated cycles where there is a model; "
             f"{_shapes()}; {README_VARIANT}, profile accurate:",
             _grid(results, [(c, t, README_VARIANT) for c in GATES for t in TARGETS], _cost),
-            f"The same for all formats and the profile `fast` on {README_TARGET}:",
-            _grid(results, [(c, README_TARGET, v) for c in GATES for v in VARIANTS], _cost),
-            f"Bytes on {README_TARGET}: weights + code + tables, RAM, stack:",
-            _grid(results, [(c, README_TARGET, v) for c in GATES for v in VARIANTS], _bytes),
+            f"The same on {ONE_TARGET} for all formats, the profile `fast`, levels size and speed:",
+            _grid(results, [(c, ONE_TARGET, v) for c in GATES for v in VARIANTS], _cost),
+            f"Bytes on {ONE_TARGET}: weights + code + tables, RAM, stack:",
+            _grid(results, [(c, ONE_TARGET, v) for c in GATES for v in VARIANTS], _bytes),
         ]
     )
 
@@ -115,7 +115,7 @@ def _grid(
     results: list[Result], rows: Iterable[tuple[str, str, str]], text: Callable[[Result], str]
 ) -> str:
     known = {(r["cell"], r["target"], r["variant"], r["shape"]): r for r in results}
-    lines = ["| cell | core | format |" + "".join(f" {shape} |" for shape in SHAPES)]
+    lines = ["| cell | core | variant |" + "".join(f" {shape} |" for shape in SHAPES)]
     lines.append("| --- | --- | --- |" + " ---: |" * len(SHAPES))
     for row in rows:
         found = [known.get((*row, shape)) for shape in SHAPES]

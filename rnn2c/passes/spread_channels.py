@@ -21,14 +21,16 @@ PASSES_ON = (window.Masked, window.Flip, window.FirstStep, graph.LastStep)
 """Layers that give every channel on as it is."""
 
 
-def spread_channels(model: Model, reaches: Mapping[str, FloatArray]) -> Model:
-    """The Model with inputs whose channels are all about as large as the largest one.
+def spread_channels(model: Model, reaches: Mapping[str, tuple[FloatArray, FloatArray]]) -> Model:
+    """The Model with inputs whose channels are divided by how large they are.
 
-    reaches: the largest magnitude of every channel [size], by input.  An input stays as it is if
-    an output shows it, or if a layer reads it that has no factor for each channel.
+    reaches: by input, how large every channel [size] is relative to the largest; and the same where
+    weights read it: those of a channel divided by little share a step with larger ones, so they
+    lose what the channel gains.  An input stays as it is if an output shows it, or if a layer
+    reads it that has no factor for each channel.
     """
-    for name, reach in reaches.items():
-        scales = _scales(reach)
+    for name, (reach, beside_weights) in reaches.items():
+        scales = _scales(reach if _only_factors(model, name) else beside_weights)
         layers = _scaled(model, name, scales)
         if layers is not None:
             inputs = tuple(
@@ -37,6 +39,19 @@ def spread_channels(model: Model, reaches: Mapping[str, FloatArray]) -> Model:
             )
             model = replace(model, inputs=inputs, layers=layers)
     return model
+
+
+def _only_factors(model: Model, name: str) -> bool:
+    """Whether what reads the input has a factor of its own for every channel, and no weights."""
+    given_on = {name}
+    for layer in model.layers:
+        if given_on.isdisjoint(layer.inputs):
+            continue
+        if isinstance(layer, PASSES_ON):
+            given_on.update(layer.outputs)
+        elif not isinstance(layer, (graph.Affine, window.ValueMask)):
+            return False
+    return True
 
 
 def _scales(reach: FloatArray) -> FloatArray:

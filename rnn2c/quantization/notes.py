@@ -20,6 +20,7 @@ TOLERANCE = 1.02
 
 
 FEWEST_STEPS = 32
+ENOUGH_STEPS = 64
 """An input channel that calibration moves over fewer steps of its format is said to be coarse."""
 
 
@@ -34,16 +35,21 @@ def find_notes(
     return (*_channels(model, data, formats), *_notes(model, spans, formats, options))
 
 
-def coarse_inputs(model: Model, data: SequenceSet) -> dict[str, FloatArray]:
-    """The largest magnitude of each channel [size] of every per-step input of a quantized Model
-    that has one scale, too coarse for some of them.
+def coarse_inputs(model: Model, data: SequenceSet) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Of every per-step input of a quantized Model that has one scale, too coarse for some of its
+    channels: how large each channel [size] is, relative to the largest, and how large it is to be
+    taken at least where finer steps of it make weights coarser: it has ENOUGH_STEPS then.
     """
     assert model.numerics is not None
-    return {
-        i.name: np.abs(columns).max(axis=0)
-        for i, columns, coarse in _coarse_channels(model, data, model.numerics.formats)
-        if coarse and not i.channels and i.rate == "step"
-    }
+    found = {}
+    for i, columns, coarse in _coarse_channels(model, data, model.numerics.formats):
+        if coarse and not i.channels and i.rate == "step":
+            reach = np.abs(columns).max(axis=0)
+            steps = np.ptp(columns, axis=0) / model.numerics.formats[i.name].scale
+            enough = np.minimum(steps / ENOUGH_STEPS, 1.0)
+            relative = reach / reach.max()
+            found[i.name] = relative, np.asarray(np.maximum(relative, enough), np.float64)
+    return found
 
 
 def _coarse_channels(

@@ -155,7 +155,7 @@ def _add(batch: Batch, program: Program, name: str, wanted: Arrays, inputs: Arra
 
 def _check_weights(outcome: Outcome, stage: str, real: Model, quantized: Model) -> None:
     """Every weight is rounded to the nearest step, those that carry scales of channels too."""
-    channels = {i.name: np.asarray(i.channels) for i in quantized.inputs if i.channels}
+    channels = {i.name: 2 * (np.asarray(i.channels),) for i in quantized.inputs if i.channels}
     for before in spread_channels(real, channels).layers:
         after = quantized.layer(before.name)
         for name, tensor in vars(after).items():

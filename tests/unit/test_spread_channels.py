@@ -60,7 +60,7 @@ def sequences(masked: bool = False) -> list[dict[str, np.ndarray]]:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_network_stays_the_same(name: str):
     before = MODELS[name]
-    after = spread_channels(before, {"x": SIZES + MEANS})
+    after = spread_channels(before, {"x": (SIZES + MEANS, SIZES + MEANS)})
     check_model(after)
     assert after.inputs[0].channels == (1.0, 2.0**-15, 2.0**-20)
     assert [type(p) for p in after.layers] == [type(p) for p in before.layers]
@@ -69,7 +69,7 @@ def test_the_network_stays_the_same(name: str):
 
 
 def test_a_channel_of_zeros_keeps_its_scale():
-    after = spread_channels(MODELS["linear"], {"x": np.array([0.0, 4.0, 1.0])})
+    after = spread_channels(MODELS["linear"], {"x": 2 * (np.array([0.0, 4.0, 1.0]),)})
     assert after.inputs[0].channels == (1.0, 1.0, 0.25)
 
 
@@ -77,11 +77,11 @@ def test_a_channel_of_zeros_keeps_its_scale():
 def test_an_input_that_is_needed_as_it_is_stays_as_it_is(masked: bool):
     before = normalized(masked)
     shown = replace(before, outputs=(*before.outputs, graph.Output("x_too", "x")))
-    assert spread_channels(shown, {"x": SIZES}) is shown
+    assert spread_channels(shown, {"x": (SIZES, SIZES)}) is shown
     value = "kept" if masked else "x"
     tanh = graph.Activation(name="tanh", inputs=(value,), function="tanh")
     read = replace(before, layers=(*before.layers, tanh))
-    assert spread_channels(read, {"x": SIZES}) is read
+    assert spread_channels(read, {"x": (SIZES, SIZES)}) is read
 
 
 @pytest.mark.parametrize("name", ["normalized", "masked"])

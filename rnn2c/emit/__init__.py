@@ -67,11 +67,10 @@ def _without_unused_macros(text: str) -> str:
     """The text without the platform's macros that it defines and never names again."""
     words = Counter(re.findall(r"\w+", text))
 
-    def used(line: str) -> bool:
-        match = re.match(r"#define (RNN2C_\w+)", line)
-        return match is None or words[match[1]] > 1
+    def used(macro: re.Match[str]) -> str:
+        return macro[0] if words[macro[1]] > 1 else ""
 
-    return "".join(line for line in text.splitlines(keepends=True) if used(line))
+    return re.sub(r"^#define (RNN2C_\w+)(?:.*\\\n)*.*\n", used, text, flags=re.MULTILINE)
 
 
 @cache

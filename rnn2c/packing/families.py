@@ -57,11 +57,28 @@ def _pairs8(results: int, segments: Segments, types: tuple[str, ...]) -> Layout 
     return pairs8.layout(results, segments)
 
 
+def _twos(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
+    """Where a column is a word of its own, segments are filled up to two columns alone."""
+    return pairs8.layout(results, segments, 2)
+
+
 FAMILIES: dict[str, Family] = {
     "pairs8": Family(
         "dense8", "i32", "i16", pairs8.COLUMNS, "int16_t", True, _pairs8, pairs8.fits, pairs8.pack
     ),
+    "pairs8_v7m": Family(
+        "dense8", "i32", "i32", 2, "int32_t", True, _twos, pairs8.fits, pairs8.pack
+    ),
+    "pairs8_v6m": Family(
+        "dense8", "i32", "i32", 2, "int32_t", False, _twos, pairs8.fits, pairs8.pack
+    ),
     "rows16": Family("dense8", "i32", "", 1, "void", True, rows16.layout, rows16.fits, rows16.pack),
 }
-OF_KERNELS: dict[str, tuple[str, ...]] = {"": (), "dsp": ("pairs8",), "mve": ("rows16",)}
+OF_KERNELS: dict[str, tuple[str, ...]] = {
+    "": (),
+    "dsp": ("pairs8",),
+    "mve": ("rows16",),
+    "armv7-m": ("pairs8_v7m",),
+    "armv6-m": ("pairs8_v6m",),
+}
 """The families of a target's kernels, the best first."""

@@ -18,7 +18,7 @@ from rnn2c.ir.graph import IntArray
 from rnn2c.packing.blocks import Row, blocked, groups, signed
 
 COLUMNS = 4
-"""Segments are filled up with zeros to a multiple of these."""
+"""Segments are filled up with zeros to a multiple of these, where a layout names no other."""
 
 MOST_PAIRS = 3
 BLOCKS = {1: 4, 2: 2, 3: 2, 4: 1, 6: 1}
@@ -43,11 +43,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Layout:
-    """The pairs of a block of `units` units, in the order in which they begin."""
+    """The pairs of a block of `units` units, in the order in which they begin.
+
+    columns: segments are filled up with zeros to a multiple of these.
+    """
 
     units: int
     results: int
     pairs: tuple[Pair, ...]
+    columns: int
 
     def of(self, segment: int) -> tuple[Pair, ...]:
         """The pairs of a segment, by slot: the order of their words."""
@@ -74,7 +78,9 @@ class Layout:
         return tuple(tuple(at[u, r] for r in range(self.results)) for u in range(self.units))
 
 
-def layout(results: int, segments: tuple[tuple[int, ...], ...]) -> Layout | None:
+def layout(
+    results: int, segments: tuple[tuple[int, ...], ...], columns: int = COLUMNS
+) -> Layout | None:
     """How the rows of a dot product are paired; None if these do not come out even.
 
     segments: the results that each segment has.
@@ -97,7 +103,7 @@ def layout(results: int, segments: tuple[tuple[int, ...], ...]) -> Layout | None
         Pair(high, low, first, last, slot, 2 * order.index(k))
         for k, (high, low, first, last, slot) in enumerate(begun)
     )
-    return Layout(units, results, pairs)
+    return Layout(units, results, pairs, columns)
 
 
 def fits(
@@ -153,7 +159,7 @@ def unpack(
             bias[:, p.low[0], p.low[1]] = low
             bias[:, p.high[0], p.high[1]] = signed((both - low) & 0xFFFFFFFF, 32) >> 8
             at += 2
-        pairs, columns = form.of(s), -(-size // COLUMNS) * COLUMNS
+        pairs, columns = form.of(s), -(-size // form.columns) * form.columns
         part = words[:, at : at + columns // 2 * len(pairs)].reshape(blocks, -1, len(pairs))
         at += columns // 2 * len(pairs)
         halves = np.stack([part & 0xFFFF, part >> 16], axis=2).reshape(blocks, columns, -1)
@@ -176,7 +182,7 @@ def _rows(
 ) -> list[tuple[IntArray, IntArray]]:
     """High and low rows [blocks, columns] of every pair of a segment, columns filled up."""
     by_block = blocked(matrix, form.units)
-    filled = np.pad(by_block, [(0, 0)] * 3 + [(0, -matrix.shape[2] % COLUMNS)])
+    filled = np.pad(by_block, [(0, 0)] * 3 + [(0, -matrix.shape[2] % form.columns)])
     return [
         tuple(filled[:, u, results.index(r)] for u, r in (p.high, p.low))  # type: ignore[misc]
         for p in form.of(segment)

@@ -30,7 +30,7 @@ from rnn2c.ranges import dot_bound
 from rnn2c.target import Level
 
 TURN: dict[Level, int] = {"size": 4, "balanced": 16, "speed": 0}
-"""Columns of one turn of a loop."""
+"""Columns of one turn of a loop; half of them where each is a word, as its kernels are longer."""
 
 LEAST_WORK = 64
 """Multiply-accumulates below which a kernel costs more than it saves."""
@@ -84,8 +84,9 @@ class Sums:
         )
         up = np.asarray([raised[j % form.units] for j in range(stage.units)], np.int64)
         words = {r: self._word(call, stage.units, up[:, r]) for r, call in calls.items()}
+        turn = self.turn // (2 if FAMILIES[family].vector == "i32" else 1)
         kernel = Kernel(
-            family, form.units, raised, form.places, self.turn, tuple(calls),
+            family, form.units, raised, form.places, turn, tuple(calls),
             self._multipliers(dot, words),
             tuple(calls[r].doc if r in calls else "" for r in range(len(dot.outs))),
         )  # fmt: skip

@@ -28,6 +28,9 @@ from rnn2c.ir.program import (
 )
 from rnn2c.packing.families import Family
 
+WIDTHS = ("i8", "i16", "i32")
+"""Types of the elements of vectors, from the narrowest."""
+
 
 class Vectors:
     """The buffers of a program, changed as its stages need them."""
@@ -75,7 +78,7 @@ class Vectors:
                 type=b.type,
                 size=segment.size,
                 role="local" if role == "local" else "scratch",
-                doc=f"{b.doc} in 16 bits",
+                doc=f"{b.doc} in {family.vector[1:]} bits",
                 lo=b.lo,
                 hi=b.hi,
                 rate=b.rate,
@@ -84,13 +87,13 @@ class Vectors:
         )
         source = Elem(b.name, segment.offset, 1, segment.new)
         body, stores = (Call("v", "same", (source,)),), (Store(Elem(name), "v"),)
-        copy = Stage(f"{b.name} in 16 bits", segment.size, body, stores)
+        copy = Stage(f"{b.name} in {family.vector[1:]} bits", segment.size, body, stores)
         copied = Segment(name, segment.size, segment.results)
         return ([] if is_known and b.role == "input" else [copy]), copied
 
     def _widened(self, b: Buffer, family: Family) -> Buffer:
         """The buffer as the family reads it, and as others do that have read it before."""
-        type_ = max(b.type, family.vector, key=("i8", "i16").index)
+        type_ = max(b.type, family.vector, key=WIDTHS.index)
         saved = b.image_type if b.role == "state" and b.type != type_ else b.saved_as
         return replace(b, type=type_, lanes=max(b.lanes, family.lanes), saved_as=saved)
 

@@ -19,7 +19,7 @@ from rnn2c.budget import budget
 from rnn2c.target import list_targets
 from rnn2c.validate.measure import Measurement, measure
 
-TARGETS = ("cortex-m4", "cortex-m0plus", "atmega328p", "rv32imc")
+TARGETS = ("cortex-m4", "cortex-m3", "cortex-m0plus", "atmega328p", "rv32imc")
 SMALL = {
     "small lstm": lambda: single("one", "lstm", EXACT_OPTIONS["int4"], units=13),
     "small relu": lambda: single("one", "relu", EXACT_OPTIONS["compact"], units=1, inputs=1),

@@ -20,11 +20,11 @@ DOTS = {
 }
 
 
-def drawn(name: str, units: int, sizes: list[int], seed: int):
+def drawn(name: str, units: int, sizes: list[int], seed: int, columns: int = 4):
     """(layout, matrices, segments, bias, factors of every second result)"""
     results, segments = DOTS[name]
     rng = np.random.default_rng(seed)
-    form = pairs8.layout(results, segments)
+    form = pairs8.layout(results, segments, columns)
     assert form is not None
     matrices = tuple(
         rng.integers(-127, 128, (units, len(rows), size))
@@ -37,9 +37,11 @@ def drawn(name: str, units: int, sizes: list[int], seed: int):
 
 @pytest.mark.parametrize("name", DOTS)
 @given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 17), min_size=3, max_size=3),
-       seed=st.integers(0, 99))  # fmt: skip
-def test_unpack_returns_what_was_packed(name: str, units: int, sizes: list[int], seed: int):
-    form, matrices, segments, bias, factors = drawn(name, units, sizes, seed)
+       seed=st.integers(0, 99), columns=st.sampled_from([2, 4]))  # fmt: skip
+def test_unpack_returns_what_was_packed(
+    name: str, units: int, sizes: list[int], seed: int, columns: int
+):
+    form, matrices, segments, bias, factors = drawn(name, units, sizes, seed, columns)
     stream = pairs8.pack(form, matrices, segments, bias, factors)
     assert 0 <= stream.min() <= stream.max() < 2**32
     used = tuple(m.shape[2] for m in matrices)

@@ -15,7 +15,8 @@ from rnn2c.proof import verify_ranges
 from rnn2c.tailor import tailor
 from rnn2c.target import Level, load_target
 
-CORES = {name: load_target(name) for name in ("cortex-m4", "cortex-m55")}
+NAMES = ("cortex-m4", "cortex-m3", "cortex-m0plus", "cortex-m55")
+CORES = {name: load_target(name) for name in NAMES}
 LEVELS: tuple[Level, ...] = ("size", "balanced", "speed")
 OPTIONS = [{}, {"accumulate": "split"}, {"profile": "compact"}, {"profile": "fast"}]
 
@@ -59,12 +60,18 @@ def test_a_target_without_kernels_gets_the_program_as_it_is():
     assert tailor(plain, "balanced") is plain
 
 
-def test_state_that_a_kernel_reads_has_room_for_whole_words():
-    _, tailored = plain_and_tailored("lstm", "balanced")
+@pytest.mark.parametrize(
+    ("core", "type_", "lanes"),
+    [("cortex-m4", "i16", 4), ("cortex-m3", "i32", 2), ("cortex-m0plus", "i32", 2)],
+)
+def test_state_that_a_kernel_reads_has_room_for_all_that_is_read_at_once(
+    core: str, type_: str, lanes: int
+):
+    _, tailored = plain_and_tailored("lstm", "balanced", core)
     vectors = {s.vector for d in kernels(tailored) for s in d.segments}
     for name in vectors:
         b = tailored.buffer[name]
-        assert (b.type, b.lanes, b.room % 4) == ("i16", 4, 0)
+        assert (b.type, b.lanes, b.room % lanes) == (type_, lanes, 0)
 
 
 @pytest.mark.parametrize("kind", CELLS)

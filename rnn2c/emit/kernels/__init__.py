@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnn2c.data import templates_dir
-from rnn2c.emit.kernels import dsp, mve
+from rnn2c.emit.kernels import armv6m, armv7m, dsp, mve
 from rnn2c.ir.program import Call, Dot, Program, Stage
 from rnn2c.packing.families import FAMILIES
 
@@ -17,10 +17,13 @@ Special = tuple[str, tuple[str, ...]]
 SPECIAL: dict[str, Callable[[Call], Special | None]] = {
     "dsp": dsp.special,
     "mve": dsp.special,
+    "armv7-m": dsp.special,
 }
 GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "pairs8": dsp.instructions,
     "rows16": mve.instructions,
+    "pairs8_v7m": armv7m.instructions,
+    "pairs8_v6m": armv6m.instructions,
 }
 
 

@@ -1,0 +1,138 @@
+"""Kernels for Cortex-M0 and M0+ (ARMv6-M): weights in the packing pairs8, vectors of words.
+
+A product needs low registers, so the accumulators, two for a pair of rows, are high ones; r0 and r1
+run over weights and vector.  On the stack: the sums, the end of a loop, the vectors.
+"""
+
+from __future__ import annotations
+
+from rnn2c.emit.kernels.lines import repeated
+from rnn2c.ir.program import Dot
+from rnn2c.packing import pairs8
+from rnn2c.packing.pairs8 import Pair
+
+ACCUMULATORS = ("r8", "r9", "r10", "r11", "r12", "lr")
+LOW = ("r2", "r3", "r4", "r5", "r6", "r7")
+"""They hold nothing when the columns of a segment are done."""
+
+WEIGHTS = ("r2", "r3", "r7")
+FIRST, SECOND, ROW = "r4", "r5", "r6"
+SUMS, END, VECTORS = "[sp, #0]", "[sp, #4]", "[sp, #8]"
+COLUMNS, COLUMN_BYTES = 2, 4
+NEAR = 120
+"""Instructions that a conditional branch can go back."""
+
+BEGIN = (
+    ".syntax unified",
+    "push {r4-r7, lr}",
+    "mov r4, r8",
+    "mov r5, r9",
+    "mov r6, r10",
+    "mov r7, r11",
+    "push {r4-r7}",
+    "push {r0-r2}",
+    "mov r0, r1",
+)
+END_OF_KERNEL = (
+    "add sp, #12",
+    "pop {r4-r7}",
+    "mov r8, r4",
+    "mov r9, r5",
+    "mov r10, r6",
+    "mov r11, r7",
+    "pop {r4-r7, pc}",
+)
+
+
+def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
+    """The lines of the kernel of a dot product."""
+    kernel = dot.kernel
+    form = pairs8.layout(len(dot.outs), tuple(s.results for s in dot.segments), COLUMNS)
+    assert kernel is not None
+    assert form is not None
+    lines = [*BEGIN]
+    for k, segment in enumerate(dot.segments):
+        lines += _vector(k) + _first_values([p for p in form.pairs if p.first == k])
+        lines += _segment(form.of(k), segment.size, kernel.turn, k + 1)
+        lines += _finish([p for p in form.of(k) if p.last == k])
+    return [*lines, *END_OF_KERNEL]
+
+
+def _vector(index: int) -> list[str]:
+    """r1 points to a vector; r2 to all of them at the beginning."""
+    if index == 0:
+        return ["ldr r1, [r2]"]
+    return [f"ldr r1, {VECTORS}", *_constant("r2", 4 * index), "ldr r1, [r1, r2]"]
+
+
+def _constant(register: str, value: int) -> list[str]:
+    """A number of up to 16 bits."""
+    if value < 256:
+        return [f"movs {register}, #{value}"]
+    lines = [f"movs {register}, #{value >> 8}", f"lsls {register}, {register}, #8"]
+    return [*lines, f"adds {register}, #{value & 255}"] if value & 255 else lines
+
+
+def _accumulators(p: Pair) -> tuple[str, str]:
+    return ACCUMULATORS[2 * p.slot], ACCUMULATORS[2 * p.slot + 1]
+
+
+def _first_values(beginning: list[Pair]) -> list[str]:
+    if not beginning:
+        return []
+    targets = [a for p in beginning for a in _accumulators(p)]
+    load = f"ldmia r0!, {{{', '.join(LOW[: len(targets)])}}}"
+    return [load, *(f"mov {a}, {r}" for a, r in zip(targets, LOW, strict=False))]
+
+
+def _segment(pairs: tuple[Pair, ...], size: int, turn: int, label: int) -> list[str]:
+    """All columns: a loop of `turn` columns if it has two turns or more, and the rest."""
+    size = -(-size // 2) * 2
+    turns = size // turn if turn else 0
+    two_columns = _columns(pairs)
+    if turns < 2:
+        return repeated(two_columns, size // 2)
+    is_near = len(two_columns) * (turn // 2) <= NEAR
+    back = [f"bne {label}b"] if is_near else [f"beq {label}f", f"b {label}b", f"{label}:"]
+    return [
+        *_constant(ROW, turns * turn * COLUMN_BYTES),
+        f"adds {ROW}, {ROW}, r1",
+        f"str {ROW}, {END}",
+        f"{label}:",
+        *repeated(two_columns, turn // 2),
+        f"ldr {ROW}, {END}",
+        f"cmp r1, {ROW}",
+        *back,
+        *repeated(two_columns, (size - turns * turn) // 2),
+    ]
+
+
+def _columns(pairs: tuple[Pair, ...]) -> list[str]:
+    """Two columns."""
+    weights = WEIGHTS[: len(pairs)]
+    lines = [f"ldmia r1!, {{{FIRST}, {SECOND}}}", f"ldmia r0!, {{{', '.join(weights)}}}"]
+    for w, p in zip(weights, pairs, strict=True):
+        high, low = _accumulators(p)
+        for column in (FIRST, SECOND):
+            lines += [f"sxtb {ROW}, {w}", f"muls {ROW}, {column}, {ROW}", f"add {low}, {ROW}"]
+            if column == FIRST:
+                lines += [f"sxth {ROW}, {w}", f"muls {ROW}, {column}, {ROW}", f"add {high}, {ROW}"]
+                lines += [f"asrs {w}, {w}, #16"]
+        lines += [f"muls {w}, {SECOND}, {w}", f"add {high}, {w}"]
+    return lines
+
+
+def _finish(ending: list[Pair]) -> list[str]:
+    """Take the pairs that end here apart and store their sums."""
+    if not ending:
+        return []
+    lines = [f"ldr r1, {SUMS}"]
+    values = LOW[: 2 * len(ending)]
+    for k, p in enumerate(ending):
+        high, low = values[2 * k : 2 * k + 2]
+        lines += [f"mov {r}, {a}" for r, a in zip((high, low), _accumulators(p), strict=True)]
+        lines += [f"subs {high}, {high}, {low}", f"asrs {high}, {high}, #8"]
+    if [p.place for p in ending] == [2 * k for k in range(len(ending))]:
+        return [*lines, f"stmia r1!, {{{', '.join(values)}}}"]
+    places = [at for p in ending for at in (p.place, p.place + 1)]
+    return lines + [f"str {r}, [r1, #{4 * at}]" for r, at in zip(values, places, strict=True)]

@@ -1,0 +1,108 @@
+"""Kernels in assembly compute the same bits whatever a firmware is built with.
+
+The network has both cells, with loops over 16 columns and a rest, blocks that are not full, and an
+odd number of columns.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from building import Build, Built
+from drafts import recurrent
+from fixed import draft_of, finished
+
+from rnn2c.pipeline import QuantizeOptions
+from rnn2c.validate.compare import compare
+from rnn2c.validate.emulator import run_elf
+from rnn2c.validate.harness import link_program, pack_sequences, render
+from rnn2c.validate.runner import parse_trace
+from rnn2c.validate.toolchain import BuildOptions, find_tool, run_tool
+from rnn2c.validate.verify import reference
+
+STEPS = 4
+STUBS = """
+uintptr_t __stack_chk_guard = 0x5AFEu;
+void __stack_chk_fail(void);
+void __stack_chk_fail(void) { stop_program(0x20023u); }
+void __cyg_profile_func_enter(void *function, void *caller);
+void __cyg_profile_func_enter(void *function, void *caller) { (void)function; (void)caller; }
+void __cyg_profile_func_exit(void *function, void *caller);
+void __cyg_profile_func_exit(void *function, void *caller) { (void)function; (void)caller; }
+"""
+"""What stack protectors and profilers call."""
+
+GCC, GXX = ("arm-none-eabi-gcc", "-std=c99"), ("arm-none-eabi-g++", "-x", "c++", "-std=c++11")
+CLANG = (
+    *("clang", "--target=arm-none-eabi", "-ffreestanding", "-fshort-enums"),
+    *("-isystem", "/usr/lib/arm-none-eabi/include"),
+)
+BUILDS = {
+    "gcc -O0 with a frame pointer": (*GCC, "-O0", "-fno-omit-frame-pointer"),
+    "gcc -O2, linked as a whole": (*GCC, "-O2", "-flto"),
+    "gcc -Os -fpic without r9": (*GCC, "-Os", "-fpic", "-ffixed-r9"),
+    "gcc with stack protectors": (*GCC, "-O1", "-fstack-protector-all"),
+    "gcc with a profiler": (*GCC, "-O2", "-finstrument-functions"),
+    "g++": (*GXX, "-O2"),
+    "clang -O2": (*CLANG, "-O2"),
+    "clang -O0 with stack protectors": (*CLANG, "-O0", "-fstack-protector-all"),
+}
+LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os", "-Og", "-Ofast")
+CLANG_LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os", "-Oz")
+WAYS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("-flto",),
+    ("-fno-omit-frame-pointer",),
+    ("-fpic",),
+    ("-ffixed-r9",),
+    ("-fstack-protector-all",),
+    ("-finstrument-functions",),
+    ("-fno-strict-aliasing", "-fno-inline"),
+)
+MATRIX = [
+    *[(*GCC, level, *way) for level in LEVELS for way in WAYS],
+    *[(*GXX, level, *way) for level in LEVELS for way in ((), ("-flto",), ("-fpic",))],
+    *[(*CLANG, level, *way) for level in CLANG_LEVELS for way in WAYS if "-flto" not in way],
+]
+
+
+def made_for(target: str, build: Build) -> Built:
+    draft = draft_of(9, 1.0)
+    draft.input("x", 5)
+    recurrent(draft, "lstm", "lstm", 37, states="hc")
+    recurrent(draft, "gru", "gru", 35)
+    draft.linear("y", 3)
+    draft.show("y")
+    return build(finished(draft, "firm", QuantizeOptions(), None), target)
+
+
+def check(made: Built, command: tuple[str, ...], out: Path) -> None:
+    """Compile the model like this, run it in the emulator: every step and every state."""
+    interface, target = made.program.interface(), made.target
+    chip = target.compiler.flags
+    compiler = find_tool(command[0], "clang gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib")
+    model = out / "model.o"
+    flags = [*command[1:], *chip, "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
+    source = [str(made.folder / "firm.c"), "-c", "-o", str(model)]
+    run_tool([compiler, *flags, "-I", str(made.folder), *source], out, "compiling firm.c")
+    sequences = made.sequences(STEPS)
+    text = render("trace.c.j2", target, interface, every_step=True, raw=False)
+    whole = BuildOptions(optimize="-flto") if "-flto" in command else BuildOptions()
+    blob = pack_sequences(sequences, interface)
+    elf = link_program(text + STUBS, blob, (model,), made.folder, target, out, build=whole)
+    got = parse_trace(run_elf(target, elf), sequences, interface, "trace", raw=False)
+    assert compare([reference(made.program, s) for s in sequences], got, interface) is None
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_kernels_are_the_same_in_every_firmware(name: str, build: Build, tmp_path: Path) -> None:
+    check(made_for("cortex-m4", build), BUILDS[name], tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("command", MATRIX, ids=" ".join)
+def test_kernels_at_every_level_and_way(
+    command: tuple[str, ...], build: Build, tmp_path: Path
+) -> None:
+    check(made_for("cortex-m4", build), command, tmp_path)

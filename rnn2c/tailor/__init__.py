@@ -29,7 +29,7 @@ def tailor(program: Program, level: Level) -> Program:
     sums = Sums(program, level)
     if not sums.chosen:
         return program
-    vectors = Vectors(program)
+    vectors = Vectors(program, sums.in_place)
 
     def inner(ops: tuple[Inner, ...], role: str) -> tuple[Inner, ...]:
         return tuple(new for op in ops for new in _stage(op, sums, vectors, role))

@@ -45,12 +45,15 @@ class Sums:
         self.taken = dict(program.weight)
         self.constants = dict(program.const)
         self.chosen: dict[str, tuple[str, Layout]] = {}
+        self.in_place: set[str] = set()
+        """The vectors that kernels read as they lie."""
         for op in flat((*program.step, *program.finish)):
             dot = _dot(op)
-            if dot is not None:
-                chosen = self._choose(dot)
-                if chosen is not None:
-                    self.chosen[dot.weight] = chosen
+            chosen = self._choose(dot) if dot is not None else None
+            if dot is not None and chosen is not None:
+                self.chosen[dot.weight] = chosen
+                if not FAMILIES[chosen[0]].vector:
+                    self.in_place |= {s.vector for s in dot.segments}
 
     def has(self, stage: Stage) -> bool:
         """Whether a kernel computes the dot product of this stage."""

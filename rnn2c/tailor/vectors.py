@@ -1,7 +1,7 @@
 """The vectors that kernels read: elements of their type, begun at a word, with room for turns.
 
 State and scratch buffers are kept like that; inputs, and rows of windows and rings, which have
-their own layout, are copied before they are used.
+their own layout, are copied before they are used, and so is what another kernel reads as it lies.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ WIDTHS = ("i8", "i16", "i32")
 
 
 class Vectors:
-    """The buffers of a program, changed as its stages need them."""
+    """The buffers of a program, changed as its stages need them; not those `in_place`."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, in_place: set[str]) -> None:
         self.all = dict(program.buffer)
         self.fixed = {b.name for b in program.buffers if b.rows or b.type not in ("i8", "i16")}
         self.fixed |= {
             b.name for b in program.buffers if b.role not in ("state", "scratch", "local")
         }
+        self.fixed |= in_place
         for operations in (program.init, program.step, program.finish):
             self.fixed |= _with_layout(operations)
 

@@ -85,7 +85,7 @@ def without_initial_states(made: Built, seed: int) -> RawSequence:
     return {p.name: sequence[p.name] for p in made.ports("step")}
 
 
-@pytest.mark.parametrize("target", ["host", "cortex-m4"])
+@pytest.mark.parametrize("target", ["host", "cortex-m4", "cortex-m55"])
 def test_two_models_in_one_firmware_take_turns(target: str, build: Build, tmp_path: Path) -> None:
     models = [build(zoo_case(zoo), target) for zoo in ("accurate hot", "compact")]
     sequences = [without_initial_states(m, k) for k, m in enumerate(models)]

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from core_models import CELLS, cell_model, integer
+from core_models import CELLS, cell, cell_model, integer, linear, model
 
 from rnn2c.execute import run_integer
 from rnn2c.ir.program import Call, Dot, Program, Stage, Table
 from rnn2c.lower import lower
+from rnn2c.packing.families import FAMILIES, OF_KERNELS, Layout, Segments
 from rnn2c.proof import verify_ranges
 from rnn2c.tailor import tailor
 from rnn2c.target import Level, load_target
@@ -78,6 +79,27 @@ def test_state_that_a_kernel_reads_has_room_for_all_that_is_read_at_once(
 def test_with_predicated_loads_every_buffer_stays_as_it_is(kind: str):
     plain, tailored = plain_and_tailored(kind, "balanced", "cortex-m55")
     assert plain.buffers == tailored.buffers
+
+
+def test_what_one_kernel_reads_in_place_another_one_copies(monkeypatch: pytest.MonkeyPatch):
+    family = FAMILIES["rows16"]
+
+    def layout(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
+        return family.layout(results, segments, types) if len(segments) == 2 else None
+
+    monkeypatch.setitem(FAMILIES, "rows16", replace(family, layout=layout))
+    monkeypatch.setitem(OF_KERNELS, "mve", ("rows16", "pairs8"))
+    rng = np.random.default_rng(0)
+    layers = (cell("lstm", 7, 9, rng), linear("fc", "rnn", 9, 8, rng))
+    plain = lower(integer(model(layers, (("y", "fc"),), 7)), CORES["cortex-m55"])
+    tailored = tailor(plain, "balanced")
+    lstm, fc = kernels(tailored)
+    assert lstm.segments[1].vector != fc.segments[0].vector
+    assert tailored.buffer[lstm.segments[1].vector].type == "i8"
+    assert tailored.buffer[fc.segments[0].vector].type == "i16"
+    verify_ranges(tailored)
+    x = {"x": rng.integers(-128, 128, (2, 12, 7))}
+    assert np.array_equal(run_integer(plain, x)["y"], run_integer(tailored, x)["y"])
 
 
 def test_levels_differ_in_their_loops_only():

@@ -7,11 +7,12 @@ order its sums come.  Its code is made in emit/kernels, under the family's name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing import pairs8, rows16
+from rnn2c.packing import blocks8, pairs8, rows16
 
 Segments = tuple[tuple[int, ...], ...]
 """The results that each segment of a dot product has."""
@@ -40,6 +41,8 @@ class Family:
     layout(results, segments, types of the vectors): None where rows do not come out even.
     fits(layout, matrices, segments): whether the weights can be stored.
     pack(layout, matrices, segments, bias, multipliers): the stream of 32-bit words.
+    cost(layout, matrices, segments): about the instructions of all columns, where families are
+    there for the same sums.
     """
 
     weights: str
@@ -51,6 +54,7 @@ class Family:
     layout: Callable[[int, Segments, tuple[str, ...]], Layout | None]
     fits: Callable[..., bool]
     pack: Callable[..., IntArray]
+    cost: Callable[..., int] | None = None
 
 
 def _pairs8(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
@@ -62,9 +66,25 @@ def _twos(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | 
     return pairs8.layout(results, segments, 2)
 
 
+def _of_eight(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
+    return blocks8.layout_of_eight(results, segments)
+
+
+def _blocks8(layout: Callable[..., Layout | None], columns: int) -> Family:
+    """The family of stored blocks of so many columns."""
+    return replace(
+        FAMILIES["pairs8"],
+        layout=layout,
+        fits=partial(blocks8.fits, columns=columns),
+        pack=partial(blocks8.pack, columns=columns),
+        cost=partial(blocks8.cost, columns=columns),
+    )
+
+
 FAMILIES: dict[str, Family] = {
     "pairs8": Family(
-        "dense8", "i32", "i16", pairs8.COLUMNS, "int16_t", True, _pairs8, pairs8.fits, pairs8.pack
+        "dense8", "i32", "i16", pairs8.COLUMNS, "int16_t", True, _pairs8, pairs8.fits, pairs8.pack,
+        pairs8.cost,
     ),
     "pairs8_v7m": Family(
         "dense8", "i32", "i32", 2, "int32_t", True, _twos, pairs8.fits, pairs8.pack
@@ -73,12 +93,17 @@ FAMILIES: dict[str, Family] = {
         "dense8", "i32", "i32", 2, "int32_t", False, _twos, pairs8.fits, pairs8.pack
     ),
     "rows16": Family("dense8", "i32", "", 1, "void", True, rows16.layout, rows16.fits, rows16.pack),
+}  # fmt: skip
+FAMILIES |= {
+    "blocks8x4": _blocks8(_pairs8, 4),
+    "blocks8x2": _blocks8(_pairs8, 2),
+    "blocks8x2_eight": _blocks8(_of_eight, 2),
 }
 OF_KERNELS: dict[str, tuple[str, ...]] = {
     "": (),
-    "dsp": ("pairs8",),
+    "dsp": ("pairs8", "blocks8x4", "blocks8x2", "blocks8x2_eight"),
     "mve": ("rows16",),
     "armv7-m": ("pairs8_v7m",),
     "armv6-m": ("pairs8_v6m",),
 }
-"""The families of a target's kernels, the best first."""
+"""The families of a target's kernels: the first that fits, or one like it that costs less."""

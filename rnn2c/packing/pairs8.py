@@ -79,13 +79,17 @@ class Layout:
 
 
 def layout(
-    results: int, segments: tuple[tuple[int, ...], ...], columns: int = COLUMNS
+    results: int,
+    segments: tuple[tuple[int, ...], ...],
+    columns: int = COLUMNS,
+    blocks: Mapping[int, int] = BLOCKS,
+    most_pairs: int = MOST_PAIRS,
 ) -> Layout | None:
     """How the rows of a dot product are paired; None if these do not come out even.
 
-    segments: the results that each segment has.
+    segments: the results that each segment has; blocks: units of a block, as in BLOCKS.
     """
-    units = BLOCKS.get(max(map(len, segments)), 0)
+    units = blocks.get(max(map(len, segments)), 0)
     together = groups(units, results, segments)
     if not units or any(len(rows) % 2 for rows, _ in together):
         return None
@@ -96,7 +100,7 @@ def layout(
             slot = next(s for s in range(len(rows) + len(taken)) if taken.get(s, -1) < there[0])
             taken[slot] = there[-1]
             begun.append((rows[k], rows[k + 1], there[0], there[-1], slot))
-    if max(taken) >= MOST_PAIRS:
+    if max(taken) >= most_pairs:
         return None
     order = sorted(range(len(begun)), key=lambda k: (-begun[k][3], begun[k][4]))
     pairs = tuple(
@@ -115,6 +119,17 @@ def fits(
         for s, matrix in enumerate(matrices)
         for high, low in _rows(form, matrix, segments[s], s)
     )
+
+
+def cost(
+    form: Layout, matrices: tuple[IntArray, ...], segments: tuple[tuple[int, ...], ...]
+) -> int:
+    """About the instructions that the columns of all blocks take: 3 for a word, loads, the loop."""
+    words_of_block = sum(
+        len(form.of(s)) * 2 * -(-m.shape[2] // COLUMNS) for s, m in enumerate(matrices)
+    )
+    blocks = -(-matrices[0].shape[0] // form.units)
+    return int(blocks * words_of_block * 7 // 2)
 
 
 def pack(
@@ -136,9 +151,7 @@ def pack(
         for p in (p for p in form.of(s) if p.first == s):
             low = first[:, p.low[0], p.low[1]]
             parts += [256 * first[:, p.high[0], p.high[1]] + low, low]
-        halves = np.stack([256 * a + b for a, b in _rows(form, matrix, segments[s], s)], axis=2)
-        words = (halves[:, 0::2] & 0xFFFF) | ((halves[:, 1::2] & 0xFFFF) << 16)
-        parts.append(words.reshape(blocks, -1))
+        parts.append(words(form, matrix, segments[s], s).reshape(blocks, -1))
         parts += [scales[r][:, u, 0] for u, r in form.ending(s) if r in scales]
     return np.concatenate(parts, axis=1).ravel() & 0xFFFFFFFF
 
@@ -149,18 +162,18 @@ def unpack(
 ) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
     """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
     blocks = -(-units // form.units)
-    words = stream.reshape(blocks, -1)
+    rows = stream.reshape(blocks, -1)
     bias = np.zeros((blocks, form.units, form.results), np.int64)
     scales = {r: np.zeros((blocks, form.units), np.int64) for r in scaled}
     matrices, at = [], 0
     for s, size in enumerate(sizes):
         for p in (p for p in form.of(s) if p.first == s):
-            both, low = signed(words[:, at], 32), signed(words[:, at + 1], 32)
+            both, low = signed(rows[:, at], 32), signed(rows[:, at + 1], 32)
             bias[:, p.low[0], p.low[1]] = low
             bias[:, p.high[0], p.high[1]] = signed((both - low) & 0xFFFFFFFF, 32) >> 8
             at += 2
         pairs, columns = form.of(s), -(-size // form.columns) * form.columns
-        part = words[:, at : at + columns // 2 * len(pairs)].reshape(blocks, -1, len(pairs))
+        part = rows[:, at : at + columns // 2 * len(pairs)].reshape(blocks, -1, len(pairs))
         at += columns // 2 * len(pairs)
         halves = np.stack([part & 0xFFFF, part >> 16], axis=2).reshape(blocks, columns, -1)
         matrix = np.zeros((blocks, form.units, len(segments[s]), size), np.int64)
@@ -171,10 +184,16 @@ def unpack(
             matrix[:, p.high[0], segments[s].index(p.high[1])] = high
         matrices.append(matrix.reshape(-1, len(segments[s]), size)[:units])
         for u, r in (row for row in form.ending(s) if row[1] in scales):
-            scales[r][:, u] = words[:, at]
+            scales[r][:, u] = rows[:, at]
             at += 1
     multipliers = {r: m.ravel()[:units] for r, m in scales.items()}
     return tuple(matrices), bias.reshape(-1, form.results)[:units], multipliers
+
+
+def words(form: Layout, matrix: IntArray, results: tuple[int, ...], segment: int) -> IntArray:
+    """The words of a segment: [blocks, two columns each, pairs]."""
+    halves = np.stack([256 * a + b for a, b in _rows(form, matrix, results, segment)], axis=2)
+    return (halves[:, 0::2] & 0xFFFF) | ((halves[:, 1::2] & 0xFFFF) << 16)
 
 
 def _rows(

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn2c.ir.graph import IntArray
+from rnn2c.ir.graph import IntArray, NumberArray
 from rnn2c.ir.ops import flat
 from rnn2c.ir.program import (
     Argument,
@@ -25,7 +25,7 @@ from rnn2c.ir.program import (
     Table,
     Weight,
 )
-from rnn2c.packing.families import FAMILIES, OF_KERNELS, Family, Layout
+from rnn2c.packing.families import FAMILIES, OF_KERNELS, Family, Layout, Segments
 from rnn2c.ranges import dot_bound
 from rnn2c.target import Level
 
@@ -103,7 +103,9 @@ class Sums:
         return replace(stage, body=body)
 
     def _choose(self, dot: Dot) -> tuple[str, Layout] | None:
-        """The first family of kernels that computes this dot product, and its layout."""
+        """The first family of kernels that computes this dot product, or one that costs less with
+        its weights, and the layout.
+        """
         weight = self.program.weight[dot.weight]
         if any(s.stride for s in dot.segments) or sum(m.size for m in weight.matrices) < LEAST_WORK:
             return None
@@ -111,6 +113,7 @@ class Sums:
         results = tuple(s.results for s in dot.segments)
         vectors = tuple((b.lo, b.hi) for b in buffers)
         bounds = dot_bound(weight.matrices, vectors, results, self._bias(dot))
+        found: list[tuple[str, Layout]] = []
         for name in OF_KERNELS[self.program.target.kernels]:
             family = FAMILIES[name]
             narrower = {"i8"} if family.vector == "i8" else {"i8", "i16"}
@@ -122,8 +125,8 @@ class Sums:
             limits = [2 ** (31 - max(up)) for up in zip(*form.raised, strict=True)]
             is_safe = all(b.within(-m, m - 1) for b, m in zip(bounds, limits, strict=True))
             if is_safe and family.fits(form, weight.matrices, results):
-                return name, form
-        return None
+                found.append((name, form))
+        return _cheapest(found, weight.matrices, results)
 
     def family(self, stage: Stage) -> Family:
         """What the kernel of a stage is made like."""
@@ -164,6 +167,20 @@ class Sums:
         assert isinstance(multiplier, Elem)
         places = multiplier.offset + multiplier.stride * np.arange(units)
         return np.asarray(self.program.const[multiplier.buffer].data[places], np.int64)
+
+
+def _cheapest(
+    found: list[tuple[str, Layout]], matrices: tuple[NumberArray, ...], results: Segments
+) -> tuple[str, Layout] | None:
+    """Of the families that fit the first one, or that of the least cost if it has a cost."""
+    costs = {
+        k: cost(form, matrices, results)
+        for k, (name, form) in enumerate(found)
+        if (cost := FAMILIES[name].cost)
+    }
+    if not found:
+        return None
+    return found[min(costs, key=costs.__getitem__)] if 0 in costs else found[0]
 
 
 def _dot(op: object) -> Dot | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnn2c.data import templates_dir
-from rnn2c.emit.kernels import armv6m, armv7m, dsp, mve
+from rnn2c.emit.kernels import armv6m, armv7m, dsp, dsp_blocks, mve
 from rnn2c.ir.program import Call, Dot, Program, Stage
 from rnn2c.packing.families import FAMILIES
 
@@ -21,6 +21,9 @@ SPECIAL: dict[str, Callable[[Call], Special | None]] = {
 }
 GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "pairs8": dsp.instructions,
+    "blocks8x4": dsp_blocks.four_columns,
+    "blocks8x2": dsp_blocks.two_columns,
+    "blocks8x2_eight": dsp_blocks.two_columns,
     "rows16": mve.instructions,
     "pairs8_v7m": armv7m.instructions,
     "pairs8_v6m": armv6m.instructions,

@@ -47,7 +47,7 @@ def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     for k, segment in enumerate(dot.segments):
         lines += _vector(k, len(dot.segments))
         for p in (p for p in form.pairs if p.first == k):
-            lines.append(_load("r1!", _accumulators(p)))
+            lines.append(load("r1!", _accumulators(p)))
         lines += _segment(form.of(k), segment.size, kernel.turn, str(k + 1))
         lines += _finish(form, kernel, k)
     return [*lines, "mov r0, r1", "pop {r1-r11, pc}"]
@@ -87,7 +87,8 @@ def _vector(index: int, count: int) -> list[str]:
     return [f"ldr lr, {VECTORS}", f"ldr lr, [lr, #{4 * index}]"]
 
 
-def _load(source: str, registers: tuple[str, ...]) -> str:
+def load(source: str, registers: tuple[str, ...]) -> str:
+    """The next words of a register that goes on ("r1!"), or the words where it points."""
     if len(registers) == 1:
         return f"ldr {registers[0]}, [{source.removesuffix('!')}], #4"
     return f"ldmia {source}, {{{', '.join(registers)}}}"
@@ -124,12 +125,12 @@ def _columns(pairs: tuple[Pair, ...], count: int) -> list[str]:
     while count:
         step = min(registers.step, count)
         columns = registers.columns[: step // 2]
-        lines.append(_load("lr!", columns))
+        lines.append(load("lr!", columns))
         todo = [(p, column) for column in columns for p in pairs]
         size = len(pairs) if len(registers.weights) % len(pairs) else len(registers.weights)
         for k in range(0, len(todo), size):
             batch = todo[k : k + size]
-            lines.append(_load("r1!", registers.weights[: len(batch)]))
+            lines.append(load("r1!", registers.weights[: len(batch)]))
             for (p, column), w in zip(batch, registers.weights, strict=False):
                 high, low = _accumulators(p)
                 lines += [
@@ -158,7 +159,7 @@ def _finish(form: Layout, kernel: Kernel, segment: int) -> list[str]:
     scaled = [a for (_, r), a in of_row.items() if r in kernel.scaled]
     if scaled:
         words = FREE[-len(scaled) :]
-        lines.append(_load("r1!", words))
+        lines.append(load("r1!", words))
         lines += [f"smmulr {a}, {a}, {w}" for a, w in zip(scaled, words, strict=True)]
     lines.append(f"ldr lr, {SUMS}")
     if [p.slot for p in ending] == list(range(len(ending))) and ending[0].place == 0:

@@ -1,0 +1,139 @@
+"""blocks8: the blocks of weights that are not all zero, for cores with SMLAD and matrices with
+zeros in blocks: the rows of a block of units, two or four columns.
+
+The rows are paired as in pairs8.  The stream of a block of units is a head of bytes, filled up to
+words: how many more there are; for each segment the places of its stored blocks, counted from 1,
+and END.  Then, for each segment: the first values of the sums that begin there; the stored blocks,
+for each two columns a word of every pair of rows; the multipliers of the sums that end there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+
+from rnn2c.ir.graph import IntArray
+from rnn2c.packing import pairs8
+from rnn2c.packing.blocks import blocked
+from rnn2c.packing.pairs8 import Layout
+
+END = 0
+MOST = 255
+"""What a byte holds."""
+
+MOST_PAIRS = 4
+
+TWO_UNITS = {1: 8, 2: 4, 4: 2}
+"""Rows of a unit in one segment -> units of a block, so that a block has 8 rows."""
+
+PLACE, OVERHEAD = 5, 8
+"""Instructions, about: to find a stored block, and beside the stored blocks for every segment."""
+
+Segments = tuple[tuple[int, ...], ...]
+Blocks = list[tuple[IntArray, IntArray]]
+"""For each segment words [block of units, place, words of a stored block] and which are stored."""
+
+
+def layout_of_eight(results: int, segments: Segments) -> Layout | None:
+    """The layout for blocks of 8 rows."""
+    return pairs8.layout(results, segments, blocks=TWO_UNITS, most_pairs=MOST_PAIRS)
+
+
+def fits(form: Layout, matrices: tuple[IntArray, ...], segments: Segments, columns: int) -> bool:
+    """Whether every pair of weights goes into a halfword, and every place and head into bytes."""
+    places = sum(-(-m.shape[2] // columns) + 1 for m in matrices)
+    most = max(-(-m.shape[2] // columns) for m in matrices)
+    is_short = most <= MOST and _head_bytes(places) - 1 <= MOST
+    return is_short and pairs8.fits(form, matrices, segments)
+
+
+def cost(form: Layout, matrices: tuple[IntArray, ...], segments: Segments, columns: int) -> int:
+    """About the instructions that the columns of all blocks take; compare pairs8.cost."""
+    total = 0
+    for s, (_, stored) in enumerate(_blocks(form, matrices, segments, columns)):
+        loads = 2 if len(form.of(s)) == MOST_PAIRS else 1
+        one = PLACE + columns // 2 * (3 * len(form.of(s)) + loads)
+        total += one * int(stored.sum()) + OVERHEAD * len(stored)
+    return total
+
+
+def pack(
+    form: Layout,
+    matrices: tuple[IntArray, ...],
+    segments: Segments,
+    bias: IntArray,
+    multipliers: Mapping[int, IntArray],
+    columns: int,
+) -> IntArray:
+    """[units, results, columns] per segment and bias [units, results] -> a stream of words, u32.
+
+    multipliers: [units] of results that have them.
+    """
+    first = blocked(bias[:, :, None], form.units)[..., 0]
+    scales = {r: blocked(m[:, None, None], form.units) for r, m in multipliers.items()}
+    blocks = _blocks(form, matrices, segments, columns)
+    parts: list[IntArray] = []
+    for k in range(len(first)):
+        parts.append(_head([np.flatnonzero(stored[k]) for _, stored in blocks]))
+        for s, (words, stored) in enumerate(blocks):
+            for p in (p for p in form.of(s) if p.first == s):
+                low = first[k][p.low]
+                parts.append(np.asarray([256 * first[k][p.high] + low, low]))
+            parts.append(words[k, stored[k]].ravel())
+            ending = [scales[r][k, u, 0] for u, r in form.ending(s) if r in scales]
+            parts.append(np.ravel(ending).astype(np.int64))
+    return np.concatenate(parts) & 0xFFFFFFFF
+
+
+def unpack(
+    form: Layout, stream: IntArray, sizes: tuple[int, ...], segments: Segments,
+    units: int, scaled: tuple[int, ...], columns: int,
+) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
+    """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
+    dense: list[IntArray] = []
+    at = 0
+    for _ in range(-(-units // form.units)):
+        data = (stream[at : at + 256, None] >> np.arange(0, 32, 8) & 0xFF).ravel()
+        ends = [0, *np.flatnonzero(data[1:] == END)[: len(sizes)] + 1]
+        places = [data[a + 1 : b] - 1 for a, b in pairwise(ends)]
+        at += (int(data[0]) + 1) // 4
+        for s, size in enumerate(sizes):
+            begun = 2 * sum(p.first == s for p in form.of(s))
+            ended = sum(r in scaled for _, r in form.ending(s))
+            width = len(form.of(s)) * columns // 2
+            words = np.zeros((-(-size // columns), width), np.int64)
+            dense.append(stream[at : at + begun])
+            at += begun
+            end = at + width * len(places[s])
+            words[places[s]] = stream[at:end].reshape(-1, width)
+            filled = -(-size // pairs8.COLUMNS) * pairs8.COLUMNS // 2 * len(form.of(s))
+            dense.append(np.pad(words.ravel(), (0, filled))[:filled])
+            dense.append(stream[end : end + ended])
+            at = end + ended
+    return pairs8.unpack(form, np.concatenate(dense), sizes, segments, units, scaled)
+
+
+def _blocks(
+    form: Layout, matrices: tuple[IntArray, ...], segments: Segments, columns: int
+) -> Blocks:
+    found: Blocks = []
+    for s, matrix in enumerate(matrices):
+        words = pairs8.words(form, matrix, segments[s], s)
+        count = -(-matrix.shape[2] // columns)
+        grouped = words.reshape(len(words), -1, columns // 2 * words.shape[2])[:, :count]
+        found.append((grouped, np.any(grouped, axis=2)))
+    return found
+
+
+def _head_bytes(places: int) -> int:
+    """Bytes of a head with so many places, ENDs among them."""
+    return -(-(1 + places) // 4) * 4
+
+
+def _head(places: list[IntArray]) -> IntArray:
+    listed = [n for of_segment in places for n in (*(of_segment + 1), END)]
+    data = np.zeros(_head_bytes(len(listed)), np.int64)
+    data[: 1 + len(listed)] = [len(data) - 1, *listed]
+    return np.asarray(data.reshape(-1, 4) @ (1 << np.arange(0, 32, 8)), np.int64)

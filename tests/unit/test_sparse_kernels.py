@@ -1,0 +1,99 @@
+"""Matrices with zeros in blocks: the compiler finds them, and they change no bit."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from core_models import cell_model, integer, linear, model
+from pruned import pruned
+
+from rnn2c.execute import run_integer
+from rnn2c.ir.graph import Model
+from rnn2c.ir.program import Dot, Program, Stage
+from rnn2c.lower import lower
+from rnn2c.proof import verify_ranges
+from rnn2c.tailor import tailor
+from rnn2c.target import load_target
+
+M4 = load_target("cortex-m4")
+WIDE = cell_model("lstm", units=32, inputs=16), cell_model("gru", units=32, inputs=16)
+
+
+def dense_layer() -> Model:
+    layer = linear("fc", "x", 64, 40, np.random.default_rng(2))
+    return model((layer,), (("y", "fc"),), 64)
+
+
+def programs(source: Model, **options: str) -> tuple[Program, Program]:
+    plain = lower(integer(source, **options), M4)
+    return plain, tailor(plain, "balanced")
+
+
+def families(p: Program) -> list[str]:
+    stages = [op for op in p.operations() if isinstance(op, Stage)]
+    return [i.kernel.family for s in stages for i in s.body if isinstance(i, Dot) and i.kernel]
+
+
+@pytest.mark.parametrize(
+    ("source", "units", "columns", "family"),
+    [
+        (WIDE[0], 1, 4, "blocks8x4"),
+        (WIDE[0], 2, 2, "blocks8x2_eight"),
+        (WIDE[1], 2, 2, "blocks8x2"),
+        (WIDE[1], 2, 4, "blocks8x4"),
+        (dense_layer(), 4, 4, "blocks8x4"),
+        (dense_layer(), 8, 2, "blocks8x2_eight"),
+    ],
+    ids=lambda v: v.layers[0].name if isinstance(v, Model) else str(v),
+)
+@pytest.mark.parametrize("options", [{}, {"accumulate": "split"}, {"profile": "compact"}], ids=str)
+def test_zeros_in_blocks_are_found_and_change_no_bit(
+    source: Model, units: int, columns: int, family: str, options: dict[str, str]
+):
+    plain, tailored = programs(pruned(source, units, columns), **options)
+    assert set(families(tailored)) == {family} or options
+    verify_ranges(tailored)
+    b = plain.buffer[plain.inputs[0].buffer]
+    x = np.random.default_rng(1).integers(b.lo, b.hi, (2, 6, b.size), endpoint=True)
+    inputs = {plain.inputs[0].name: x}
+    wanted, got = run_integer(plain, inputs), run_integer(tailored, inputs)
+    assert all(np.array_equal(wanted[name], got[name]) for name in wanted)
+
+
+@pytest.mark.parametrize("source", [*WIDE, dense_layer()], ids=lambda m: m.layers[0].name)
+def test_matrices_without_zeros_stay_dense(source: Model):
+    assert set(families(programs(source)[1])) == {"pairs8"}
+
+
+@pytest.mark.parametrize(("kept", "is_sparse"), [(0.9, False), (0.5, True), (0.0, True)])
+def test_the_cost_decides(kept: float, is_sparse: bool):
+    found = families(programs(pruned(WIDE[0], 1, 4, kept))[1])
+    assert [f.startswith("blocks8") for f in found] == [is_sparse]
+
+
+@pytest.mark.parametrize("source", [*WIDE, dense_layer()], ids=lambda m: m.layers[0].name)
+def test_quantization_keeps_every_zero(source: Model):
+    p, _ = programs(pruned(source, 1, 4))
+    shares = [np.mean(m == 0) for w in p.weights for m in w.matrices]
+    assert min(shares) >= 0.74
+
+
+def test_rows_of_zeros_are_quantized():
+    layer = WIDE[0].layers[0]
+    w = layer.w_hh.data.copy()
+    w[:40] = 0
+    empty = dataclasses.replace(layer, w_hh=dataclasses.replace(layer.w_hh, data=w))
+    p, tailored = programs(dataclasses.replace(WIDE[0], layers=(empty,)))
+    assert not np.any(p.weights[0].matrices[1][:, 0])
+    verify_ranges(tailored)
+
+
+def test_two_linear_layers_in_a_row_stay_two():
+    """A matrix of low rank is given as two; multiplied together it would be larger."""
+    rng = np.random.default_rng(3)
+    layers = (linear("down", "x", 64, 8, rng), linear("up", "down", 8, 64, rng))
+    _, tailored = programs(model(layers, (("y", "up"),), 64))
+    assert families(tailored) == ["pairs8", "pairs8"]
+    assert sorted(m.size for w in tailored.weights for m in w.matrices) == [512, 512]

@@ -21,6 +21,7 @@ from rnn2c.validate.runner import parse_trace
 from rnn2c.validate.toolchain import BuildOptions, find_tool, run_tool
 from rnn2c.validate.verify import reference
 
+CORES = ("cortex-m4", "cortex-m55")
 STEPS = 4
 STUBS = """
 uintptr_t __stack_chk_guard = 0x5AFEu;
@@ -96,13 +97,17 @@ def check(made: Built, command: tuple[str, ...], out: Path) -> None:
 
 
 @pytest.mark.parametrize("name", BUILDS)
-def test_kernels_are_the_same_in_every_firmware(name: str, build: Build, tmp_path: Path) -> None:
-    check(made_for("cortex-m4", build), BUILDS[name], tmp_path)
+@pytest.mark.parametrize("target", CORES)
+def test_kernels_are_the_same_in_every_firmware(
+    target: str, name: str, build: Build, tmp_path: Path
+) -> None:
+    check(made_for(target, build), BUILDS[name], tmp_path)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("command", MATRIX, ids=" ".join)
+@pytest.mark.parametrize("target", CORES)
 def test_kernels_at_every_level_and_way(
-    command: tuple[str, ...], build: Build, tmp_path: Path
+    target: str, command: tuple[str, ...], build: Build, tmp_path: Path
 ) -> None:
-    check(made_for("cortex-m4", build), command, tmp_path)
+    check(made_for(target, build), command, tmp_path)

@@ -13,8 +13,11 @@ from rnn2c.errors import TooLargeError
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import CTYPES, Buffer, Dot, Program, Stage, Weight
 from rnn2c.packing import PACKINGS
+from rnn2c.packing.families import FAMILIES
 
 WORD = 4
+USUAL_SUMS = 12
+"""Of a block of units, at most, where a kernel does two or three rows of a unit at once."""
 FLOAT_CODE = 1.5
 FLOAT_STACK = 2.5
 
@@ -83,7 +86,9 @@ def budget(program: Program) -> Budget:
         if isinstance(i, Dot)
     )
     code = estimate.code_base + estimate.code_per_call * calls + estimate.code_per_sum * sums
-    stack = estimate.stack
+    kernels = _kernels(program)
+    code += sum(_kernel_bytes(dot) for dot in kernels)
+    stack = estimate.stack + max(map(_more_stack, kernels), default=0)
     if program.is_float:
         code, stack = int(FLOAT_CODE * code), int(FLOAT_STACK * stack)
     return Budget(
@@ -96,6 +101,27 @@ def budget(program: Program) -> Budget:
         stack=stack + locals_,
         window=sum(buffer_bytes(b) for b in members if b.rows),
     )
+
+
+def _kernels(program: Program) -> list[Dot]:
+    """The dot products that kernels compute, one for each kernel."""
+    stages = [op for op in program.operations() if isinstance(op, Stage)]
+    dots = [i for s in stages for i in s.body if isinstance(i, Dot) and i.kernel is not None]
+    return list({dot.weight: dot for dot in dots}.values())
+
+
+def _more_stack(dot: Dot) -> int:
+    """What the sums of a block need beyond those that the estimate of a target has room for."""
+    assert dot.kernel is not None
+    return WORD * max(dot.kernel.units * len(dot.outs) - USUAL_SUMS, 0)
+
+
+def _kernel_bytes(dot: Dot) -> int:
+    assert dot.kernel is not None
+    segments = tuple(s.results for s in dot.segments)
+    sizes = tuple(s.size for s in dot.segments)
+    family = FAMILIES[dot.kernel.family]
+    return family.code(len(dot.outs), segments, sizes, dot.kernel.turn)
 
 
 def struct_bytes(members: tuple[Buffer, ...], indices: int, alignment: int) -> int:

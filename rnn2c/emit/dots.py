@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnn2c.emit.arith_c import READERS
 from rnn2c.emit.expressions import index_text, place_text, start_text
-from rnn2c.emit.kernels import kernel_name
+from rnn2c.emit.kernels import kernel_name, totals_count, totals_name
 from rnn2c.emit.records import DotCode, KernelCode, Part
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import CTYPES, Dot, Elem, Program
@@ -85,5 +85,7 @@ class Dots:
                 (renamed[out], place_text(at, step), doc)
                 for out, at, step, doc in zip(dot.outs, first, steps, kernel.docs, strict=True)
             ),
-            partial=units % kernel.units != 0,
+            partial=units % kernel.units != 0 and units > kernel.units,
+            totals=self.static(totals_name(dot)),
+            more=totals_count(dot),
         )

@@ -55,7 +55,8 @@ class KernelCode:
     """A call of a kernel: for `block` units it gives `count` sums of those vectors, which it takes
     as pointers to the C type `pointer`.
 
-    sums: (name, place among them, comment); partial: the last block has fewer units.
+    sums: (name, place among them, comment); partial: the last block of several has fewer
+    units; totals: the function that computes `more` numbers behind the sums, for all blocks.
     """
 
     function: str
@@ -66,6 +67,8 @@ class KernelCode:
     count: int
     sums: tuple[tuple[str, str, str], ...]
     partial: bool
+    totals: str = ""
+    more: int = 0
 
 
 @dataclass(frozen=True)

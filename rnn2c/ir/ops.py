@@ -76,8 +76,9 @@ class Kernel:
 
     raised: [unit of a block][result], the power of two that the result is multiplied by.  After
     that the results of `scaled` go through high_round with the constant `multipliers`, an array
-    [units][scaled].  places: [unit of a block][result], where it stands among the sums; turn:
-    columns of one turn of the loop, 0: all; docs: comment of each result.
+    [units][scaled] of multiples of 2^lifted[scaled].  places: [unit of a block][result], where it
+    stands among the sums; turn: columns of one turn of the loop, 0: all; docs: comment of each
+    result.
     """
 
     family: str
@@ -88,6 +89,7 @@ class Kernel:
     scaled: tuple[int, ...] = ()
     multipliers: str = ""
     docs: tuple[str, ...] = ()
+    lifted: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing import blocks8, pairs8, rows16
+from rnn2c.packing import blocks8, fours, pairs8, pairs16, quads4, rows16
 
 Segments = tuple[tuple[int, ...], ...]
 """The results that each segment of a dot product has."""
@@ -41,6 +41,10 @@ class Family:
     layout(results, segments, types of the vectors): None where rows do not come out even.
     fits(layout, matrices, segments): whether the weights can be stored.
     pack(layout, matrices, segments, bias, multipliers): the stream of 32-bit words.
+    scaled(layout, shifts, matrices, vectors, bias): the layout for sums that are requantized with
+    these shifts (0: they are not) over vectors of these ranges, None where they do not fit.
+    code(results, segments, sizes, turn): a bound on the bytes of code of a kernel beyond what the
+    estimate of a target has for it.
     cost(layout, matrices, segments): about the instructions of all columns, where families are
     there for the same sums.
     """
@@ -55,6 +59,23 @@ class Family:
     fits: Callable[..., bool]
     pack: Callable[..., IntArray]
     cost: Callable[..., int] | None = None
+    scaled: Callable[..., Layout | None] | None = None
+    code: Callable[[int, Segments, tuple[int, ...], int], int] = lambda *_: 0
+
+
+def _code_of_fours(
+    times: int, results: int, segments: Segments, sizes: tuple[int, ...], turn: int
+) -> int:
+    form = fours.layout(results, segments)
+    return fours.code_bytes(form, sizes, times * turn) if form else 0
+
+
+def _pairs16(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
+    return pairs16.layout(results, segments)
+
+
+def _quads4(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
+    return quads4.layout(results, segments)
 
 
 def _pairs8(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
@@ -95,13 +116,33 @@ FAMILIES: dict[str, Family] = {
     "rows16": Family("dense8", "i32", "", 1, "void", True, rows16.layout, rows16.fits, rows16.pack),
 }  # fmt: skip
 FAMILIES |= {
+    "pairs16": replace(
+        FAMILIES["pairs8"],
+        lanes=fours.COLUMNS,
+        layout=_pairs16,
+        fits=pairs16.fits,
+        pack=pairs16.pack,
+        cost=None,
+        code=partial(_code_of_fours, 1),
+    ),
+    "quads4": replace(
+        FAMILIES["pairs8"],
+        weights="dense4",
+        lanes=fours.COLUMNS,
+        layout=_quads4,
+        fits=quads4.fits,
+        pack=quads4.pack,
+        cost=None,
+        scaled=quads4.scaled,
+        code=partial(_code_of_fours, quads4.TURN),
+    ),
     "blocks8x4": _blocks8(_pairs8, 4),
     "blocks8x2": _blocks8(_pairs8, 2),
     "blocks8x2_eight": _blocks8(_of_eight, 2),
 }
 OF_KERNELS: dict[str, tuple[str, ...]] = {
     "": (),
-    "dsp": ("pairs8", "blocks8x4", "blocks8x2", "blocks8x2_eight"),
+    "dsp": ("pairs8", "blocks8x4", "blocks8x2", "blocks8x2_eight", "pairs16", "quads4"),
     "mve": ("rows16",),
     "armv7-m": ("pairs8_v7m",),
     "armv6-m": ("pairs8_v6m",),

@@ -26,6 +26,7 @@ from rnn2c.ir.program import (
     Weight,
 )
 from rnn2c.packing.families import FAMILIES, OF_KERNELS, Family, Layout, Segments
+from rnn2c.packing.quads4 import HIGH_SHIFT, LEAST_SHIFT
 from rnn2c.ranges import dot_bound
 from rnn2c.target import Level
 
@@ -49,7 +50,7 @@ class Sums:
         """The vectors that kernels read as they lie."""
         for op in flat((*program.step, *program.finish)):
             dot = _dot(op)
-            chosen = self._choose(dot) if dot is not None else None
+            chosen = self._choose(op, dot) if isinstance(op, Stage) and dot is not None else None
             if dot is not None and chosen is not None:
                 self.chosen[dot.weight] = chosen
                 if not FAMILIES[chosen[0]].vector:
@@ -80,7 +81,8 @@ class Sums:
         calls = {
             r: call
             for r, out in enumerate(dot.outs)
-            if FAMILIES[family].requantizes and (call := _requantize(stage, out))
+            if FAMILIES[family].requantizes
+            and (call := _requantize(stage, out, {unit[r] for unit in form.raised}))
         }
         raised = tuple(
             tuple(up if r in calls else 0 for r, up in enumerate(unit)) for unit in form.raised
@@ -92,6 +94,7 @@ class Sums:
             family, form.units, raised, form.places, turn, tuple(calls),
             self._multipliers(dot, words),
             tuple(calls[r].doc if r in calls else "" for r in range(len(dot.outs))),
+            tuple(HIGH_SHIFT - _shift(c) - max(u[r] for u in raised) for r, c in calls.items()),
         )  # fmt: skip
         self._pack(dot, family, form, words)
         outs = tuple(calls[r].out if r in calls else out for r, out in enumerate(dot.outs))
@@ -102,7 +105,7 @@ class Sums:
         )
         return replace(stage, body=body)
 
-    def _choose(self, dot: Dot) -> tuple[str, Layout] | None:
+    def _choose(self, stage: Stage, dot: Dot) -> tuple[str, Layout] | None:
         """The first family of kernels that computes this dot product, or one that costs less with
         its weights, and the layout.
         """
@@ -114,6 +117,7 @@ class Sums:
         vectors = tuple((b.lo, b.hi) for b in buffers)
         bounds = dot_bound(weight.matrices, vectors, results, self._bias(dot))
         found: list[tuple[str, Layout]] = []
+        shifts = tuple(_shift(_requantizing(stage, out)) for out in dot.outs)
         for name in OF_KERNELS[self.program.target.kernels]:
             family = FAMILIES[name]
             narrower = {"i8"} if family.vector == "i8" else {"i8", "i16"}
@@ -121,6 +125,10 @@ class Sums:
                 continue
             form = family.layout(len(dot.outs), results, tuple(b.type for b in buffers))
             if form is None or any(b.type not in narrower for b in buffers):
+                continue
+            if family.scaled is not None:
+                form = family.scaled(form, shifts, weight.matrices, vectors, self._bias(dot))
+            if form is None:
                 continue
             limits = [2 ** (31 - max(up)) for up in zip(*form.raised, strict=True)]
             is_safe = all(b.within(-m, m - 1) for b, m in zip(bounds, limits, strict=True))
@@ -157,9 +165,7 @@ class Sums:
 
     def _word(self, call: Call, units: int, up: IntArray) -> IntArray:
         """The multipliers of a call of requantize as high_round takes them."""
-        _, multiplier, shift = call.arguments
-        assert isinstance(shift, int)
-        return self._values(multiplier, units) << (32 - shift - up)
+        return self._values(call.arguments[1], units) << (HIGH_SHIFT - _shift(call) - up)
 
     def _values(self, multiplier: Argument, units: int) -> IntArray:
         if isinstance(multiplier, int):
@@ -189,13 +195,29 @@ def _dot(op: object) -> Dot | None:
     return dots[0] if len(dots) == 1 else None
 
 
-def _requantize(stage: Stage, value: str) -> Call | None:
+def _requantizing(stage: Stage, value: str) -> Call | None:
     """The call that requantizes a sum, if that is all that is done with it."""
     using = [i for i in stage.body if isinstance(i, Call) and value in i.arguments]
     stored = any(s.value == value for s in stage.stores)
-    if stored or len(using) != 1 or using[0].primitive != "requantize":
+    if stored or len(using) != 1 or using[0].primitive not in ("requantize", "requantize_wide"):
         return None
     return using[0] if using[0].arguments.index(value) == 0 else None
+
+
+def _shift(call: Call | None) -> int:
+    """By how much a sum is shifted when it is requantized, 0: it is not."""
+    shift = call.arguments[2] if call is not None else 0
+    return shift if isinstance(shift, int) else 0
+
+
+def _requantize(stage: Stage, value: str, up: set[int]) -> Call | None:
+    """The call that requantizes a sum, if high_round can do so.
+
+    up: powers of two by which the sum is raised, the multiplier is as much smaller.
+    """
+    call = _requantizing(stage, value)
+    fits = _shift(call) + min(up) >= LEAST_SHIFT and _shift(call) + max(up) <= HIGH_SHIFT
+    return call if fits else None
 
 
 def _constants(i: object) -> set[str]:

@@ -20,6 +20,16 @@ NAMES = ("cortex-m4", "cortex-m3", "cortex-m0plus", "cortex-m55")
 CORES = {name: load_target(name) for name in NAMES}
 LEVELS: tuple[Level, ...] = ("size", "balanced", "speed")
 OPTIONS = [{}, {"accumulate": "split"}, {"profile": "compact"}, {"profile": "fast"}]
+FORMATS = [
+    *({"weights": "int4"}, {"weights": "int4", "accumulate": "split"}),
+    *({"weights": "int4", "profile": "compact"}, {"activations": "int16"}),
+    {"activations": "int16", "accumulate": "joint"},
+]
+OF_FORMAT = {"int8": "pairs8", "int16": "pairs16", "int4": "quads4"}
+CASES = [
+    *((core, options, level) for core in CORES for options in OPTIONS for level in LEVELS),
+    *(("cortex-m4", options, "balanced") for options in FORMATS),
+]
 
 
 def plain_and_tailored(
@@ -34,9 +44,7 @@ def kernels(p: Program) -> list[Dot]:
     return [i for s in stages for i in s.body if isinstance(i, Dot) and i.kernel is not None]
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize(("core", "options", "level"), CASES, ids=str)
 @pytest.mark.parametrize("kind", CELLS)
 def test_kernels_change_no_bit(kind: str, core: str, options: dict[str, str], level: Level):
     plain, tailored = plain_and_tailored(kind, level, core, **options)
@@ -130,3 +138,13 @@ def test_a_table_that_another_look_up_reads_stays_as_it_is():
     small = tailor(replace(plain, step=step), "size").const
     assert small["tanh_table"] is plain.const["tanh_table"]
     assert small["sigmoid_table"].data.size == 129
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_formats_have_kernels_of_their_own(kind: str):
+    for options in ({}, {"activations": "int16"}, {"weights": "int4"}):
+        _, tailored = plain_and_tailored(kind, "balanced", **options)
+        wanted = OF_FORMAT[next(iter(options.values()), "int8")]
+        families = {d.kernel.family for d in kernels(tailored) if d.kernel}
+        assert wanted in families
+        assert families <= {wanted, "pairs8"}

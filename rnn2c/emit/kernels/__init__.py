@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnn2c.data import templates_dir
-from rnn2c.emit.kernels import armv6m, armv7m, dsp, dsp_blocks, mve
+from rnn2c.emit.kernels import armv6m, armv7m, dsp, dsp4, dsp16, dsp_blocks, mve
 from rnn2c.ir.program import Call, Dot, Program, Stage
 from rnn2c.packing.families import FAMILIES
 
@@ -24,10 +24,14 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "blocks8x4": dsp_blocks.four_columns,
     "blocks8x2": dsp_blocks.two_columns,
     "blocks8x2_eight": dsp_blocks.two_columns,
+    "pairs16": dsp16.instructions,
+    "quads4": dsp4.instructions,
     "rows16": mve.instructions,
     "pairs8_v7m": armv7m.instructions,
     "pairs8_v6m": armv6m.instructions,
 }
+TOTALS: dict[str, Callable[[Dot], tuple[int, list[str]]]] = {"quads4": dsp4.totals}
+"""Kernels that need totals of the vectors behind the sums: how many, and what computes them."""
 
 
 def kernel_name(dot: Dot) -> str:
@@ -35,8 +39,19 @@ def kernel_name(dot: Dot) -> str:
     return f"{dot.weight.removesuffix('weights')}sums"
 
 
+def totals_name(dot: Dot) -> str:
+    """Name of the function that computes what the kernel of all blocks has in common."""
+    return f"{dot.weight.removesuffix('weights')}totals"
+
+
+def totals_count(dot: Dot) -> int:
+    """How many totals stand behind the sums of a kernel."""
+    assert dot.kernel is not None
+    return TOTALS[dot.kernel.family](dot)[0] if dot.kernel.family in TOTALS else 0
+
+
 def kernel_functions(program: Program) -> list[str]:
-    """The C text of every kernel that the program calls."""
+    """The C text of every function in assembly that the program calls."""
     dots = {
         i.weight: i
         for op in program.operations()
@@ -44,7 +59,12 @@ def kernel_functions(program: Program) -> list[str]:
         for i in op.body
         if isinstance(i, Dot) and i.kernel is not None
     }
-    return [_function(program, dot) for dot in dots.values()]
+    texts = []
+    for dot in dots.values():
+        if totals_count(dot):
+            texts.append(_totals(program, dot))
+        texts.append(_kernel(program, dot))
+    return texts
 
 
 def own_body(variants: tuple[str, ...], primitive: str) -> tuple[str, ...]:
@@ -63,7 +83,7 @@ def special(kernels: str, call: Call) -> Special | None:
     return SPECIAL[kernels](call) if kernels in SPECIAL else None
 
 
-def _function(program: Program, dot: Dot) -> str:
+def _kernel(program: Program, dot: Dot) -> str:
     rows = " ".join(dot.outs)
     columns = ", then ".join(f"{s.size} columns of {s.vector}" for s in dot.segments)
     assert dot.kernel is not None
@@ -71,16 +91,41 @@ def _function(program: Program, dot: Dot) -> str:
     types = tuple(program.buffer[s.vector].type for s in dot.segments)
     pointer = FAMILIES[family].pointer
     many = "a unit" if dot.kernel.units == 1 else f"{dot.kernel.units} units"
-    lines = [
-        f"/* The sums {rows} of {many}: {columns}. */",
+    return _function(
+        f"The sums {rows} of {many}: {columns}.",
+        f"const uint32_t *{program.name}_{kernel_name(dot)}",
+        ("int32_t *sums", "const uint32_t *w", f"const {pointer} *const *vectors"),
+        GENERATORS[family](dot, types),
+    )
+
+
+def _totals(program: Program, dot: Dot) -> str:
+    assert dot.kernel is not None
+    return _function(
+        "8 times the sum of the vectors of each group of rows.",
+        f"void {program.name}_{totals_name(dot)}",
+        ("int32_t *totals", "const int16_t *const *vectors"),
+        TOTALS[dot.kernel.family](dot)[1],
+    )
+
+
+def _function(doc: str, name: str, parameters: tuple[str, ...], lines: list[str]) -> str:
+    last = len(parameters) - 1
+    texts = [
+        f"/* {doc} */",
         "RNN2C_ATTR_CODE",
-        f"static RNN2C_KERNEL const uint32_t *{program.name}_{kernel_name(dot)}(",
-        "    int32_t *sums RNN2C_USED, const uint32_t *w RNN2C_USED,",
-        f"    const {pointer} *const *vectors RNN2C_USED)",
+        f"static RNN2C_KERNEL {name}(",
+        *_wrapped([f"{p} RNN2C_USED{')' if k == last else ','}" for k, p in enumerate(parameters)]),
         "{",
         "    __asm__ volatile(",
-        *(f'        "{line}\\n\\t"' for line in GENERATORS[family](dot, types)),
+        *(f'        "{line}\\n\\t"' for line in lines),
         '        ::: "r0", "r1", "r2", "r3", "r12", "lr", "cc", "memory");',
         "}",
     ]
-    return "\n".join(lines)
+    return "\n".join(texts)
+
+
+def _wrapped(parts: list[str]) -> list[str]:
+    """Parameters in lines of at most two."""
+    first, *more = [" ".join(parts[k : k + 2]) for k in range(0, len(parts), 2)]
+    return [f"    {line}" for line in (first, *more)]

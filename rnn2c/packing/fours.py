@@ -1,0 +1,115 @@
+"""Layouts of kernels that compute four rows at a time: pass after pass, each over all its columns.
+
+The rows of a pass are in the same segments.  A block has as many units as make its rows come out
+in fours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from rnn2c.ir.graph import IntArray
+
+ROWS = 4
+COLUMNS = 2
+"""Segments are filled up with a column of zeros to a multiple of these."""
+
+KERNEL_BYTES, FINISH_BYTES, SEGMENT_BYTES, WORD_BYTES = 128, 136, 32, 36
+"""Of code: around the passes, after each, around each segment, for each word of columns."""
+
+Row = tuple[int, int]
+"""(unit within the block, result)"""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Four rows over the segments of `span`."""
+
+    rows: tuple[Row, ...]
+    span: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The passes of a block of `units` units, in the order of the stream and of the sums."""
+
+    units: int
+    results: int
+    passes: tuple[Pass, ...]
+
+    @property
+    def places(self) -> tuple[tuple[int, ...], ...]:
+        """[unit][result]: where a sum goes."""
+        at = {row: k for k, row in enumerate(row for p in self.passes for row in p.rows)}
+        return tuple(tuple(at[u, r] for r in range(self.results)) for u in range(self.units))
+
+    @property
+    def raised(self) -> tuple[tuple[int, ...], ...]:
+        """[unit][result]: 0, sums leave the kernel as they are."""
+        return ((0,) * self.results,) * self.units
+
+    @property
+    def spans(self) -> tuple[tuple[int, ...], ...]:
+        """The segments of each pass, without repetitions."""
+        return tuple(dict.fromkeys(p.span for p in self.passes))
+
+
+def layout(results: int, segments: tuple[tuple[int, ...], ...]) -> Layout | None:
+    """The passes of a dot product; segments: the results that each has.
+
+    None where a result is in no segment.
+    """
+    spans = {r: tuple(s for s, rows in enumerate(segments) if r in rows) for r in range(results)}
+    if not all(spans.values()):
+        return None
+    order = sorted(range(results), key=lambda r: (spans[r], r))
+    groups = [(span, list(rows)) for span, rows in groupby(order, key=spans.__getitem__)]
+    units = next(u for u in (1, 2, 4) if all(u * len(rows) % ROWS == 0 for _, rows in groups))
+    passes = []
+    for span, group in groups:
+        rows = [(u, r) for u in range(units) for r in group]
+        passes += [Pass(tuple(rows[k : k + ROWS]), span) for k in range(0, len(rows), ROWS)]
+    return Layout(units, results, tuple(passes))
+
+
+def code_bytes(form: Layout, sizes: tuple[int, ...], turn: int) -> int:
+    """A bound on the code of a kernel, whose loops have `turn` columns a turn (0: all), and of
+    what it needs beside: sizes are the columns of the segments.
+    """
+    columns = [size if not turn or size < 2 * turn else turn + size % turn for size in sizes]
+    passes = sum(
+        FINISH_BYTES + sum(SEGMENT_BYTES + WORD_BYTES * -(-columns[k] // COLUMNS) for k in p.span)
+        for p in form.passes
+    )
+    return KERNEL_BYTES + passes + SEGMENT_BYTES * 4 * len(sizes)
+
+
+def blocked(array: IntArray, units: int) -> IntArray:
+    """[units, rows, columns] -> [blocks, units of a block, rows, columns], filled up with zeros."""
+    filled = np.pad(array, [(0, -array.shape[0] % units), (0, 0), (0, -array.shape[2] % COLUMNS)])
+    return filled.reshape(-1, units, *filled.shape[1:])
+
+
+def of_rows(array: IntArray, rows: tuple[Row, ...], results: tuple[int, ...]) -> list[IntArray]:
+    """[blocks, columns] of each of these rows of a blocked array that has the results."""
+    return [array[:, u, results.index(r)] for u, r in rows]
+
+
+def words(halves: IntArray) -> IntArray:
+    """[blocks, columns, ...] of halfwords -> [blocks, columns / 2, ...] of words."""
+    return (halves[:, 0::2] & 0xFFFF) | ((halves[:, 1::2] & 0xFFFF) << 16)
+
+
+def halves(stream: IntArray) -> IntArray:
+    """The inverse of words, halfwords as unsigned numbers."""
+    both = np.stack([stream & 0xFFFF, stream >> 16], axis=2)
+    return both.reshape(stream.shape[0], 2 * stream.shape[1], *stream.shape[2:])
+
+
+def signed(value: IntArray, bits: int) -> IntArray:
+    """The lowest bits as a signed number."""
+    half = 1 << (bits - 1)
+    return ((value & (2 * half - 1)) ^ half) - half

@@ -1,0 +1,112 @@
+"""The packings pairs16 and quads4 are lossless: they give back rows, first values, multipliers."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnn2c.packing import pairs16, quads4
+
+DOTS = {
+    "lstm": (4, ((0, 1, 2, 3), (0, 1, 2, 3))),
+    "lstm, x and h apart": (8, ((0, 1, 2, 3), (4, 5, 6, 7))),
+    "gru": (4, ((0, 1, 2), (0, 1, 3))),
+    "gru, x and h apart": (6, ((0, 1, 4), (2, 3, 5))),
+    "r and z": (2, ((0, 1), (0, 1))),
+    "linear": (1, ((0,),)),
+    "five rows": (5, ((0, 1, 2, 3, 4),)),
+    "three windows": (1, ((0,), (0,), (0,))),
+}
+PACKINGS = {"pairs16": (pairs16, 127, 2**30, 32), "quads4": (quads4, 8, 2**11, 16)}
+"""The largest weight and first value, the bits of a multiplier."""
+SHIFTS = st.one_of(st.just(0), st.integers(13, 28))
+
+
+@pytest.mark.parametrize("name", DOTS)
+@pytest.mark.parametrize("packing", PACKINGS)
+@given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 17), min_size=3, max_size=3),
+       shift=SHIFTS, seed=st.integers(0, 99))  # fmt: skip
+def test_unpack_returns_what_was_packed(
+    packing: str, name: str, units: int, sizes: list[int], shift: int, seed: int
+):
+    module, top, largest, bits = PACKINGS[packing]
+    results, segments = DOTS[name]
+    shifts = ((shift,) * results,) if module is quads4 else ()
+    form = module.layout(results, segments, *shifts)
+    assert form is not None
+    rng = np.random.default_rng(seed)
+    matrices = tuple(
+        rng.integers(-top, min(top, 127) if top > 8 else 8, (units, len(rows), size))
+        for rows, size in zip(segments, sizes, strict=False)
+    )
+    bias = rng.integers(-largest, largest, (units, results))
+    factors = {r: rng.integers(1, 2 ** (bits - 1), units) for r in range(0, results, 2)}
+    if packing == "quads4":
+        factors = {r: 2 * m << form.lifted(r) for r, m in factors.items()} if shift else {}
+    stream = module.pack(form, matrices, segments, bias, factors)
+    assert 0 <= stream.min() <= stream.max() < 2**32
+    used = tuple(m.shape[2] for m in matrices)
+    back, first, scales = module.unpack(form, stream, used, segments, units, tuple(factors))
+    assert all(np.array_equal(a, b) for a, b in zip(matrices, back, strict=True))
+    assert np.array_equal(first, bias)
+    assert all(np.array_equal(factors[r], scales[r]) for r in factors)
+
+
+@pytest.mark.parametrize("name", DOTS)
+@pytest.mark.parametrize("module", [pairs16, quads4])
+def test_every_sum_has_a_place_of_its_own_that_is_even_over_units(module: ModuleType, name: str):
+    form = module.layout(*DOTS[name])
+    assert form is not None
+    places = np.asarray(form.places)
+    assert sorted(places.ravel()) == list(range(places.size))
+    assert np.all(np.diff(places, axis=0) == np.diff(places, axis=0)[:1])
+
+
+@pytest.mark.parametrize("name", DOTS)
+def test_rows_of_a_pass_are_in_the_same_segments(name: str):
+    results, segments = DOTS[name]
+    form = pairs16.layout(results, segments)
+    assert form is not None
+    for p in form.passes:
+        for _, r in p.rows:
+            assert p.span == tuple(k for k, rows in enumerate(segments) if r in rows)
+
+
+def test_a_shift_below_that_of_high_round_raises_the_sums():
+    ups = {
+        shift: quads4.layout(1, ((0,),), (shift,)).up  # type: ignore[union-attr]
+        for shift in (0, 12, 13, 15, 17, 20)
+    }
+    assert ups == {0: 0, 12: 0, 13: 4, 15: 2, 17: 0, 20: 0}
+    mixed = quads4.layout(2, ((0, 1),), (15, 31))
+    assert mixed is not None
+    assert mixed.up == 0
+
+
+def fits_quads4(bias: int, lo: int = -128, hi: int = 127, columns: int = 8) -> bool:
+    form = quads4.layout(1, ((0,),))
+    assert form is not None
+    matrix = np.full((4, 1, columns), -8)
+    first = np.full((4, 1), bias)
+    return quads4.scaled(form, (15,), (matrix,), ((lo, hi),), first) is not None
+
+
+def test_first_values_beyond_16_bits_and_vectors_too_wide_are_left_to_plain_loops():
+    assert fits_quads4(8191)
+    assert fits_quads4(-8192)
+    assert not fits_quads4(8192)
+    assert not fits_quads4(-8193)
+    assert not fits_quads4(0, -32768, 32767, 64)
+
+
+def test_two_weights_of_minus_128_have_no_halfword():
+    form, segments = pairs16.layout(1, ((0,),)), ((0,),)
+    assert form is not None
+    matrix = np.full((4, 1, 1), -128)
+    assert not pairs16.fits(form, (matrix,), segments)
+    matrix[::2] = -127
+    assert pairs16.fits(form, (matrix,), segments)

@@ -143,7 +143,7 @@ FAMILIES |= {
 OF_KERNELS: dict[str, tuple[str, ...]] = {
     "": (),
     "dsp": ("pairs8", "blocks8x4", "blocks8x2", "blocks8x2_eight", "pairs16", "quads4"),
-    "mve": ("rows16",),
+    "mve": ("rows16", "pairs16", "quads4"),
     "armv7-m": ("pairs8_v7m",),
     "armv6-m": ("pairs8_v6m",),
 }

@@ -68,14 +68,21 @@ MATRIX = [
 ]
 
 
-def made_for(target: str, build: Build) -> Built:
+FORMATS = {
+    "int4": QuantizeOptions(weights="int4"),
+    "int16": QuantizeOptions(activations="int16"),
+}
+"""Formats beside int8 that cores with DSP have kernels of their own for."""
+
+
+def made_for(target: str, build: Build, options: QuantizeOptions | None = None) -> Built:
     draft = draft_of(9, 1.0)
     draft.input("x", 5)
     recurrent(draft, "lstm", "lstm", 37, states="hc")
     recurrent(draft, "gru", "gru", 35)
     draft.linear("y", 3)
     draft.show("y")
-    return build(finished(draft, "firm", QuantizeOptions(), None), target)
+    return build(finished(draft, "firm", options or QuantizeOptions(), None), target)
 
 
 def check(made: Built, command: tuple[str, ...], out: Path) -> None:
@@ -102,6 +109,23 @@ def test_kernels_are_the_same_in_every_firmware(
     target: str, name: str, build: Build, tmp_path: Path
 ) -> None:
     check(made_for(target, build), BUILDS[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gcc -Os -fpic without r9", "clang -O2"])
+@pytest.mark.parametrize("format_", FORMATS)
+def test_kernels_of_other_formats_are_the_same_too(
+    format_: str, name: str, build: Build, tmp_path: Path
+) -> None:
+    check(made_for("cortex-m4", build, FORMATS[format_]), BUILDS[name], tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("command", MATRIX, ids=" ".join)
+@pytest.mark.parametrize("format_", FORMATS)
+def test_kernels_of_other_formats_at_every_level_and_way(
+    format_: str, command: tuple[str, ...], build: Build, tmp_path: Path
+) -> None:
+    check(made_for("cortex-m4", build, FORMATS[format_]), command, tmp_path)
 
 
 @pytest.mark.full

@@ -32,7 +32,11 @@ def tailor(program: Program, level: Level) -> Program:
     vectors = Vectors(program, sums.in_place)
 
     def inner(ops: tuple[Inner, ...], role: str) -> tuple[Inner, ...]:
-        return tuple(new for op in ops for new in _stage(op, sums, vectors, role))
+        """Of a body that does not run at every step: its copies are not there afterwards."""
+        before = set(vectors.copied)
+        new = tuple(new for op in ops for new in _stage(op, sums, vectors, role))
+        vectors.copied = before
+        return new
 
     def outer(ops: tuple[Op, ...], role: str) -> tuple[Op, ...]:
         result: list[Op] = []

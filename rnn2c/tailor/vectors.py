@@ -37,6 +37,9 @@ class Vectors:
 
     def __init__(self, program: Program, in_place: set[str]) -> None:
         self.all = dict(program.buffer)
+        self.names = set(self.all)
+        self.copied: set[str] = set()
+        """Copies of inputs that are there by now."""
         self.fixed = {b.name for b in program.buffers if b.rows or b.type not in ("i8", "i16")}
         self.fixed |= {
             b.name for b in program.buffers if b.role not in ("state", "scratch", "local")
@@ -72,7 +75,8 @@ class Vectors:
             self.all[b.name] = self._widened(b, family)
             return [], segment
         name = f"{b.name}_{segment.offset}_wide" if segment.offset else f"{b.name}_wide"
-        is_known = name in self.all
+        while name in self.names:
+            name += "_"
         self.all[name] = self._widened(
             Buffer(
                 name=name,
@@ -90,7 +94,10 @@ class Vectors:
         body, stores = (Call("v", "same", (source,)),), (Store(Elem(name), "v"),)
         copy = Stage(f"{b.name} in {family.vector[1:]} bits", segment.size, body, stores)
         copied = Segment(name, segment.size, segment.results)
-        return ([] if is_known and b.role == "input" else [copy]), copied
+        is_there = name in self.copied
+        if b.role == "input":
+            self.copied.add(name)
+        return ([] if is_there else [copy]), copied
 
     def _widened(self, b: Buffer, family: Family) -> Buffer:
         """The buffer as the family reads it, and as others do that have read it before."""

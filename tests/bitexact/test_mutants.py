@@ -160,6 +160,37 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "odd column in the low nibble": Mutant(r"(\+= \w+)_high4\(", r"\1_low4(", zoo="compact hot"),
     "the odd tail is dropped": Mutant(r"v = s->x_limited\[4\];", "v = 0;", zoo="compact hot"),
+    # kernels of cores with DSP, and their own bodies of operations
+    "a product with another column": Mutant(
+        r"smlad r0, r9, r5, r0", "smlad r0, r9, r6, r0", target="cortex-m4"
+    ),
+    "a product into another sum": Mutant(
+        r"smlad r2, r9, r5, r2", "smlad r2, r9, r5, r3", target="cortex-m4"
+    ),
+    "the high row stays in the low one": Mutant(
+        r"sxtb16 r10, r10", "mov r10, r10", target="cortex-m4"
+    ),
+    "the low sum stays in the high one": Mutant(
+        r"sub r3, r3, r4", "mov r3, r3", target="cortex-m4"
+    ),
+    "the high sum is not divided": Mutant(
+        r"asr r0, r0, #8", "mov r0, r0", zoo="compact", target="cortex-m4"
+    ),
+    "a sum in the place of another": Mutant(r"strd r5, r6", "strd r6, r5", target="cortex-m4"),
+    "the multiplier of another sum": Mutant(
+        r"smmulr r2, r2, r10", "smmulr r2, r2, r9", target="cortex-m4"
+    ),
+    "a register is not given back": Mutant(
+        r"(\"push \{r0, r2-r11, lr\})", r'"mov r4, r12\\n\\t"\n        \1', target="cortex-m4"
+    ),
+    "saturation to one bit less": Mutant(r"ssat %0, #12", "ssat %0, #11", target="cortex-m4"),
+    "multiply-high truncates": Mutant(r"smmulr r", "smmul r", target="cortex-m4"),
+    "gates are summed without rounding": Mutant(
+        r"total = total \+ 16384", "total = total + 0", target="cortex-m4"
+    ),
+    "look-up takes its fraction from the high byte": Mutant(
+        r'"r"\(x & 255\)', '"r"((x >> 8) & 255)', target="cortex-m4"
+    ),
     # only where int has 16 bits, or where constants are in another address space
     "product at the width of int": Mutant(
         r"\(int32_t\)f \* \(int32_t\)c", "f * c", target="atmega328p"

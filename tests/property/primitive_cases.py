@@ -41,11 +41,15 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Case:
-    """Arguments are spans of integers or names of TABLES; `exact` gets integers and lists."""
+    """Arguments are spans of integers or names of TABLES; `exact` gets integers and lists.
+
+    counted: the samples count through the spans instead of being drawn from them.
+    """
 
     primitive: str
     arguments: tuple[Span | str, ...]
     exact: Callable[..., int]
+    counted: bool = False
 
     def __str__(self) -> str:
         texts = [a if isinstance(a, str) else f"{a[0]}..{a[1]}" for a in self.arguments]

@@ -7,6 +7,8 @@ are in blocks; the program prints one checksum per block, so a difference has an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,15 @@ from rnn2c.arith_tree import INTEGERS, primitive, tree
 from rnn2c.arith_tree import TABLES as TABLE_TYPES
 from rnn2c.data import templates_dir
 from rnn2c.emit.arith_c import definition
+from rnn2c.emit.kernels import Special, own_body, special
 from rnn2c.ir.interface import Interface
-from rnn2c.ir.program import CTYPES
+from rnn2c.ir.program import CTYPES, Call
 from rnn2c.target import Target
 from rnn2c.validate.emulator import run_elf
 from rnn2c.validate.harness import link_program, render
 from rnn2c.validate.toolchain import BuildOptions
 
+Cases = Sequence[Case]
 BLOCKS = 8
 FACTOR = 31
 NOBODY = Interface("none", 0, (), (), (), ())
@@ -42,7 +46,7 @@ static int64_t nearest_to(int64_t wanted, int64_t lo, int64_t hi)
     return wanted < lo ? lo : wanted > hi ? hi : wanted;
 }
 
-static int64_t drawn(uint32_t key, int64_t lo, int64_t hi)
+__attribute__((unused)) static int64_t drawn(uint32_t key, int64_t lo, int64_t hi)
 {
     const uint32_t h = hashed(key);
     const uint64_t pick = hashed(h ^ UINT32_C(0x9e3779b9));
@@ -60,6 +64,11 @@ static int64_t drawn(uint32_t key, int64_t lo, int64_t hi)
     return lo + (int64_t)((pick * (span >> 16)) >> 16);
 }
 
+__attribute__((unused)) static int64_t counted(uint32_t n, int64_t lo, int64_t hi)
+{
+    return lo + (int64_t)(n % (uint32_t)(hi - lo + 1));
+}
+
 static void put_checksum(uint32_t value)
 {
     for (int k = 28; k >= 0; k -= 4) {
@@ -70,21 +79,23 @@ static void put_checksum(uint32_t value)
 """
 
 
-def run(target: Target, folder: Path, block: int, build: BuildOptions) -> dict[str, list[int]]:
+def run(
+    target: Target, folder: Path, block: int, build: BuildOptions, cases: Cases = CASES
+) -> dict[str, list[int]]:
     """Checksums of every case, `block` samples per block, computed on the target."""
     elf = link_program(
-        program_text(target, block, folder), b"", (), folder, target, folder, build=build
+        program_text(target, block, folder, cases), b"", (), folder, target, folder, build=build
     )
     lines = [line.split() for line in run_elf(target, elf).split("\n") if line.strip()]
-    return {str(c): [int(x, 16) for x in row] for c, row in zip(CASES, lines, strict=True)}
+    return {str(c): [int(x, 16) for x in row] for c, row in zip(cases, lines, strict=True)}
 
 
-def expected(block: int) -> dict[str, list[int]]:
+def expected(block: int, cases: Cases = CASES) -> dict[str, list[int]]:
     """The same from numpy."""
     factors = np.append([1], np.full(block - 1, FACTOR))
     weights = np.cumprod(factors, dtype=np.uint32)[::-1]
     sums: dict[str, list[int]] = {}
-    for number, case in enumerate(CASES):
+    for number, case in enumerate(cases):
         results = primitive(case.primitive)(*arguments(case, number, block * BLOCKS))
         rows = np.asarray(results).astype(np.uint32).reshape(BLOCKS, block)
         sums[str(case)] = [int((row * weights).sum(dtype=np.uint32)) for row in rows]
@@ -99,6 +110,9 @@ def arguments(case: Case, number: int, count: int) -> list[np.ndarray]:
             found.append(TABLES[a])
             continue
         lo, hi = a
+        if case.counted:
+            found.append(lo + np.arange(count, dtype=np.int64) % (hi - lo + 1))
+            continue
         h = _hashed(np.arange(count, dtype=np.uint32) + np.uint32(_key(number, k)))
         pick = _hashed(h ^ np.uint32(0x9E3779B9)).astype(np.uint64)
         span = hi - lo + 1
@@ -126,19 +140,24 @@ def _hashed(x: np.ndarray) -> np.ndarray:
     return x ^ (x >> np.uint32(16))
 
 
-def program_text(target: Target, block: int, folder: Path) -> str:
+def program_text(target: Target, block: int, folder: Path, cases: Cases = CASES) -> str:
     """The whole program: output, primitives, tables, one function per case, main."""
     (folder / "none.h").write_text("typedef struct { int none; } none_state_t;\n")
-    names = [f"case_{n}" for n in range(len(CASES))]
+    names = [f"case_{n}" for n in range(len(cases))]
     return "\n".join([
         "#include <stddef.h>\n#include <stdint.h>",
         render(f"io_{target.harness}.c.j2", target, NOBODY),
         _put(target),
         _platform(target),
-        *(definition(tree(p.__name__), "p") for p in INTEGERS),
-        *(_table(name, data) for name, data in TABLES.items()),
+        *_known(target),
+        *(
+            definition(tree(p.__name__), "p", own=own_body(target.templates, p.__name__))
+            for p in INTEGERS
+        ),
+        *_specials(target, cases),
+        *(_table(n, data) for n, data in TABLES.items() if any(n in c.arguments for c in cases)),
         PRELUDE,
-        *(_case(n, c, block) for n, c in enumerate(CASES)),
+        *(_case(target, n, c, block) for n, c in enumerate(cases)),
         "int main(void)\n{\n    begin_io();",
         *(f"    {name}();" for name in names),
         "    finish_program();\n    return 0;\n}\n",
@@ -168,26 +187,58 @@ def _table(name: str, data: np.ndarray) -> str:
     return f"static const {type_} {name}[{data.size}] RNN2C_ROM = {{{numbers}}};"
 
 
-def _case(number: int, case: Case, block: int) -> str:
+def has_own(target: Target, case: Case) -> bool:
+    """Whether a target computes this in another way than arith.py says it."""
+    return bool(own_body(target.templates, case.primitive)) or _special(target, case) is not None
+
+
+def _special(target: Target, case: Case) -> Special | None:
+    """What the target makes of the primitive with the literals that the case has."""
+    literals = [a[0] if a[0] == a[1] else "" for a in case.arguments if not isinstance(a, str)]
+    call = Call("v", case.primitive, ("x", *literals[1:]))
+    return special(target.kernels, call) if all(n != "" for n in literals[1:]) else None
+
+
+def _specials(target: Target, cases: Cases) -> list[str]:
+    found = {}
+    for case in cases:
+        if own := _special(target, case):
+            function = tree(case.primitive)
+            name, parameters = f"{function.name}{own[0]}", function.parameters[:1]
+            found[name] = replace(function, name=name, parameters=parameters), own[1]
+    return [definition(f, "p", own=body) for f, body in found.values()]
+
+
+def _known(target: Target) -> list[str]:
+    """RNN2C_KNOWN, if the bodies of the target use it."""
+    text = (templates_dir() / "generic" / "assembly.h.j2").read_text()
+    return [text[text.index("#define RNN2C_KNOWN") :]] if target.kernels else []
+
+
+def _case(target: Target, number: int, case: Case, block: int) -> str:
+    own = _special(target, case)
     lines = []
     for k, (a, (_, type_)) in enumerate(
         zip(case.arguments, tree(case.primitive).parameters, strict=True)
     ):
         if isinstance(a, str):
             continue
+        source = "counted(n" if case.counted else f"drawn(n + UINT32_C({_key(number, k)})"
         lines.append(
-            f"            const {CTYPES[type_]} a{k} = ({CTYPES[type_]})drawn("
-            f"n + UINT32_C({_key(number, k)}), INT64_C({a[0]}), INT64_C({a[1]}));"
+            f"            const {CTYPES[type_]} a{k} = ({CTYPES[type_]}){source}, "
+            f"INT64_C({a[0]}), INT64_C({a[1]}));"
         )
+    name = case.primitive + (own[0] if own else "")
     names = ", ".join(a if isinstance(a, str) else f"a{k}" for k, a in enumerate(case.arguments))
+    names = "a0" if own else names
     return "\n".join([
         f"static void case_{number}(void)\n{{",
         "    uint32_t n = 0u;",
         f"    for (int part = 0; part < {BLOCKS}; part++) {{",
         "        uint32_t sum = 0u;",
         f"        for (const uint32_t end = n + {block}u; n < end; n++) {{",
-        *lines,
-        f"            const int32_t result = p_{case.primitive}({names});",
+        *lines[: 1 if own else None],
+        f"            const int32_t result = p_{name}({names});",
         f"            sum = sum * {FACTOR}u + (uint32_t)result;",
         "        }",
         "        put_checksum(sum);",

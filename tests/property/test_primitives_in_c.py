@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import primitive_program
 import pytest
-from primitive_cases import CASES
-from primitive_program import BLOCKS, arguments, expected, run
+from primitive_cases import CASES, I32, Case, at
+from primitive_program import BLOCKS, Cases, arguments, expected, has_own, run
 
-from rnn2c.target import load_target
+from rnn2c.target import Target, load_target
 from rnn2c.validate.toolchain import BuildOptions
 
-HOST_BLOCK = 13_000
+HOST_BLOCK, FULL_BLOCK = 13_000, 1_250_000
 AVR_BLOCK = 60
+EVERY_BLOCK = 18_000  # of eight: more than the spans have
+SMALL = {"lut", "look", "lut_half", "look_half", "sat8", "sat16"}
 
 
-def differences(got: dict[str, list[int]], wanted: dict[str, list[int]], block: int) -> list[str]:
+def differences(
+    got: dict[str, list[int]], wanted: dict[str, list[int]], block: int, cases: Cases = CASES
+) -> list[str]:
     """One line per case that differs: where, and the first arguments of that block."""
     found = []
-    for number, case in enumerate(CASES):
+    for number, case in enumerate(cases):
         bad = [k for k in range(BLOCKS) if got[str(case)][k] != wanted[str(case)][k]]
         if bad:
             drawn = arguments(case, number, block * BLOCKS)
@@ -50,6 +55,50 @@ def test_on_avr_where_int_has_16_bits(tmp_path: Path):
     assert differences(got, expected(AVR_BLOCK), AVR_BLOCK) == []
 
 
+OWN = [
+    *CASES,
+    *[Case(f"sat{bits}", ((-70000, 70000),), lambda *_: 0) for bits in (8, 16)],
+    *[Case("shift_sat", (I32, at(s), at(b)), lambda *_: 0) for s in (0, 4, 31) for b in (2, 9, 16)],
+    *[Case("clamp", (I32, at(~hi), at(hi)), lambda *_: 0) for hi in (1, 127, 32767, 2**31 - 1)],
+]
+"""With literals, too, for which a target may have functions of their own."""
+
+
+def own_cases(target: Target) -> list[Case]:
+    """What the target computes with bodies of its own."""
+    return [c for c in OWN if has_own(target, c)]
+
+
+def check_own(target: Target, block: int, folder: Path) -> None:
+    cases = own_cases(target)
+    got = run(target, folder, block, BuildOptions(), cases)
+    assert differences(got, expected(block, cases), block, cases) == []
+
+
+def test_bodies_of_their_own_on_cores_with_dsp_on_104_000_samples_a_case(tmp_path: Path):
+    names = {c.primitive for c in own_cases(load_target("cortex-m4"))}
+    assert names >= {"lut", "look", "sat8", "sat16", "high_round", "gated_sum", "clamp"}
+    check_own(load_target("cortex-m4"), HOST_BLOCK, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("target", ["cortex-m3", "cortex-m4", "cortex-m33", "cortex-m55"])
+def test_bodies_of_their_own_on_ten_million_samples_a_case(target: str, tmp_path: Path):
+    check_own(load_target(target), FULL_BLOCK, tmp_path)
+
+
+def test_every_16_bit_argument_of_bodies_of_their_own(tmp_path: Path):
+    target = load_target("cortex-m4")
+    few = [c for c in own_cases(target) if c.primitive in SMALL]
+    every = [replace(c, counted=True) for c in few]
+    every = [
+        c for c in every if all(isinstance(a, str) or a[1] - a[0] < 2**18 for a in c.arguments)
+    ]
+    assert {c.primitive for c in every} == SMALL
+    got = run(target, tmp_path, EVERY_BLOCK, BuildOptions(), every)
+    assert differences(got, expected(EVERY_BLOCK, every), EVERY_BLOCK, every) == []
+
+
 def test_the_arguments_stay_in_their_spans_and_reach_the_boundaries():
     for number, case in enumerate(CASES):
         for a, drawn in zip(case.arguments, arguments(case, number, 2000), strict=True):
@@ -62,8 +111,8 @@ def test_a_wrong_translation_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     """blend with a rounding constant that is one too small."""
     right = primitive_program.definition
 
-    def wrong(function, prefix):
-        text = right(function, prefix)
+    def wrong(function, prefix, own):
+        text = right(function, prefix, own=own)
         return text.replace("+ 16384", "+ 16383") if function.name == "blend" else text
 
     monkeypatch.setattr(primitive_program, "definition", wrong)

@@ -9,7 +9,8 @@ import pytest
 from core_models import CELLS, cell, cell_model, integer, linear, model
 
 from rnn2c.execute import run_integer
-from rnn2c.ir.program import Call, Dot, Program, Stage, Table
+from rnn2c.ir.graph import Input, Model, Output
+from rnn2c.ir.program import Call, Clock, Dot, Program, Stage, Table, When
 from rnn2c.lower import lower
 from rnn2c.packing.families import FAMILIES, OF_KERNELS, Layout, Segments
 from rnn2c.proof import verify_ranges
@@ -148,3 +149,37 @@ def test_formats_have_kernels_of_their_own(kind: str):
         families = {d.kernel.family for d in kernels(tailored) if d.kernel}
         assert wanted in families
         assert families <= {wanted, "pairs8"}
+
+
+def test_a_copy_has_a_name_of_its_own():
+    """An input called like the copy of another one."""
+    rng = np.random.default_rng(3)
+    inputs = (Input("x", 9), Input("x_wide", 11))
+    layers = (linear("a", "x", 9, 8, rng), linear("b", "x_wide", 11, 8, rng))
+    of = Model("net", inputs, layers, (Output("p", "a"), Output("q", "b")))
+    plain = lower(integer(of), load_target("cortex-m4"))
+    tailored = tailor(plain, "balanced")
+    assert len(kernels(tailored)) == 2
+    x = {i.name: np.arange(3 * 4 * i.size).reshape(3, 4, i.size) % 251 - 125 for i in inputs}
+    wanted, got = run_integer(plain, x), run_integer(tailored, x)
+    assert all(np.array_equal(wanted[name], got[name]) for name in wanted)
+
+
+def test_a_copy_made_now_and_then_is_made_again_where_it_is_always_needed():
+    rng = np.random.default_rng(3)
+    of = model(
+        (linear("a", "x", 9, 8, rng), linear("b", "x", 9, 8, rng)), (("p", "a"), ("q", "b")), 9
+    )
+    plain = lower(integer(of), load_target("cortex-m4"))
+    first = next(k for k, op in enumerate(plain.step) if isinstance(op, Stage) and op.body)
+    counter = replace(plain.buffers[0], name="count", role="state", size=1)
+    clock = Clock("count", 0, 2)
+    often = replace(
+        plain,
+        buffers=(*plain.buffers, counter),
+        step=(*plain.step[:first], When(clock, (plain.step[first],)), *plain.step[first:]),
+    )
+    step = tailor(often, "balanced").step
+    (when,) = [op for op in step if isinstance(op, When)]
+    titles = [[op.title for op in ops if isinstance(op, Stage)] for ops in (when.body, step)]
+    assert [t.count("x in 16 bits") for t in titles] == [1, 1]

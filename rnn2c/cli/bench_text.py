@@ -16,6 +16,7 @@ def summary(record: Record) -> str:
         f"{record['target']}: measured in its emulator",
         f"  flash   {flash['total']} bytes: {flash['code']} code, {flash['weights']} weights,"
         f" {flash['tables']} tables",
+        *_linked(record.get("called_flash_bytes")),
         f"  RAM     {record['ram_bytes']['total']} bytes, stack {record['stack_bytes']}",
         f"  step    {cost(step)} for {step['macs']} multiply-accumulates",
     ]
@@ -29,6 +30,14 @@ def summary(record: Record) -> str:
     if record["is_float"]:
         lines.append(f"  note    {FLOAT_NOTE}")
     return "\n".join(lines + _profile(record["stages"]))
+
+
+def _linked(called: Record | None) -> list[str]:
+    """What a firmware gets; older records do not say it."""
+    if called is None:
+        return []
+    what = "where only init, step and finish are called"
+    return [f"  linked  {called['total']} bytes {what}: {called['code']} code"]
 
 
 def cost(counts: Record) -> str:

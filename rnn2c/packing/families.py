@@ -14,6 +14,9 @@ from typing import Protocol
 from rnn2c.ir.graph import IntArray
 from rnn2c.packing import blocks8, fours, pairs8, pairs16, quads4, rows16
 
+USUAL_COLUMNS = 16
+"""Written out of a segment: the estimate of a target has room for them."""
+
 Segments = tuple[tuple[int, ...], ...]
 """The results that each segment of a dot product has."""
 
@@ -70,6 +73,15 @@ def _code_of_fours(
     return fours.code_bytes(form, sizes, times * turn) if form else 0
 
 
+def _written_out(
+    per_weight: int, results: int, segments: Segments, sizes: tuple[int, ...], turn: int
+) -> int:
+    """Of what is written out of a block of at most so many rows beyond the usual columns."""
+    rows = max(pairs8.BLOCKS[n] * n for n in pairs8.BLOCKS)
+    columns = [size if not turn or size < 2 * turn else turn + size % turn for size in sizes]
+    return per_weight * rows * sum(max(c - USUAL_COLUMNS, 0) for c in columns)
+
+
 def _pairs16(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
     return pairs16.layout(results, segments)
 
@@ -105,15 +117,20 @@ def _blocks8(layout: Callable[..., Layout | None], columns: int) -> Family:
 FAMILIES: dict[str, Family] = {
     "pairs8": Family(
         "dense8", "i32", "i16", pairs8.COLUMNS, "int16_t", True, _pairs8, pairs8.fits, pairs8.pack,
-        pairs8.cost,
+        pairs8.cost, code=partial(_written_out, 4),
     ),
     "pairs8_v7m": Family(
-        "dense8", "i32", "i32", 2, "int32_t", True, _twos, pairs8.fits, pairs8.pack
+        "dense8", "i32", "i32", 2, "int32_t", True, _twos, pairs8.fits, pairs8.pack,
+        code=partial(_written_out, 10),
     ),
     "pairs8_v6m": Family(
-        "dense8", "i32", "i32", 2, "int32_t", False, _twos, pairs8.fits, pairs8.pack
+        "dense8", "i32", "i32", 2, "int32_t", False, _twos, pairs8.fits, pairs8.pack,
+        code=partial(_written_out, 8),
     ),
-    "rows16": Family("dense8", "i32", "", 1, "void", True, rows16.layout, rows16.fits, rows16.pack),
+    "rows16": Family(
+        "dense8", "i32", "", 1, "void", True, rows16.layout, rows16.fits, rows16.pack,
+        code=partial(_written_out, 1),
+    ),
 }  # fmt: skip
 FAMILIES |= {
     "pairs16": replace(

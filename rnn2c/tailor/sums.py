@@ -33,6 +33,9 @@ from rnn2c.target import Level
 TURN: dict[Level, int] = {"size": 4, "balanced": 16, "speed": 0}
 """Columns of one turn of a loop; half of them where each is a word, as its kernels are longer."""
 
+MOST_COLUMNS, LONG_TURN = 256, 64
+"""A kernel of more columns has loops, whatever the level."""
+
 LEAST_WORK = 64
 """Multiply-accumulates below which a kernel costs more than it saves."""
 
@@ -89,9 +92,8 @@ class Sums:
         )
         up = np.asarray([raised[j % form.units] for j in range(stage.units)], np.int64)
         words = {r: self._word(call, stage.units, up[:, r]) for r, call in calls.items()}
-        turn = self.turn // (2 if FAMILIES[family].vector == "i32" else 1)
         kernel = Kernel(
-            family, form.units, raised, form.places, turn, tuple(calls),
+            family, form.units, raised, form.places, self._turn(dot, family), tuple(calls),
             self._multipliers(dot, words),
             tuple(calls[r].doc if r in calls else "" for r in range(len(dot.outs))),
             tuple(HIGH_SHIFT - _shift(c) - max(u[r] for u in raised) for r, c in calls.items()),
@@ -141,6 +143,11 @@ class Sums:
         dot = _dot(stage)
         assert dot is not None
         return FAMILIES[self.chosen[dot.weight][0]]
+
+    def _turn(self, dot: Dot, family: str) -> int:
+        columns = sum(s.size for s in dot.segments)
+        turn = LONG_TURN if columns > MOST_COLUMNS and not self.turn else self.turn
+        return turn // (2 if FAMILIES[family].vector == "i32" else 1)
 
     def _bias(self, dot: Dot) -> IntArray:
         units = self.program.weight[dot.weight].matrices[0].shape[0]

@@ -11,7 +11,7 @@ from rnn2c.budget import buffer_bytes
 from rnn2c.ir.graph import IntArray
 from rnn2c.ir.program import Program
 from rnn2c.target import Target
-from rnn2c.validate.counters.sizes import SymbolRule
+from rnn2c.validate.counters.sizes import FlashSizes, SymbolRule
 from rnn2c.validate.measure import Counts, Measurement, measure
 from rnn2c.validate.power import Power
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
@@ -39,12 +39,8 @@ class Bench:
         return {
             "model": self.program,
             "target": self.target.name,
-            "flash_bytes": {
-                "code": m.flash.code + m.flash.other,
-                "weights": m.flash.weights,
-                "tables": m.flash.tables,
-                "total": m.flash.total,
-            },
+            "flash_bytes": _flash(m.flash),
+            "called_flash_bytes": _flash(m.called),
             "ram_bytes": {
                 "state": m.ram.state - self.scratch_bytes,
                 "scratch": self.scratch_bytes,
@@ -93,6 +89,15 @@ class Bench:
             "cycles": cycles,
             "share": parts[k] / total,
         }
+
+
+def _flash(sizes: FlashSizes) -> dict[str, int]:
+    return {
+        "code": sizes.code + sizes.other,
+        "weights": sizes.weights,
+        "tables": sizes.tables,
+        "total": sizes.total,
+    }
 
 
 def bench(

@@ -22,7 +22,7 @@ from rnn2c.validate.counters.sizes import DEFAULT_RULE, FlashSizes, SymbolRule, 
 from rnn2c.validate.counting import TIMED, Call, Counting, NoPluginError
 from rnn2c.validate.emulator import RUN_SECONDS
 from rnn2c.validate.sizes import Sizes, object_sizes
-from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions, compile_object
+from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions, compile_object, keep_called
 
 STATE_PROBE = "rnn2c_state_probe"
 STACK_OVERFLOW = 0xFFFF_FFFF  # as in bench.c.j2
@@ -62,6 +62,7 @@ class RamSizes:
 class Measurement:
     """One model on one target.  `step` has the largest count of each kind over `steps` steps and
     `step_least` the smallest; `finish` is None for a model without per-sequence outputs.
+    flash: of all functions; called: of init, step and finish, as --gc-sections links them.
     no_cycles: why cycles are not known, "" if they are.
     """
 
@@ -71,6 +72,7 @@ class Measurement:
     steps: int
     finish: Counts | None
     flash: FlashSizes
+    called: FlashSizes
     ram: RamSizes
     no_cycles: str = ""
 
@@ -119,6 +121,8 @@ def measure(
             calls, objects = job.count_by_timer(out / "timed")
             laps, no_cycles = None, f"{error}; a timer counted instructions, give or take a few"
         sizes = [object_sizes(path) for path in objects]
+        used = tuple(f"{interface.name}_{f}" for f in ("init", "step", "finish"))
+        called = object_sizes(keep_called(tuple(objects), used, target, out / "called.o"))
         state = _state_bytes(folder, interface, target, build, out)
     counts = _counts_by_kind(calls, laps, interface)
     return Measurement(
@@ -128,6 +132,7 @@ def measure(
         steps=len(counts["S"]),
         finish=counts["F"][0] if counts["F"] else None,
         flash=split_flash(sizes, rule),
+        called=split_flash([called], rule),
         ram=RamSizes(state, sum(_static_ram(size, target) for size in sizes)),
         no_cycles=no_cycles,
     )

@@ -89,6 +89,20 @@ def link(
     return out
 
 
+def keep_called(
+    objects: tuple[Path, ...], functions: tuple[str, ...], target: Target, out: Path
+) -> Path:
+    """Link `objects` into one object with these functions and what they need, return `out`."""
+    script = out.with_suffix(".ld")
+    script.write_text("SECTIONS { }\n")  # no library's own: every section stays as it is
+    command = [_compiler(target, DEFAULT_BUILD), *target.compiler.flags, "-r", "-nostdlib"]
+    command += ["-T", str(script.resolve()), "-Wl,--gc-sections"]
+    command += [*(f"-Wl,-u,{name}" for name in functions), *(str(o.resolve()) for o in objects)]
+    command += ["-o", str(out.resolve())]
+    run_tool(command, out.parent, f"linking what a firmware calls for {target.name}")
+    return out
+
+
 def run_tool(command: list[str], folder: Path, doing: str) -> None:
     """Run a compiler in `folder`; `doing` begins the error text."""
     try:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from building import Build
+from core_models import cell, integer, model
 from fixed import EXACT_OPTIONS, single, zoo_case
 from models import CELLS
 from test_bounds import check
 
+from rnn2c.budget import budget
 from rnn2c.errors import Rnn2cError
-from rnn2c.pipeline import compile_model
+from rnn2c.pipeline import bench, compile_model, lower_model
 from rnn2c.target import LEVELS, load_target
 from rnn2c.validate.verify import verify
 
@@ -28,6 +31,29 @@ def test_a_level_changes_no_bit_and_its_bounds_hold(level: str, zoo: str, build:
     report = verify(made.program, made.folder, made.sequences())
     assert report.bit_exact, report.to_json()
     check(made)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m3", "cortex-m0plus", "cortex-m55"])
+def test_bounds_hold_for_long_rows_written_out(target: str, kind: str, build: Build) -> None:
+    check(build(single("one", kind, EXACT_OPTIONS["int8"], units=90), target, level="speed"))
+
+
+@pytest.mark.parametrize(("level", "most"), [("size", 1600), ("balanced", 3072)])
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_flash_beyond_the_weights_of_one_layer(kind: str, level: str, most: int) -> None:
+    """10 inputs, 64 units, int8: what a firmware links, and a stack of 256 bytes at most."""
+    layer = cell(kind, 10, 64, np.random.default_rng(1))
+    net = integer(model((layer,), (("y", "rnn"),), 10))
+    program = lower_model(net, load_target("cortex-m4"), level=level)
+    got = bench(program, [], steps=2)
+    called = got.measured.called
+    assert called.code + called.other + called.tables <= most
+    assert got.measured.stack_bytes <= 256
+    assert got.measured.ram.total == budget(program).ram
+    assert called.code < got.measured.flash.code
+    if level == "size":  # with save, restore and run, too
+        assert got.measured.flash.total - called.weights <= most
 
 
 @pytest.mark.full

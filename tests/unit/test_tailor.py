@@ -183,3 +183,12 @@ def test_a_copy_made_now_and_then_is_made_again_where_it_is_always_needed():
     (when,) = [op for op in step if isinstance(op, When)]
     titles = [[op.title for op in ops if isinstance(op, Stage)] for ops in (when.body, step)]
     assert [t.count("x in 16 bits") for t in titles] == [1, 1]
+
+
+def test_a_kernel_of_many_columns_has_loops_at_level_speed():
+    turns = {}
+    for units in (100, 300):
+        plain = lower(integer(cell_model("rnn", units=units)), CORES["cortex-m4"])
+        turns[units] = {d.kernel.turn for d in kernels(tailor(plain, "speed")) if d.kernel}
+    assert turns[100] == {0}
+    assert turns[300] == {64}

@@ -34,7 +34,9 @@ class Registers:
 
 
 TWO_PAIRS = Registers(("r5", "r6", "r7", "r8"), ("r9", "r10", "r11", "r12"))
-THREE_PAIRS = Registers(("r10", "r11"), ("r7", "r8", "r9"))
+THREE_PAIRS = Registers(("r10", "r11"), ("r7", "r8", "r9", "r12"))
+THREE_PAIRS_SHORT = Registers(("r10", "r11"), ("r7", "r8", "r9"))
+"""Of a turn of 4 columns: what would be gained is what the end of the loop costs in memory."""
 
 
 def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
@@ -99,46 +101,52 @@ def _accumulators(p: Pair) -> tuple[str, str]:
 
 
 def _segment(pairs: tuple[Pair, ...], size: int, turn: int, label: str) -> list[str]:
-    """All columns: a loop of `turn` columns if it has two turns or more, and the rest."""
+    """All columns: a loop of `turn` columns if it has two turns or more, and the rest.
+
+    12 columns of three pairs are a loop of 4 unless all is written out: so much code is in them.
+    """
     size = -(-size // pairs8.COLUMNS) * pairs8.COLUMNS
-    turns = size // turn if turn else 0
-    if turns < 2:
-        return _columns(pairs, size)
+    three = max(p.slot for p in pairs) == pairs8.MOST_PAIRS - 1
+    straight = THREE_PAIRS if three else TWO_PAIRS
+    if turn and three and size == 3 * pairs8.COLUMNS:
+        turn = pairs8.COLUMNS
+    if not turn or size < 2 * turn:
+        return _columns(pairs, size, straight)
+    looped = THREE_PAIRS_SHORT if three and turn == pairs8.COLUMNS else straight
+    turns = size // turn
     lines = [f"add r12, lr, #{turns * turn * COLUMN_BYTES}"]
-    in_memory = "r12" in _registers(pairs).weights
+    in_memory = "r12" in looped.weights
     if in_memory:
         lines.append(f"str r12, {END}")
-    lines += [".balign 4", f"{label}:", *_columns(pairs, turn)]
+    lines += [".balign 4", f"{label}:", *_columns(pairs, turn, looped)]
     if in_memory:
         lines.append(f"ldr r12, {END}")
-    return [*lines, "cmp lr, r12", f"bne {label}b", *_columns(pairs, size - turns * turn)]
+    return [*lines, "cmp lr, r12", f"bne {label}b", *_columns(pairs, size - turns * turn, straight)]
 
 
-def _registers(pairs: tuple[Pair, ...]) -> Registers:
-    return THREE_PAIRS if max(p.slot for p in pairs) == 2 else TWO_PAIRS
-
-
-def _columns(pairs: tuple[Pair, ...], count: int) -> list[str]:
+def _columns(pairs: tuple[Pair, ...], count: int, registers: Registers) -> list[str]:
     """`count` columns, a multiple of 4, straight on."""
-    registers = _registers(pairs)
+    todo: list[tuple[str, Pair, str]] = []  # what is loaded before, a pair, two columns
+    for begin in range(0, count, registers.step):
+        columns = registers.columns[: (count - begin) // 2]
+        before = load("lr!", columns)
+        for column in columns:
+            for p in pairs:
+                todo.append((before, p, column))
+                before = ""
     lines: list[str] = []
-    while count:
-        step = min(registers.step, count)
-        columns = registers.columns[: step // 2]
-        lines.append(load("lr!", columns))
-        todo = [(p, column) for column in columns for p in pairs]
-        size = len(pairs) if len(registers.weights) % len(pairs) else len(registers.weights)
-        for k in range(0, len(todo), size):
-            batch = todo[k : k + size]
-            lines.append(load("r1!", registers.weights[: len(batch)]))
-            for (p, column), w in zip(batch, registers.weights, strict=False):
-                high, low = _accumulators(p)
-                lines += [
-                    f"smlad {high}, {w}, {column}, {high}",
-                    f"sxtb16 {w}, {w}",
-                    f"smlad {low}, {w}, {column}, {low}",
-                ]
-        count -= step
+    size = len(registers.weights)
+    for k in range(0, len(todo), size):
+        batch = todo[k : k + size]
+        lines.append(load("r1!", registers.weights[: len(batch)]))
+        for (before, p, column), w in zip(batch, registers.weights, strict=False):
+            high, low = _accumulators(p)
+            lines += [before] if before else []
+            lines += [
+                f"smlad {high}, {w}, {column}, {high}",
+                f"sxtb16 {w}, {w}",
+                f"smlad {low}, {w}, {column}, {low}",
+            ]
     return lines
 
 

@@ -40,7 +40,7 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
         made, vector = _vector(k, last + 1)
         lines += made
         lines += _load([_accumulator(s) for s in form.beginning(k)])
-        turn = kernel.turn // COLUMNS_OF_TURN
+        turn = -(-kernel.turn // COLUMNS_OF_TURN)
         lines += _segment(form.of(k), segment.size, types[k], vector, turn, str(k + 1))
         lines += _finish(form, kernel, k, FREE_AT_END if k == last else FREE)
     return [*lines, "mov r0, r1", "pop {r3-r11, pc}"]

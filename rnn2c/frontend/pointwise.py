@@ -28,7 +28,13 @@ def vector(builder: Builder, x: Value, where: str) -> str:
 def affine(
     builder: Builder, stem: str, x: Value, scale: Constant, offset: Constant, where: str
 ) -> Value:
-    """x * scale + offset for constants of any shape that broadcasts over the features only."""
+    """x * scale + offset for constants of any shape that broadcasts over the features only.
+
+    Constants of more dimensions than x give the result as many more in front, of size 1.
+    """
+    rank = max(scale.ndim, offset.ndim)
+    if rank > len(x.axes) and scale.size * offset.size > 1:
+        x = builder.layout.unsqueeze(x, range(rank - len(x.axes)), where)
     factors, terms = (_per_feature(builder, x, c, where) for c in (scale, offset))
     name = builder.unique(stem, "affine")
     source = vector(builder, x, where)
@@ -48,11 +54,6 @@ def _per_feature(builder: Builder, x: Value, constant: Constant, where: str) -> 
         raise UnsupportedError(f"{where}: computes with a constant that is not a number")
     at = feature_axis(builder, x)
     size = 1 if at is None else x.axes[at].size or 0
-    if constant.ndim > len(x.axes) and constant.size > 1:
-        raise UnsupportedError(
-            f"{where}: a constant of {constant.ndim} dimensions for data of {len(x.axes)}; give one"
-            " number, or one per feature"
-        )
     for k, extent in enumerate(reversed(constant.shape)):
         if extent != 1 and (at is None or k != len(x.axes) - 1 - at or extent != size):
             raise UnsupportedError(

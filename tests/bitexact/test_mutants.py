@@ -132,7 +132,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a null pointer is not refused": Mutant(r"\|\| \(u == NULL\)", ""),
     # profile fast
-    "index one step off": Mutant(r"table\[\(x \+ zero\)\]", "table[(x + zero) ^ 1]", zoo="fast"),
+    "index one step off": Mutant(r"&table\[x \+ zero\]", "&table[(x + zero) ^ 1]", zoo="fast"),
     "index does not saturate": Mutant(
         r"raised = \(scaled > \(-limit\)\) \? scaled : \(-limit\)",
         "raised = (scaled > -limit - 5) ? scaled : -limit",

@@ -9,6 +9,7 @@ makes.  At the end the first and last steps that are left become layers, and oth
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -120,10 +121,25 @@ class Loops:
             return False
         roots = {new: steps} if steps else {}
         found = self.finder.unrolled(self.layers, body, roots)
-        if found is None:
+        initial = None if found is None else self._initial(found)
+        if found is None or initial is None:
             return False
-        self._replace(found)
+        self._replace(replace(found, initial=initial))
         return True
+
+    def _initial(self, found: Unrolled) -> dict[str, FloatArray | str] | None:
+        """What the states begin with; a row there makes its input a stack.  None: a time step."""
+        rows = [p for m in found.body.members if isinstance(p := self.layers[m], AtStep)]
+        over_time = {row.inputs[0] for row in rows}
+        result = dict(found.initial)
+        for state, start in result.items():
+            row = self.layers.get(start) if isinstance(start, str) else None
+            if isinstance(start, str) and isinstance(row, AtStep):
+                name = start if row.inputs[0] in over_time else self.part(start)
+                if name == start:
+                    return None
+                result[state] = name
+        return result
 
     def _replace(self, found: Unrolled) -> None:
         """Add the body; what the steps made are steps of what the body makes."""

@@ -49,7 +49,8 @@ class Body:
 @dataclass(frozen=True, eq=False)
 class Unrolled:
     """A proven loop.  steps: per step, value of the body -> the same value of that step;
-    initial: per state, what it is before the first step: numbers or the name of an input.
+    initial: per state, what it is before the first step: numbers, or the name of an input or of a
+    row of one that is a stack.
     """
 
     body: Body
@@ -225,7 +226,7 @@ def _initial(
         if isinstance(given, Numbers):
             initial[state] = given.numbers
         elif state in before:
-            if given is not None:
+            if given is not None and not isinstance(given, AtStep):
                 return None
             initial[state] = before[state]
         else:

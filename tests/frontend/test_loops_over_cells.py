@@ -226,7 +226,7 @@ def state_of_another_step(net: Cells, x):
         (an_inner_step, "picks time step 1; supported are"),
         (weights_of_its_own, "picks time step 1; supported are"),
         (state_of_another_step, "picks time step 2; supported are"),
-        (its_own_constant_per_step, "a constant of shape [5, 1, 1] for 4 features"),
+        (its_own_constant_per_step, r"a constant of shape \[5, 1, 1\] for 4 features"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -36,6 +36,11 @@ def test_matrix(case, way, tmp_path):
     check(case, way, tmp_path)
 
 
+@pytest.mark.parametrize("cell", ["RNN_TANH", "RNN_RELU"])
+def test_layers_that_an_exporter_writes_out_begin_with_states_of_one_stack(cell, tmp_path):
+    check(Case(cell, 2, False, "hn", True), "dynamo", tmp_path)
+
+
 def test_names_follow_the_module(tmp_path):
     case = Case("GRU", 2, True, "softmax", False)
     module, arguments = network(case)

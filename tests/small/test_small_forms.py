@@ -176,7 +176,7 @@ REFUSALS: dict[str, tuple[Use, str]] = {
     "other power": (lambda n, h: h.abs() ** 1.5, "raises to 1.5; powers 1 to 4"),
     "computed condition": (lambda n, h: torch.where(h > 0, h, n.v), "not supported"),
     "a part in place": (_part_in_place, "changes a part or a view of a tensor in place"),
-    "an early step": (lambda n, h: h.unbind(1)[2] + 1, "uses step 2; of all steps only the last"),
+    "an early step": (lambda n, h: h.unbind(1)[2] + 1, "picks time step 2; supported are"),
     "two groups": (
         lambda n, h: f_group(h[:, -1]),
         "only one group of .batch, features. is supported",

@@ -38,7 +38,7 @@ Blocks = list[tuple[IntArray, IntArray]]
 
 def layout_of_eight(results: int, segments: Segments) -> Layout | None:
     """The layout for blocks of 8 rows."""
-    return pairs8.layout(results, segments, blocks=TWO_UNITS, most_pairs=MOST_PAIRS)
+    return pairs8.layout(results, segments, block_units=TWO_UNITS, most_pairs=MOST_PAIRS)
 
 
 def fits(form: Layout, matrices: tuple[IntArray, ...], segments: Segments, columns: int) -> bool:

@@ -44,8 +44,9 @@ class Family:
     layout(results, segments, types of the vectors): None where rows do not come out even.
     fits(layout, matrices, segments): whether the weights can be stored.
     pack(layout, matrices, segments, bias, multipliers): the stream of 32-bit words.
-    scaled(layout, shifts, matrices, vectors, bias): the layout for sums that are requantized with
-    these shifts (0: they are not) over vectors of these ranges, None where they do not fit.
+    scaled(layout, shifts, matrices, vectors, bias, segments): the layout for sums that are
+    requantized with these shifts (0: they are not) over vectors of these ranges, None where they do
+    not fit.
     code(results, segments, sizes, turn): a bound on the bytes of code of a kernel beyond what the
     estimate of a target has for it.
     cost(layout, matrices, segments): about the instructions of all columns, where families are
@@ -82,32 +83,16 @@ def _written_out(
     return per_weight * rows * sum(max(c - USUAL_COLUMNS, 0) for c in columns)
 
 
-def _pairs16(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
-    return pairs16.layout(results, segments)
-
-
-def _quads4(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
-    return quads4.layout(results, segments)
-
-
-def _pairs8(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
-    return pairs8.layout(results, segments)
-
-
-def _twos(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
-    """Where a column is a word of its own, segments are filled up to two columns alone."""
-    return pairs8.layout(results, segments, 2)
-
-
-def _of_eight(results: int, segments: Segments, types: tuple[str, ...]) -> Layout | None:
-    return blocks8.layout_of_eight(results, segments)
+def _of_any(layout: Callable[..., Layout | None], **options: int) -> Callable[..., Layout | None]:
+    """A layout that is the same for all types of vectors."""
+    return lambda results, segments, types: layout(results, segments, **options)
 
 
 def _blocks8(layout: Callable[..., Layout | None], columns: int) -> Family:
     """The family of stored blocks of so many columns."""
     return replace(
         FAMILIES["pairs8"],
-        layout=layout,
+        layout=_of_any(layout),
         fits=partial(blocks8.fits, columns=columns),
         pack=partial(blocks8.pack, columns=columns),
         cost=partial(blocks8.cost, columns=columns),
@@ -116,15 +101,18 @@ def _blocks8(layout: Callable[..., Layout | None], columns: int) -> Family:
 
 FAMILIES: dict[str, Family] = {
     "pairs8": Family(
-        "dense8", "i32", "i16", pairs8.COLUMNS, "int16_t", True, _pairs8, pairs8.fits, pairs8.pack,
-        pairs8.cost, code=partial(_written_out, 4),
+        "dense8", "i32", "i16", pairs8.COLUMNS, "int16_t", True,
+        _of_any(pairs8.layout), pairs8.fits, pairs8.pack, pairs8.cost,
+        code=partial(_written_out, 4),
     ),
     "pairs8_v7m": Family(
-        "dense8", "i32", "i32", 2, "int32_t", True, _twos, pairs8.fits, pairs8.pack,
+        "dense8", "i32", "i32", 2, "int32_t", True,
+        _of_any(pairs8.layout, columns=2), pairs8.fits, pairs8.pack,
         code=partial(_written_out, 10),
     ),
     "pairs8_v6m": Family(
-        "dense8", "i32", "i32", 2, "int32_t", False, _twos, pairs8.fits, pairs8.pack,
+        "dense8", "i32", "i32", 2, "int32_t", False,
+        _of_any(pairs8.layout, columns=2), pairs8.fits, pairs8.pack,
         code=partial(_written_out, 8),
     ),
     "rows16": Family(
@@ -136,7 +124,7 @@ FAMILIES |= {
     "pairs16": replace(
         FAMILIES["pairs8"],
         lanes=fours.COLUMNS,
-        layout=_pairs16,
+        layout=_of_any(pairs16.layout),
         fits=pairs16.fits,
         pack=pairs16.pack,
         cost=None,
@@ -146,16 +134,16 @@ FAMILIES |= {
         FAMILIES["pairs8"],
         weights="dense4",
         lanes=fours.COLUMNS,
-        layout=_quads4,
+        layout=_of_any(quads4.layout),
         fits=quads4.fits,
         pack=quads4.pack,
         cost=None,
         scaled=quads4.scaled,
         code=partial(_code_of_fours, quads4.TURN),
     ),
-    "blocks8x4": _blocks8(_pairs8, 4),
-    "blocks8x2": _blocks8(_pairs8, 2),
-    "blocks8x2_eight": _blocks8(_of_eight, 2),
+    "blocks8x4": _blocks8(pairs8.layout, 4),
+    "blocks8x2": _blocks8(pairs8.layout, 2),
+    "blocks8x2_eight": _blocks8(blocks8.layout_of_eight, 2),
 }
 OF_KERNELS: dict[str, tuple[str, ...]] = {
     "": (),

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 
-import numpy as np
-
 from rnn2c.ir.graph import IntArray
+from rnn2c.packing.blocks import Row
 
 ROWS = 4
 COLUMNS = 2
@@ -19,9 +18,6 @@ COLUMNS = 2
 
 KERNEL_BYTES, FINISH_BYTES, SEGMENT_BYTES, WORD_BYTES = 128, 136, 32, 36
 """Of code: around the passes, after each, around each segment, for each word of columns."""
-
-Row = tuple[int, int]
-"""(unit within the block, result)"""
 
 
 @dataclass(frozen=True)
@@ -87,29 +83,6 @@ def code_bytes(form: Layout, sizes: tuple[int, ...], turn: int) -> int:
     return KERNEL_BYTES + passes + SEGMENT_BYTES * 4 * len(sizes)
 
 
-def blocked(array: IntArray, units: int) -> IntArray:
-    """[units, rows, columns] -> [blocks, units of a block, rows, columns], filled up with zeros."""
-    filled = np.pad(array, [(0, -array.shape[0] % units), (0, 0), (0, -array.shape[2] % COLUMNS)])
-    return filled.reshape(-1, units, *filled.shape[1:])
-
-
 def of_rows(array: IntArray, rows: tuple[Row, ...], results: tuple[int, ...]) -> list[IntArray]:
     """[blocks, columns] of each of these rows of a blocked array that has the results."""
     return [array[:, u, results.index(r)] for u, r in rows]
-
-
-def words(halves: IntArray) -> IntArray:
-    """[blocks, columns, ...] of halfwords -> [blocks, columns / 2, ...] of words."""
-    return (halves[:, 0::2] & 0xFFFF) | ((halves[:, 1::2] & 0xFFFF) << 16)
-
-
-def halves(stream: IntArray) -> IntArray:
-    """The inverse of words, halfwords as unsigned numbers."""
-    both = np.stack([stream & 0xFFFF, stream >> 16], axis=2)
-    return both.reshape(stream.shape[0], 2 * stream.shape[1], *stream.shape[2:])
-
-
-def signed(value: IntArray, bits: int) -> IntArray:
-    """The lowest bits as a signed number."""
-    half = 1 << (bits - 1)
-    return ((value & (2 * half - 1)) ^ half) - half

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing.fours import COLUMNS, Layout, blocked, halves, layout, of_rows, signed, words
+from rnn2c.packing.blocks import Unpacking, blocked, halves, signed, words
+from rnn2c.packing.fours import COLUMNS, Layout, layout, of_rows
 
 __all__ = ["COLUMNS", "fits", "layout", "pack", "unpack"]
 
@@ -30,7 +31,9 @@ def fits(
         np.abs(256 * high + low + 0.5).max(initial=0) < 2**15
         for p in form.passes
         for s in p.span
-        for high, low in _pairs(of_rows(blocked(matrices[s], form.units), p.rows, segments[s]))
+        for high, low in _pairs(
+            of_rows(blocked(matrices[s], form.units, COLUMNS), p.rows, segments[s])
+        )
     )
 
 
@@ -49,15 +52,15 @@ def pack(
     first = np.repeat(bias[:, :, None], COLUMNS, axis=2)
     parts: list[IntArray] = []
     for p in form.passes:
-        for high, low in _pairs(of_rows(blocked(first, form.units), p.rows, every)):
+        for high, low in _pairs(of_rows(blocked(first, form.units, COLUMNS), p.rows, every)):
             both = 256 * high[:, :1] + low[:, :1]
             parts += [both, both >> 32, low[:, :1]]
         for s in p.span:
-            rows = of_rows(blocked(matrices[s], form.units), p.rows, segments[s])
+            rows = of_rows(blocked(matrices[s], form.units, COLUMNS), p.rows, segments[s])
             pairs = np.stack([256 * high + low for high, low in _pairs(rows)], axis=2)
             parts.append(words(pairs).reshape(len(pairs), -1))
         parts += [
-            blocked(multipliers[r][:, None, None], form.units)[:, u, 0, :1]
+            blocked(multipliers[r][:, None, None], form.units)[:, u, 0]
             for u, r in p.rows
             if r in multipliers
         ]
@@ -69,38 +72,23 @@ def unpack(
     units: int, scaled: tuple[int, ...],
 ) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
     """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
-    blocks = -(-units // form.units)
-    rest = stream.reshape(blocks, -1)
-    bias = np.zeros((blocks, form.units, form.results), np.int64)
-    scales = {r: np.zeros((blocks, form.units), np.int64) for r in scaled}
-    matrices = [
-        np.zeros((blocks, form.units, len(results), size), np.int64)
-        for results, size in zip(segments, sizes, strict=True)
-    ]
+    to = Unpacking(stream, form.units, units, form.results, sizes, segments, scaled)
     for p in form.passes:
         pairs = list(zip(p.rows[0::2], p.rows[1::2], strict=True))
-        for k, ((u, high), (v, low)) in enumerate(pairs):
-            small = signed(rest[:, 3 * k + 2], 32)
-            both = rest[:, 3 * k] | (signed(rest[:, 3 * k + 1], 32) << 32)
-            bias[:, v, low], bias[:, u, high] = small, (both - small) >> 8
-        rest = rest[:, FIRST:]
+        for (u, high), (v, low) in pairs:
+            lower, upper, small = to.take(3).T
+            both = lower | (signed(upper, 32) << 32)
+            to.bias[:, v, low] = signed(small, 32)
+            to.bias[:, u, high] = (both - signed(small, 32)) >> 8
         for s in p.span:
-            count = -(-sizes[s] // COLUMNS) * len(pairs)
-            part = halves(rest[:, :count].reshape(blocks, -1, len(pairs)))[:, : sizes[s]]
-            rest = rest[:, count:]
-            for k, ((u, high), (v, low)) in enumerate(pairs):
-                small = signed(part[:, :, k], 8)
-                matrices[s][:, v, segments[s].index(low)] = small
-                large = (signed(part[:, :, k], 16) - small) >> 8
-                matrices[s][:, u, segments[s].index(high)] = large
-        for u, r in (row for row in p.rows if row[1] in scales):
-            scales[r][:, u] = rest[:, 0]
-            rest = rest[:, 1:]
-    return (
-        tuple(m.reshape(-1, *m.shape[2:])[:units] for m in matrices),
-        bias.reshape(-1, form.results)[:units],
-        {r: m.ravel()[:units] for r, m in scales.items()},
-    )
+            part = to.take(-(-sizes[s] // COLUMNS) * len(pairs))
+            part = halves(part.reshape(to.blocks, -1, len(pairs)))[:, : sizes[s]]
+            for k, (of_high, of_low) in enumerate(pairs):
+                low_row = to.row(s, of_low)
+                low_row[:] = signed(part[:, :, k], 8)
+                to.row(s, of_high)[:] = (signed(part[:, :, k], 16) - low_row) >> 8
+        to.take_multipliers(p.rows)
+    return to.done()
 
 
 def _pairs(rows: list[IntArray]) -> list[tuple[IntArray, IntArray]]:

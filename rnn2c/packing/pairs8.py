@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing.blocks import Row, blocked, groups, signed
+from rnn2c.packing import blocks
+from rnn2c.packing.blocks import Row, Unpacking, blocked, groups, halves, signed
 
 COLUMNS = 4
 """Segments are filled up with zeros to a multiple of these, where a layout names no other."""
@@ -82,14 +83,14 @@ def layout(
     results: int,
     segments: tuple[tuple[int, ...], ...],
     columns: int = COLUMNS,
-    blocks: Mapping[int, int] = BLOCKS,
+    block_units: Mapping[int, int] = BLOCKS,
     most_pairs: int = MOST_PAIRS,
 ) -> Layout | None:
     """How the rows of a dot product are paired; None if these do not come out even.
 
-    segments: the results that each segment has; blocks: units of a block, as in BLOCKS.
+    segments: the results that each segment has; block_units: as in BLOCKS.
     """
-    units = blocks.get(max(map(len, segments)), 0)
+    units = block_units.get(max(map(len, segments)), 0)
     together = groups(units, results, segments)
     if not units or any(len(rows) % 2 for rows, _ in together):
         return None
@@ -128,8 +129,8 @@ def cost(
     words_of_block = sum(
         len(form.of(s)) * 2 * -(-m.shape[2] // COLUMNS) for s, m in enumerate(matrices)
     )
-    blocks = -(-matrices[0].shape[0] // form.units)
-    return int(blocks * words_of_block * 7 // 2)
+    count = -(-matrices[0].shape[0] // form.units)
+    return int(count * words_of_block * 7 // 2)
 
 
 def pack(
@@ -143,7 +144,7 @@ def pack(
 
     multipliers: [units] of results that have them.
     """
-    blocks = -(-matrices[0].shape[0] // form.units)
+    count = -(-matrices[0].shape[0] // form.units)
     first = blocked(bias[:, :, None], form.units)
     scales = {r: blocked(m[:, None, None], form.units) for r, m in multipliers.items()}
     parts: list[IntArray] = []
@@ -151,7 +152,7 @@ def pack(
         for p in (p for p in form.of(s) if p.first == s):
             low = first[:, p.low[0], p.low[1]]
             parts += [256 * first[:, p.high[0], p.high[1]] + low, low]
-        parts.append(words(form, matrix, segments[s], s).reshape(blocks, -1))
+        parts.append(words(form, matrix, segments[s], s).reshape(count, -1))
         parts += [scales[r][:, u, 0] for u, r in form.ending(s) if r in scales]
     return np.concatenate(parts, axis=1).ravel() & 0xFFFFFFFF
 
@@ -161,47 +162,34 @@ def unpack(
     units: int, scaled: tuple[int, ...],
 ) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
     """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
-    blocks = -(-units // form.units)
-    rows = stream.reshape(blocks, -1)
-    bias = np.zeros((blocks, form.units, form.results), np.int64)
-    scales = {r: np.zeros((blocks, form.units), np.int64) for r in scaled}
-    matrices, at = [], 0
+    to = Unpacking(stream, form.units, units, form.results, sizes, segments, scaled)
     for s, size in enumerate(sizes):
         for p in (p for p in form.of(s) if p.first == s):
-            both, low = signed(rows[:, at], 32), signed(rows[:, at + 1], 32)
-            bias[:, p.low[0], p.low[1]] = low
-            bias[:, p.high[0], p.high[1]] = signed((both - low) & 0xFFFFFFFF, 32) >> 8
-            at += 2
+            both, low = (signed(word, 32) for word in to.take(2).T)
+            to.bias[:, p.low[0], p.low[1]] = low
+            to.bias[:, p.high[0], p.high[1]] = signed(both - low, 32) >> 8
         pairs, columns = form.of(s), -(-size // form.columns) * form.columns
-        part = rows[:, at : at + columns // 2 * len(pairs)].reshape(blocks, -1, len(pairs))
-        at += columns // 2 * len(pairs)
-        halves = np.stack([part & 0xFFFF, part >> 16], axis=2).reshape(blocks, columns, -1)
-        matrix = np.zeros((blocks, form.units, len(segments[s]), size), np.int64)
+        part = to.take(columns // 2 * len(pairs)).reshape(to.blocks, -1, len(pairs))
+        both = halves(part)[:, :size]
         for k, p in enumerate(pairs):
-            low = signed(halves[:, :size, k] & 0xFF, 8)
-            high = (signed(halves[:, :size, k], 16) - low) >> 8
-            matrix[:, p.low[0], segments[s].index(p.low[1])] = low
-            matrix[:, p.high[0], segments[s].index(p.high[1])] = high
-        matrices.append(matrix.reshape(-1, len(segments[s]), size)[:units])
-        for u, r in (row for row in form.ending(s) if row[1] in scales):
-            scales[r][:, u] = rows[:, at]
-            at += 1
-    multipliers = {r: m.ravel()[:units] for r, m in scales.items()}
-    return tuple(matrices), bias.reshape(-1, form.results)[:units], multipliers
+            low_row = to.row(s, p.low)
+            low_row[:] = signed(both[:, :, k], 8)
+            to.row(s, p.high)[:] = (signed(both[:, :, k], 16) - low_row) >> 8
+        to.take_multipliers(form.ending(s))
+    return to.done()
 
 
 def words(form: Layout, matrix: IntArray, results: tuple[int, ...], segment: int) -> IntArray:
     """The words of a segment: [blocks, two columns each, pairs]."""
-    halves = np.stack([256 * a + b for a, b in _rows(form, matrix, results, segment)], axis=2)
-    return (halves[:, 0::2] & 0xFFFF) | ((halves[:, 1::2] & 0xFFFF) << 16)
+    rows = _rows(form, matrix, results, segment)
+    return blocks.words(np.stack([256 * high + low for high, low in rows], axis=2))
 
 
 def _rows(
     form: Layout, matrix: IntArray, results: tuple[int, ...], segment: int
 ) -> list[tuple[IntArray, IntArray]]:
     """High and low rows [blocks, columns] of every pair of a segment, columns filled up."""
-    by_block = blocked(matrix, form.units)
-    filled = np.pad(by_block, [(0, 0)] * 3 + [(0, -matrix.shape[2] % form.columns)])
+    filled = blocked(matrix, form.units, form.columns)
     return [
         tuple(filled[:, u, results.index(r)] for u, r in (p.high, p.low))  # type: ignore[misc]
         for p in form.of(segment)

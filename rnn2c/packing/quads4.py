@@ -16,7 +16,8 @@ import numpy as np
 
 from rnn2c.ir.graph import IntArray
 from rnn2c.packing import fours
-from rnn2c.packing.fours import COLUMNS, blocked, halves, of_rows, signed, words
+from rnn2c.packing.blocks import HIGH_SHIFT, LEAST_SHIFT, Unpacking, blocked, halves, signed, words
+from rnn2c.packing.fours import COLUMNS, of_rows
 
 __all__ = ["COLUMNS", "fits", "layout", "pack", "unpack"]
 
@@ -24,8 +25,6 @@ SHIFTS = (12, 8, 4, 0)
 OFFSETS = (0, 8, 8, 8)
 """Of the rows of a pass."""
 MOST_SEGMENTS = 4
-LEAST_SHIFT, HIGH_SHIFT = 17, 32
-"""Shifts with which a multiplier of 16 bits is one of high_round."""
 MOST_UP = 4
 TURN = 2
 """A loop has so many times the columns a turn of other kernels."""
@@ -84,19 +83,33 @@ def scaled(
     matrices: tuple[IntArray, ...],
     vectors: tuple[tuple[int, int], ...],
     bias: IntArray,
+    segments: tuple[tuple[int, ...], ...],
 ) -> Layout | None:
     """The layout for sums that are requantized with these shifts; None unless first values have 16
     bits, and every row its bits in a difference of two sums over vectors of these ranges.
     """
     form = _raised(form, shifts)
-    reach = sum(
-        m.shape[2] * max(-lo, hi) for m, (lo, hi) in zip(matrices, vectors, strict=True)
-    )  # of a sum whose weights are 1
-    largest = max(
-        reach * (8 + offset) << shift for shift, offset in zip(SHIFTS, OFFSETS, strict=True)
-    )
     is_short = bool(np.all(np.abs((bias << form.up) + 0.5) < 2**15))
-    return form if is_short and largest < 2**31 else None
+    return form if is_short and _is_apart(form, matrices, vectors, segments) else None
+
+
+def _is_apart(
+    form: Layout,
+    matrices: tuple[IntArray, ...],
+    vectors: tuple[tuple[int, int], ...],
+    segments: tuple[tuple[int, ...], ...],
+) -> bool:
+    """Whether the difference of two sums has every bit of its row, for all units."""
+    for p in form.passes:
+        for (_, r), shift, offset in zip(p.rows, SHIFTS, OFFSETS, strict=True):
+            reach = sum(
+                np.abs(matrices[s][:, segments[s].index(r)] + offset).sum(axis=1)
+                * max(-vectors[s][0], vectors[s][1])
+                for s in p.span
+            )
+            if int(np.max(reach)) << shift >= 2**31:
+                return False
+    return True
 
 
 def pack(
@@ -117,8 +130,8 @@ def pack(
     parts: list[IntArray] = []
     for p in form.passes:
         for s in p.span:
-            there = blocked(np.ones_like(matrices[s]), form.units)
-            rows = of_rows(blocked(matrices[s], form.units), p.rows, segments[s])
+            there = blocked(np.ones_like(matrices[s]), form.units, COLUMNS)
+            rows = of_rows(blocked(matrices[s], form.units, COLUMNS), p.rows, segments[s])
             full = of_rows(there, p.rows, segments[s])
             quads = sum(
                 (row + offset * one) << shift
@@ -127,7 +140,7 @@ def pack(
             parts.append(words(np.asarray(quads)))
         for u, r in p.rows:
             high = scales[r][:, u, 0] if r in scales else 0
-            parts.append((first[:, u, r] | (high << 16))[:, :1])
+            parts.append(first[:, u, r] | (high << 16))
     return np.concatenate(parts, axis=1).ravel() & 0xFFFFFFFF
 
 
@@ -136,30 +149,16 @@ def unpack(
     units: int, scaled: tuple[int, ...],
 ) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
     """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
-    blocks = -(-units // form.units)
-    rest = stream.reshape(blocks, -1)
-    bias = np.zeros((blocks, form.units, form.results), np.int64)
-    scales = {r: np.zeros((blocks, form.units), np.int64) for r in scaled}
-    matrices = [
-        np.zeros((blocks, form.units, len(results), size), np.int64)
-        for results, size in zip(segments, sizes, strict=True)
-    ]
+    to = Unpacking(stream, form.units, units, form.results, sizes, segments, scaled)
     for p in form.passes:
         for s in p.span:
-            count = -(-sizes[s] // COLUMNS)
-            quads = halves(rest[:, :count])[:, : sizes[s]]
-            rest = rest[:, count:]
-            for (u, r), shift, offset in zip(p.rows, SHIFTS, OFFSETS, strict=True):
+            quads = halves(to.take(-(-sizes[s] // COLUMNS)))[:, : sizes[s]]
+            for row, shift, offset in zip(p.rows, SHIFTS, OFFSETS, strict=True):
                 fourth = (quads >> shift) & 15
-                weight = fourth - offset if offset else signed(fourth, 4)
-                matrices[s][:, u, segments[s].index(r)] = weight
+                to.row(s, row)[:] = fourth - offset if offset else signed(fourth, 4)
         for u, r in p.rows:
-            bias[:, u, r] = signed(rest[:, 0], 16) >> form.up
-            if r in scales:
-                scales[r][:, u] = (rest[:, 0] >> 16) << form.lifted(r)
-            rest = rest[:, 1:]
-    return (
-        tuple(m.reshape(-1, *m.shape[2:])[:units] for m in matrices),
-        bias.reshape(-1, form.results)[:units],
-        {r: m.ravel()[:units] for r, m in scales.items()},
-    )
+            end = to.take(1)[:, 0]
+            to.bias[:, u, r] = signed(end, 16) >> form.up
+            if r in to.scales:
+                to.scales[r][:, u] = (end >> 16) << form.lifted(r)
+    return to.done()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing.blocks import Row, blocked, groups, signed
+from rnn2c.packing.blocks import Row, Unpacking, blocked, groups, signed
 
 CHUNK = {"i8": 16, "i16": 8}
 """Type of a vector's elements -> columns of a chunk."""
@@ -133,33 +133,21 @@ def unpack(
     units: int, scaled: tuple[int, ...],
 ) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
     """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
-    blocks = -(-units // form.units)
-    words = stream[: -(max(CHUNK.values()) // WORD)].reshape(blocks, -1)
-    bias = np.zeros((blocks, form.units, form.results), np.int64)
-    scales = {r: np.zeros((blocks, form.units), np.int64) for r in scaled}
-    matrices, at = [], 0
+    room = max(CHUNK.values()) // WORD
+    to = Unpacking(stream[:-room], form.units, units, form.results, sizes, segments, scaled)
     for s, size in enumerate(sizes):
         for b in form.beginning(s):
-            bias[:, b.row[0], b.row[1]] = signed(words[:, at], 32)
-            at += 1
+            to.bias[:, b.row[0], b.row[1]] = signed(to.take(1)[:, 0], 32)
         there = form.of(s)
-        matrix = np.zeros((blocks, form.units, len(segments[s]), size), np.int64)
         for begin in range(0, size, form.chunk[s]):
             columns = min(form.chunk[s], size - begin)
-            count = -(-columns * len(there) // WORD)
-            apart = words[:, at : at + count, None] >> np.arange(0, 32, 8) & 0xFF
-            octets = signed(apart.reshape(blocks, -1)[:, : columns * len(there)], 8)
+            part = to.take(-(-columns * len(there) // WORD))
+            apart = (part[:, :, None] >> np.arange(0, 32, 8)).reshape(to.blocks, -1)
             for k, b in enumerate(there):
-                part = octets[:, k * columns : (k + 1) * columns]
-                row = segments[s].index(b.row[1])
-                matrix[:, b.row[0], row, begin : begin + columns] = part
-            at += count
-        matrices.append(matrix.reshape(-1, len(segments[s]), size)[:units])
-        for u, r in (b.row for b in form.ending(s) if b.row[1] in scales):
-            scales[r][:, u] = words[:, at]
-            at += 1
-    multipliers = {r: m.ravel()[:units] for r, m in scales.items()}
-    return tuple(matrices), bias.reshape(-1, form.results)[:units], multipliers
+                octets = apart[:, k * columns : (k + 1) * columns]
+                to.row(s, b.row)[:, begin : begin + columns] = signed(octets, 8)
+        to.take_multipliers(b.row for b in form.ending(s))
+    return to.done()
 
 
 def _words(octets: IntArray) -> IntArray:

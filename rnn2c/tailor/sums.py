@@ -25,8 +25,14 @@ from rnn2c.ir.program import (
     Table,
     Weight,
 )
-from rnn2c.packing.families import FAMILIES, OF_KERNELS, Family, Layout, Segments
-from rnn2c.packing.quads4 import HIGH_SHIFT, LEAST_SHIFT
+from rnn2c.packing.blocks import HIGH_SHIFT, LEAST_SHIFT
+from rnn2c.packing.families import (
+    FAMILIES,
+    OF_KERNELS,
+    Family,
+    Layout,
+    Segments,
+)
 from rnn2c.ranges import dot_bound
 from rnn2c.target import Level
 
@@ -93,11 +99,18 @@ class Sums:
         up = np.asarray([raised[j % form.units] for j in range(stage.units)], np.int64)
         words = {r: self._word(call, stage.units, up[:, r]) for r, call in calls.items()}
         kernel = Kernel(
-            family, form.units, raised, form.places, self._turn(dot, family), tuple(calls),
-            self._multipliers(dot, words),
-            tuple(calls[r].doc if r in calls else "" for r in range(len(dot.outs))),
-            tuple(HIGH_SHIFT - _shift(c) - max(u[r] for u in raised) for r, c in calls.items()),
-        )  # fmt: skip
+            family=family,
+            units=form.units,
+            raised=raised,
+            places=form.places,
+            turn=self._turn(dot, family),
+            scaled=tuple(calls),
+            multipliers=self._multipliers(dot, words),
+            docs=tuple(calls[r].doc if r in calls else "" for r in range(len(dot.outs))),
+            lifted=tuple(
+                HIGH_SHIFT - _shift(call) - max(u[r] for u in raised) for r, call in calls.items()
+            ),
+        )
         self._pack(dot, family, form, words)
         outs = tuple(calls[r].out if r in calls else out for r, out in enumerate(dot.outs))
         body = tuple(
@@ -129,7 +142,8 @@ class Sums:
             if form is None or any(b.type not in narrower for b in buffers):
                 continue
             if family.scaled is not None:
-                form = family.scaled(form, shifts, weight.matrices, vectors, self._bias(dot))
+                bias = self._bias(dot)
+                form = family.scaled(form, shifts, weight.matrices, vectors, bias, results)
             if form is None:
                 continue
             limits = [2 ** (31 - max(up)) for up in zip(*form.raised, strict=True)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packed import assert_lossless
 from pruned import in_blocks
 
 from rnn2c.packing import blocks8, pairs8
@@ -47,15 +48,7 @@ def drawn(name, layout, columns, units, sizes, kept, seed):
 def test_unpack_returns_what_was_packed(name, layout, columns, units, sizes, kept, seed):
     form, matrices, segments, bias, factors = drawn(name, layout, columns, units, sizes, kept, seed)
     assert blocks8.fits(form, matrices, segments, columns)
-    stream = blocks8.pack(form, matrices, segments, bias, factors, columns)
-    assert 0 <= stream.min() <= stream.max() < 2**32
-    used = tuple(m.shape[2] for m in matrices)
-    back, first, scales = blocks8.unpack(
-        form, stream, used, segments, units, tuple(factors), columns
-    )
-    assert all(np.array_equal(a, b) for a, b in zip(matrices, back, strict=True))
-    assert np.array_equal(first, bias)
-    assert all(np.array_equal(factors[r], scales[r]) for r in factors)
+    assert_lossless(blocks8, form, matrices, segments, bias, factors, columns=columns)
 
 
 def test_stored_blocks_are_all_that_grows():

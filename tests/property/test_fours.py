@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packed import assert_lossless, assert_places_are_even
 
 from rnn2c.packing import pairs16, quads4
 
@@ -47,13 +48,7 @@ def test_unpack_returns_what_was_packed(
     factors = {r: rng.integers(1, 2 ** (bits - 1), units) for r in range(0, results, 2)}
     if packing == "quads4":
         factors = {r: 2 * m << form.lifted(r) for r, m in factors.items()} if shift else {}
-    stream = module.pack(form, matrices, segments, bias, factors)
-    assert 0 <= stream.min() <= stream.max() < 2**32
-    used = tuple(m.shape[2] for m in matrices)
-    back, first, scales = module.unpack(form, stream, used, segments, units, tuple(factors))
-    assert all(np.array_equal(a, b) for a, b in zip(matrices, back, strict=True))
-    assert np.array_equal(first, bias)
-    assert all(np.array_equal(factors[r], scales[r]) for r in factors)
+    assert_lossless(module, form, matrices, segments, bias, factors)
 
 
 @pytest.mark.parametrize("name", DOTS)
@@ -61,9 +56,7 @@ def test_unpack_returns_what_was_packed(
 def test_every_sum_has_a_place_of_its_own_that_is_even_over_units(module: ModuleType, name: str):
     form = module.layout(*DOTS[name])
     assert form is not None
-    places = np.asarray(form.places)
-    assert sorted(places.ravel()) == list(range(places.size))
-    assert np.all(np.diff(places, axis=0) == np.diff(places, axis=0)[:1])
+    assert_places_are_even(form)
 
 
 @pytest.mark.parametrize("name", DOTS)
@@ -87,12 +80,15 @@ def test_a_shift_below_that_of_high_round_raises_the_sums():
     assert mixed.up == 0
 
 
-def fits_quads4(bias: int, lo: int = -128, hi: int = 127, columns: int = 8) -> bool:
-    form = quads4.layout(1, ((0,),))
+def fits_quads4(
+    bias: int, lo: int = -128, hi: int = 127, columns: int = 8, weight: int = -8
+) -> bool:
+    form, segments = quads4.layout(1, ((0,),)), ((0,),)
     assert form is not None
-    matrix = np.full((4, 1, columns), -8)
+    matrix = np.full((4, 1, columns), weight)
     first = np.full((4, 1), bias)
-    return quads4.scaled(form, (15,), (matrix,), ((lo, hi),), first) is not None
+    fitting = quads4.scaled(form, (15,), (matrix,), ((lo, hi),), first, segments)
+    return fitting is not None
 
 
 def test_first_values_beyond_16_bits_and_vectors_too_wide_are_left_to_plain_loops():
@@ -101,6 +97,13 @@ def test_first_values_beyond_16_bits_and_vectors_too_wide_are_left_to_plain_loop
     assert not fits_quads4(8192)
     assert not fits_quads4(-8193)
     assert not fits_quads4(0, -32768, 32767, 64)
+
+
+def test_it_is_the_weights_that_decide_how_wide_a_vector_may_be():
+    """4096 times the sum of the topmost row has 32 bits: 2^19 / 1024 columns = 512."""
+    assert fits_quads4(0, -512, 511, 1023, weight=1)
+    assert not fits_quads4(0, -512, 511, 1024, weight=1)
+    assert not fits_quads4(0, -512, 511, 1023, weight=-2)
 
 
 def test_two_weights_of_minus_128_have_no_halfword():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packed import assert_lossless, assert_places_are_even
 
 from rnn2c.packing import rows16
 
@@ -39,20 +40,12 @@ def test_unpack_returns_what_was_packed(name: str, units: int, sizes: list[int],
     )
     bias = rng.integers(-(2**31), 2**31, (units, results))
     factors = {r: rng.integers(1, 2**31, units) for r in range(0, results, 2)}
-    stream = rows16.pack(form, matrices, segments, bias, factors)
-    assert 0 <= stream.min() <= stream.max() < 2**32
-    used = tuple(m.shape[2] for m in matrices)
-    back, first, scales = rows16.unpack(form, stream, used, segments, units, tuple(factors))
-    assert all(np.array_equal(a, b) for a, b in zip(matrices, back, strict=True))
-    assert np.array_equal(first, bias)
-    assert all(np.array_equal(factors[r], scales[r]) for r in factors)
+    assert_lossless(rows16, form, matrices, segments, bias, factors)
 
 
 @pytest.mark.parametrize("name", DOTS)
 def test_every_sum_has_a_place_of_its_own_that_is_even_over_units(name: str):
-    places = np.asarray(made(name).places)
-    assert sorted(places.ravel()) == list(range(places.size))
-    assert np.all(np.diff(places, axis=0) == np.diff(places, axis=0)[:1])
+    assert_places_are_even(made(name))
 
 
 @pytest.mark.parametrize("name", DOTS)

@@ -1,24 +1,18 @@
 """Kernels for Cortex-M3 (ARMv7-M without SMLAD): weights in the packing pairs8, vectors of words.
 
-Registers: accumulators, two for a pair of rows; r1 and lr run over weights and vector.  On the
-stack: the sums, the second vector or all of them, the end of a loop; it is left through `pop`, into
-registers that hold nothing.
+Frame and accumulators are those of paired.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnn2c.emit.kernels.lines import repeated
-from rnn2c.ir.program import Dot, Kernel
-from rnn2c.packing import pairs8
-from rnn2c.packing.pairs8 import Layout, Pair
+from rnn2c.emit.kernels import paired
+from rnn2c.emit.kernels.lines import load, repeated
+from rnn2c.emit.kernels.paired import END, accumulators
+from rnn2c.ir.program import Dot
+from rnn2c.packing.pairs8 import Pair
 
-ACCUMULATORS = ("r0", "r2", "r3", "r4", "r5", "r6")
-FREE = ("r7", "r8", "r9", "r10", "r11", "r12")
-"""They hold nothing when the columns of a segment are done."""
-
-SUMS, VECTORS, END = "[sp, #0]", "[sp, #4]", "[sp, #8]"
 COLUMNS, COLUMN_BYTES = 2, 4
 
 
@@ -38,40 +32,17 @@ TWO_PAIRS = Registers(("r5", "r6"), ("r9", "r10", "r11", "r12"), "r7", "r8")
 THREE_PAIRS = Registers(("r7", "r8"), ("r9", "r10", "r11"), "r12", "")
 
 
-def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
+def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
-    kernel = dot.kernel
-    form = pairs8.layout(len(dot.outs), tuple(s.results for s in dot.segments), COLUMNS)
-    assert kernel is not None
-    assert form is not None
-    lines: list[str] = []
-    for k, segment in enumerate(dot.segments):
-        lines += _vector(k, len(dot.segments))
-        for p in (p for p in form.pairs if p.first == k):
-            lines.append(_load("r1!", _accumulators(p)))
-        lines += _segment(form.of(k), segment.size, kernel.turn, str(k + 1))
-        lines += _finish(form, kernel, k)
-    return [*lines, "mov r0, r1", "pop {r1-r11, pc}"]
+    return paired.instructions(dot, COLUMNS, _segment, _high_round)
 
 
-def _vector(index: int, count: int) -> list[str]:
-    """Begin with a vector: lr points to it.  With the first one the registers are saved."""
-    if index == 0:
-        begin = "ldrd r12, r2, [r2]" if count == 2 else "ldr r12, [r2]"
-        return [begin, "push {r0, r2-r11, lr}", "mov lr, r12"]
-    if count == 2:
-        return [f"ldr lr, {VECTORS}"]
-    return [f"ldr lr, {VECTORS}", f"ldr lr, [lr, #{4 * index}]"]
-
-
-def _load(source: str, registers: tuple[str, ...]) -> str:
-    if len(registers) == 1:
-        return f"ldr {registers[0]}, [{source.removesuffix('!')}], #4"
-    return f"ldmia {source}, {{{', '.join(registers)}}}"
-
-
-def _accumulators(p: Pair) -> tuple[str, str]:
-    return ACCUMULATORS[2 * p.slot], ACCUMULATORS[2 * p.slot + 1]
+def _high_round(total: str, multiplier: str) -> list[str]:
+    """The upper half of the product, rounded with the highest bit of the lower one."""
+    return [
+        f"smull {multiplier}, {total}, {total}, {multiplier}",
+        f"add {total}, {total}, {multiplier}, lsr #31",
+    ]
 
 
 def _segment(pairs: tuple[Pair, ...], size: int, turn: int, label: str) -> list[str]:
@@ -107,11 +78,11 @@ def _columns(pairs: tuple[Pair, ...], count: int) -> list[str]:
 def _twos(pairs: tuple[Pair, ...], registers: Registers, count: int) -> list[str]:
     """`count` times two columns, whose weights are loaded at once."""
     weights = registers.weights[: count * len(pairs)]
-    lines = [_load("r1!", weights)]
+    lines = [load("r1!", weights)]
     for k, w in enumerate(weights):
         if k % len(pairs) == 0:
-            lines.append(_load("lr!", registers.columns))
-        lines += _products(w, registers, *_accumulators(pairs[k % len(pairs)]))
+            lines.append(load("lr!", registers.columns))
+        lines += _products(w, registers, *accumulators(pairs[k % len(pairs)]))
     return lines
 
 
@@ -127,33 +98,4 @@ def _products(w: str, registers: Registers, high: str, low: str) -> list[str]:
         f"mla {low}, {row}, {second}, {low}",
         f"asr {w}, {w}, #16",
         f"mla {high}, {w}, {second}, {high}",
-    ]
-
-
-def _finish(form: Layout, kernel: Kernel, segment: int) -> list[str]:
-    """Take the pairs that end here apart, requantize and store them."""
-    ending = [p for p in form.of(segment) if p.last == segment]
-    if not ending:
-        return []
-    lines = []
-    for p in ending:
-        high, low = _accumulators(p)
-        lines.append(f"sub {high}, {high}, {low}")
-        if not kernel.raised[p.high[0]][p.high[1]]:
-            lines.append(f"asr {high}, {high}, #8")
-    of_row = dict(
-        zip(form.ending(segment), [a for p in ending for a in _accumulators(p)], strict=True)
-    )
-    scaled = [a for (_, r), a in of_row.items() if r in kernel.scaled]
-    if scaled:
-        words = FREE[-len(scaled) :]
-        lines.append(_load("r1!", words))
-        for a, w in zip(scaled, words, strict=True):
-            lines += [f"smull {w}, {a}, {a}, {w}", f"add {a}, {a}, {w}, lsr #31"]
-    lines.append(f"ldr lr, {SUMS}")
-    if [p.slot for p in ending] == list(range(len(ending))) and ending[0].place == 0:
-        return [*lines, f"stmia lr, {{{', '.join(of_row.values())}}}"]
-    return lines + [
-        f"strd {high}, {low}, [lr, #{4 * p.place}]"
-        for p, (high, low) in ((p, _accumulators(p)) for p in ending)
     ]

@@ -1,23 +1,20 @@
 """Kernels for cores with SMLAD (Cortex-M4, M7, M33, M55): weights in the packing pairs8.
 
-Registers: accumulators, two for a pair of rows; then columns of the vector and weights; lr and r1
-run over vector and weights.  On the stack: the sums, the second vector or all of them, the end of
-a loop; it is left through `pop`, into registers that hold nothing.
+Frame and accumulators are those of paired.py; the other registers hold columns of the vector and
+weights.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnn2c.ir.program import Call, Dot, Kernel
+from rnn2c.emit.kernels import paired
+from rnn2c.emit.kernels.lines import load
+from rnn2c.emit.kernels.paired import END, accumulators, smmulr
+from rnn2c.ir.program import Call, Dot
 from rnn2c.packing import pairs8
-from rnn2c.packing.pairs8 import Layout, Pair
+from rnn2c.packing.pairs8 import Pair
 
-ACCUMULATORS = ("r0", "r2", "r3", "r4", "r5", "r6")
-FREE = ("r7", "r8", "r9", "r10", "r11", "r12")
-"""They hold nothing when the columns of a segment are done."""
-
-SUMS, VECTORS, END = "[sp, #0]", "[sp, #4]", "[sp, #8]"
 COLUMN_BYTES = 2
 
 
@@ -41,18 +38,7 @@ THREE_PAIRS_SHORT = Registers(("r10", "r11"), ("r7", "r8", "r9"))
 
 def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
-    kernel = dot.kernel
-    form = pairs8.layout(len(dot.outs), tuple(s.results for s in dot.segments))
-    assert kernel is not None
-    assert form is not None
-    lines: list[str] = []
-    for k, segment in enumerate(dot.segments):
-        lines += _vector(k, len(dot.segments))
-        for p in (p for p in form.pairs if p.first == k):
-            lines.append(load("r1!", _accumulators(p)))
-        lines += _segment(form.of(k), segment.size, kernel.turn, str(k + 1))
-        lines += _finish(form, kernel, k)
-    return [*lines, "mov r0, r1", "pop {r1-r11, pc}"]
+    return paired.instructions(dot, pairs8.COLUMNS, _segment, smmulr)
 
 
 def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
@@ -77,27 +63,6 @@ def _saturated(bits: int, shift: int, ctype: str) -> tuple[str, ...]:
         f"RNN2C_KNOWN((limited >= -{half}) && (limited <= {half - 1}));" if bits <= 16 else "",
         "return limited;" if ctype == "int32_t" else f"return ({ctype})limited;",
     )
-
-
-def _vector(index: int, count: int) -> list[str]:
-    """Begin with a vector: lr points to it.  With the first one the registers are saved."""
-    if index == 0:
-        begin = "ldrd r12, r2, [r2]" if count == 2 else "ldr r12, [r2]"
-        return [begin, "push {r0, r2-r11, lr}", "mov lr, r12"]
-    if count == 2:
-        return [f"ldr lr, {VECTORS}"]
-    return [f"ldr lr, {VECTORS}", f"ldr lr, [lr, #{4 * index}]"]
-
-
-def load(source: str, registers: tuple[str, ...]) -> str:
-    """The next words of a register that goes on ("r1!"), or the words where it points."""
-    if len(registers) == 1:
-        return f"ldr {registers[0]}, [{source.removesuffix('!')}], #4"
-    return f"ldmia {source}, {{{', '.join(registers)}}}"
-
-
-def _accumulators(p: Pair) -> tuple[str, str]:
-    return ACCUMULATORS[2 * p.slot], ACCUMULATORS[2 * p.slot + 1]
 
 
 def _segment(pairs: tuple[Pair, ...], size: int, turn: int, label: str) -> list[str]:
@@ -140,7 +105,7 @@ def _columns(pairs: tuple[Pair, ...], count: int, registers: Registers) -> list[
         batch = todo[k : k + size]
         lines.append(load("r1!", registers.weights[: len(batch)]))
         for (before, p, column), w in zip(batch, registers.weights, strict=False):
-            high, low = _accumulators(p)
+            high, low = accumulators(p)
             lines += [before] if before else []
             lines += [
                 f"smlad {high}, {w}, {column}, {high}",
@@ -148,31 +113,3 @@ def _columns(pairs: tuple[Pair, ...], count: int, registers: Registers) -> list[
                 f"smlad {low}, {w}, {column}, {low}",
             ]
     return lines
-
-
-def _finish(form: Layout, kernel: Kernel, segment: int) -> list[str]:
-    """Take the pairs that end here apart, requantize and store them."""
-    ending = [p for p in form.of(segment) if p.last == segment]
-    if not ending:
-        return []
-    lines = []
-    for p in ending:
-        high, low = _accumulators(p)
-        lines.append(f"sub {high}, {high}, {low}")
-        if not kernel.raised[p.high[0]][p.high[1]]:
-            lines.append(f"asr {high}, {high}, #8")
-    of_row = dict(
-        zip(form.ending(segment), [a for p in ending for a in _accumulators(p)], strict=True)
-    )
-    scaled = [a for (_, r), a in of_row.items() if r in kernel.scaled]
-    if scaled:
-        words = FREE[-len(scaled) :]
-        lines.append(load("r1!", words))
-        lines += [f"smmulr {a}, {a}, {w}" for a, w in zip(scaled, words, strict=True)]
-    lines.append(f"ldr lr, {SUMS}")
-    if [p.slot for p in ending] == list(range(len(ending))) and ending[0].place == 0:
-        return [*lines, f"stmia lr, {{{', '.join(of_row.values())}}}"]
-    return lines + [
-        f"strd {high}, {low}, [lr, #{4 * p.place}]"
-        for p, (high, low) in ((p, _accumulators(p)) for p in ending)
-    ]

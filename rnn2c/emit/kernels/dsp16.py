@@ -6,7 +6,8 @@ A pair of rows has a sum of 64 bits, 256 * high + low, and one of 32, low.
 from __future__ import annotations
 
 from rnn2c.emit.kernels import dsp_fours
-from rnn2c.emit.kernels.dsp_fours import SUMS, Form, load, store
+from rnn2c.emit.kernels.dsp_fours import SUMS, Form, store
+from rnn2c.emit.kernels.lines import load
 from rnn2c.ir.program import Dot
 from rnn2c.packing.fours import Layout, Pass
 

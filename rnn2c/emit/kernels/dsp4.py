@@ -8,7 +8,8 @@ of the passes 8 times the sum, raised like the results, and the mask of a multip
 from __future__ import annotations
 
 from rnn2c.emit.kernels import dsp_fours
-from rnn2c.emit.kernels.dsp_fours import SUMS, Form, load, store
+from rnn2c.emit.kernels.dsp_fours import SUMS, Form, store
+from rnn2c.emit.kernels.lines import load
 from rnn2c.ir.program import Dot, Kernel
 from rnn2c.packing.fours import COLUMNS, Layout, Pass, layout
 from rnn2c.packing.quads4 import TURN

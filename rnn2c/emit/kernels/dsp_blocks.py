@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnn2c.emit.kernels.dsp import COLUMN_BYTES, SUMS, VECTORS, load
-from rnn2c.ir.program import Dot, Kernel
+from rnn2c.emit.kernels.dsp import COLUMN_BYTES
+from rnn2c.emit.kernels.lines import load
+from rnn2c.emit.kernels.paired import VECTORS, finish, smmulr
+from rnn2c.ir.program import Dot
 from rnn2c.packing.families import FAMILIES
 from rnn2c.packing.pairs8 import Layout, Pair
 
@@ -81,7 +83,7 @@ def _instructions(dot: Dot, types: tuple[str, ...], columns: int) -> list[str]:
         for p in (p for p in form.pairs if p.first == k):
             lines.append(load(f"{WORDS}!", registers.of(p)))
         lines += _stored_blocks(form.of(k), columns, copies, 10 * (k + 1))
-        lines += _finish(form, kernel, k)
+        lines += finish(form, kernel, k, registers.of, registers.free, (WORDS, VECTOR), smmulr)
     return [*lines, f"mov r0, {WORDS}", "pop {r1-r11, pc}"]
 
 
@@ -129,31 +131,3 @@ def _block(pairs: tuple[Pair, ...], columns: int) -> list[str]:
                 f"smlad {low}, {w}, {column}, {low}",
             ]
     return lines
-
-
-def _finish(form: Layout, kernel: Kernel, segment: int) -> list[str]:
-    """Take the pairs that end here apart, requantize and store them."""
-    ending = [p for p in form.of(segment) if p.last == segment]
-    if not ending:
-        return []
-    registers = _registers(form.of(segment))
-    lines = []
-    for p in ending:
-        high, low = registers.of(p)
-        lines.append(f"sub {high}, {high}, {low}")
-        if not kernel.raised[p.high[0]][p.high[1]]:
-            lines.append(f"asr {high}, {high}, #8")
-    held = [a for p in ending for a in registers.of(p)]
-    scaled = [a for (_, r), a in zip(form.ending(segment), held, strict=True) if r in kernel.scaled]
-    free = registers.free
-    for k in range(0, len(scaled), len(free)):
-        batch = scaled[k : k + len(free)]
-        lines.append(load(f"{WORDS}!", free[: len(batch)]))
-        lines += [f"smmulr {a}, {a}, {w}" for a, w in zip(batch, free, strict=False)]
-    lines.append(f"ldr {VECTOR}, {SUMS}")
-    if [p.slot for p in ending] == list(range(len(ending))) and ending[0].place == 0:
-        return [*lines, f"stmia {VECTOR}, {{{', '.join(held)}}}"]
-    return lines + [
-        f"strd {high}, {low}, [{VECTOR}, #{4 * p.place}]"
-        for p, (high, low) in ((p, registers.of(p)) for p in ending)
-    ]

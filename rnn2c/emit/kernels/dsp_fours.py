@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rnn2c.emit.kernels.lines import load
 from rnn2c.ir.program import Dot
 from rnn2c.packing.fours import COLUMNS, ROWS, Layout, Pass, layout
 
@@ -66,13 +67,6 @@ def vector(index: int, count: int) -> list[str]:
     if count <= len(VECTORS):
         return [f"ldr lr, [sp, #{VECTORS[index]}]"]
     return [f"ldr lr, [sp, #{VECTORS[0]}]", f"ldr lr, [lr, #{4 * index}]"]
-
-
-def load(source: str, registers: tuple[str, ...]) -> str:
-    """Load words and go on."""
-    if len(registers) == 1:
-        return f"ldr {registers[0]}, [{source.removesuffix('!')}], #4"
-    return f"ldmia {source}, {{{', '.join(registers)}}}"
 
 
 def store(results: tuple[str, ...], place: int) -> list[str]:

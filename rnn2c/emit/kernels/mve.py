@@ -7,6 +7,7 @@ the last column are left out.
 
 from __future__ import annotations
 
+from rnn2c.emit.kernels.lines import load
 from rnn2c.ir.program import Dot, Kernel
 from rnn2c.packing import rows16
 from rnn2c.packing.rows16 import Layout, Sum
@@ -39,7 +40,8 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     for k, segment in enumerate(dot.segments):
         made, vector = _vector(k, last + 1)
         lines += made
-        lines += _load([_accumulator(s) for s in form.beginning(k)])
+        beginning = [_accumulator(s) for s in form.beginning(k)]
+        lines += [load("r1!", beginning)] if beginning else []
         turn = -(-kernel.turn // COLUMNS_OF_TURN)
         lines += _segment(form.of(k), segment.size, types[k], vector, turn, str(k + 1))
         lines += _finish(form, kernel, k, FREE_AT_END if k == last else FREE)
@@ -54,15 +56,6 @@ def _vector(index: int, count: int) -> tuple[list[str], str]:
         return (["ldrd r3, r11, [r2]"], "r3") if index == 0 else ([], "r11")
     kept = ["mov r11, r2"] if index == 0 else []
     return [*kept, f"ldr r3, [r11, #{4 * index}]"], "r3"
-
-
-def _load(registers: list[str]) -> list[str]:
-    match registers:
-        case []:
-            return []
-        case [register]:
-            return [f"ldr {register}, [r1], #4"]
-    return [f"ldmia r1!, {{{', '.join(registers)}}}"]
 
 
 def _accumulator(s: Sum) -> str:
@@ -87,11 +80,16 @@ def _segment(
 
 def _chunk(sums: tuple[Sum, ...], element: str, vector: str, columns: int) -> list[str]:
     """The next columns, as many as a chunk has or the last ones."""
-    begin, load, weights, multiply = INSTRUCTIONS[element]
+    begin, chunk, weights, multiply = INSTRUCTIONS[element]
     if columns == rows16.CHUNK[element]:
-        lines = [f"{load.format('')} q0, [{vector}], #{CHUNK_BYTES}"]
+        lines = [f"{chunk.format('')} q0, [{vector}], #{CHUNK_BYTES}"]
     else:
-        lines = [f"mov r5, #{columns}", f"{begin} r5", "vpst", f"{load.format('t')} q0, [{vector}]"]
+        lines = [
+            f"mov r5, #{columns}",
+            f"{begin} r5",
+            "vpst",
+            f"{chunk.format('t')} q0, [{vector}]",
+        ]
     filling = -len(sums) * columns % rows16.WORD
     for k, s in enumerate(sums):
         step = columns + (filling if s is sums[-1] else 0)
@@ -108,7 +106,7 @@ def _finish(form: Layout, kernel: Kernel, segment: int, free: tuple[str, ...]) -
     for k in range(0, len(scaled), len(free)):
         batch = scaled[k : k + len(free)]
         factors = free[: len(batch)]
-        lines += _load(list(factors))
+        lines.append(load("r1!", factors))
         for s, factor in zip(batch, factors, strict=True):
             lines.append(f"smmulr {_accumulator(s)}, {_accumulator(s)}, {factor}")
     place = {s: form.places[s.row[0]][s.row[1]] for s in ending}

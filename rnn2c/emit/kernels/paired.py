@@ -1,0 +1,106 @@
+"""What kernels with two rows in a halfword have in common (packings pairs8 and blocks8).
+
+Registers of pairs8: accumulators, two for a pair of rows; r1 and lr run over weights and vector.
+On the stack: the sums, the second vector or all of them, the end of a loop; it is left through
+`pop`, into registers that hold nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rnn2c.emit.kernels.lines import load
+from rnn2c.ir.program import Dot, Kernel
+from rnn2c.packing import pairs8
+from rnn2c.packing.pairs8 import Layout, Pair
+
+ACCUMULATORS = ("r0", "r2", "r3", "r4", "r5", "r6")
+FREE = ("r7", "r8", "r9", "r10", "r11", "r12")
+"""They hold nothing when the columns of a segment are done."""
+
+SUMS, VECTORS, END = "[sp, #0]", "[sp, #4]", "[sp, #8]"
+
+Multiply = Callable[[str, str], list[str]]
+"""sum, multiplier -> the lines that leave arith.high_round of both in the register of the sum."""
+
+
+def instructions(
+    dot: Dot,
+    columns: int,
+    segment: Callable[[tuple[Pair, ...], int, int, str], list[str]],
+    multiply: Multiply,
+) -> list[str]:
+    """The lines of the kernel of a dot product in the packing pairs8.
+
+    columns: what segments are filled up to; segment(pairs, size, turn, label): all its columns.
+    """
+    kernel = dot.kernel
+    form = pairs8.layout(len(dot.outs), tuple(s.results for s in dot.segments), columns)
+    assert kernel is not None
+    assert form is not None
+    lines: list[str] = []
+    for k, s in enumerate(dot.segments):
+        lines += _vector(k, len(dot.segments))
+        lines += [load("r1!", accumulators(p)) for p in form.pairs if p.first == k]
+        lines += segment(form.of(k), s.size, kernel.turn, str(k + 1))
+        lines += finish(form, kernel, k, accumulators, FREE, ("r1", "lr"), multiply)
+    return [*lines, "mov r0, r1", "pop {r1-r11, pc}"]
+
+
+def accumulators(p: Pair) -> tuple[str, str]:
+    """Those of the high and of the low row."""
+    return ACCUMULATORS[2 * p.slot], ACCUMULATORS[2 * p.slot + 1]
+
+
+def smmulr(total: str, multiplier: str) -> list[str]:
+    """high_round on cores with DSP."""
+    return [f"smmulr {total}, {total}, {multiplier}"]
+
+
+def _vector(index: int, count: int) -> list[str]:
+    """Begin with a vector: lr points to it.  With the first one the registers are saved."""
+    if index == 0:
+        begin = "ldrd r12, r2, [r2]" if count == 2 else "ldr r12, [r2]"
+        return [begin, "push {r0, r2-r11, lr}", "mov lr, r12"]
+    if count == 2:
+        return [f"ldr lr, {VECTORS}"]
+    return [f"ldr lr, {VECTORS}", f"ldr lr, [lr, #{4 * index}]"]
+
+
+def finish(
+    form: Layout,
+    kernel: Kernel,
+    segment: int,
+    holders: Callable[[Pair], tuple[str, str]],
+    free: Sequence[str],
+    pointers: tuple[str, str],
+    multiply: Multiply,
+) -> list[str]:
+    """Take the pairs that end with a segment apart, requantize and store them.
+
+    holders: the accumulators of a pair; free: registers for multipliers; pointers: to the words,
+    and one that points to nothing any more.
+    """
+    ending = [p for p in form.of(segment) if p.last == segment]
+    if not ending:
+        return []
+    words, sums = pointers
+    lines = []
+    for p in ending:
+        high, low = holders(p)
+        lines.append(f"sub {high}, {high}, {low}")
+        if not kernel.raised[p.high[0]][p.high[1]]:
+            lines.append(f"asr {high}, {high}, #8")
+    held = [a for p in ending for a in holders(p)]
+    scaled = [a for (_, r), a in zip(form.ending(segment), held, strict=True) if r in kernel.scaled]
+    for k in range(0, len(scaled), len(free)):
+        batch = scaled[k : k + len(free)]
+        lines.append(load(f"{words}!", free[: len(batch)]))
+        lines += [line for a, w in zip(batch, free, strict=False) for line in multiply(a, w)]
+    lines.append(f"ldr {sums}, {SUMS}")
+    if [p.slot for p in ending] == list(range(len(ending))) and ending[0].place == 0:
+        return [*lines, f"stmia {sums}, {{{', '.join(held)}}}"]
+    return lines + [
+        f"strd {high}, {low}, [{sums}, #{4 * p.place}]"
+        for p, (high, low) in ((p, holders(p)) for p in ending)
+    ]

@@ -16,12 +16,8 @@ from typing import Any
 
 from rnn2c import arith, arith_f32, arith_f32_functions, arith_half, arith_norm, arith_reduce
 
-INTEGERS = (
-    *arith.PRIMITIVES,
-    *arith_half.PRIMITIVES,
-    *arith_reduce.PRIMITIVES,
-    *arith_norm.PRIMITIVES,
-)
+OF_INTEGERS = (arith, arith_half, arith_reduce, arith_norm)
+INTEGERS: tuple[Callable[..., Any], ...] = tuple(p for m in OF_INTEGERS for p in m.PRIMITIVES)
 REALS = (*arith_f32.PRIMITIVES, *arith_f32_functions.PRIMITIVES)
 PRIMITIVES = (*INTEGERS, *REALS)
 REAL = "f32"

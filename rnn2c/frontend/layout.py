@@ -6,6 +6,7 @@ Picking the last step of a time axis is the one that computes: it asks for a Las
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -19,6 +20,7 @@ ENDLESS = 2**31 - 1
 MOST_PICKED = 2**16
 
 
+@dataclass(frozen=True, eq=False)
 class Layout:
     """The operators; callbacks make layers and return the names of their values.
 
@@ -27,23 +29,13 @@ class Layout:
     None where these are no padding; loops: of time steps.
     """
 
-    def __init__(
-        self,
-        axes: Axes,
-        raw_inputs: Collection[str],
-        over_time: Callable[[str, OverTime], str],
-        pick: Callable[[str, Sequence[int]], str],
-        join: Callable[[Sequence[str]], str],
-        trim: Callable[[str, int], str | None],
-        loops: Loops,
-    ) -> None:
-        self.axes = axes
-        self._raw_inputs = raw_inputs
-        self._over_time = over_time
-        self._pick = pick
-        self._join = join
-        self._trim = trim
-        self._loops = loops
+    axes: Axes
+    raw_inputs: Collection[str]
+    over_time: Callable[[str, OverTime], str]
+    pick: Callable[[str, Sequence[int]], str]
+    join: Callable[[Sequence[str]], str]
+    trim: Callable[[str, int], str | None]
+    loops: Loops
 
     def transpose(self, value: Value, order: Sequence[int], where: str) -> Value:
         if sorted(order) != list(range(len(value.axes))):
@@ -113,7 +105,7 @@ class Layout:
         return Value(self.parts(value), axes)
 
     def _merged(self, stack: Value) -> Value:
-        return Value((self._join(stack.parts),), stack.axes)
+        return Value((self.join(stack.parts),), stack.axes)
 
     def flatten(self, value: Value, first: int, last: int, where: str) -> Value:
         """Merge the axes first..last; all but one of them must have size 1."""
@@ -143,7 +135,7 @@ class Layout:
             raise Rnn2cError(f"{where}: index {index} is outside a dimension of {axis.size}")
         kind = self._kind_when_selected(value, axis, index)
         if kind == "part" and self.axes.kind(axis) is None:  # or time, if the steps of a loop
-            return Value((self._loops.row(value.parts[0], index, axis, where),), rest)
+            return Value((self.loops.row(value.parts[0], index, axis, where),), rest)
         self.axes.bind(axis, kind, where)
         if kind == "part":
             return Value((self.parts(value)[index],), rest)
@@ -152,13 +144,14 @@ class Layout:
         if kind == "feature":
             if axis.size == 1:
                 return Value(value.parts, rest)
-            return Value(self._picked(value, [index % (axis.size or 1)], where), rest)
+            name = self.pick(self._one(value, where), [index % (axis.size or 1)])
+            return Value((name,), rest)
         if index == -1 or (axis.size is None and index == 0):
             end: OverTime = "first" if index == 0 else "last"
-            return Value(tuple(self._over_time(p, end) for p in value.parts), rest)
+            return Value(tuple(self.over_time(p, end) for p in value.parts), rest)
         if axis.size is None:
             raise UnsupportedError(f"{where}: picks time step {index}; {ADVICE}")
-        at_step = (self._loops.row(p, index % axis.size, axis, where) for p in value.parts)
+        at_step = (self.loops.row(p, index % axis.size, axis, where) for p in value.parts)
         return Value(tuple(at_step), rest)
 
     def flip(self, value: Value, at: int, where: str) -> Value:
@@ -171,7 +164,7 @@ class Layout:
         if self.axes.kind(axis) == "part":
             return Value(self.parts(value)[::-1], value.axes)
         self.axes.bind(axis, "time", where)
-        return Value(tuple(self._over_time(p, "flip") for p in value.parts), value.axes)
+        return Value(tuple(self.over_time(p, "flip") for p in value.parts), value.axes)
 
     def _kind_when_selected(self, value: Value, axis: Axis, index: int) -> Kind:
         kind = self.axes.kind(axis)
@@ -182,7 +175,7 @@ class Layout:
         return "part" if self._is_raw(value) and axis.size is not None else "time"
 
     def _is_raw(self, value: Value) -> bool:
-        return len(value.parts) == 1 and value.parts[0] in self._raw_inputs
+        return len(value.parts) == 1 and value.parts[0] in self.raw_inputs
 
     def parts(self, value: Value) -> tuple[str, ...]:
         """Names of all vectors of `value`, a stacked model input taken apart."""
@@ -235,7 +228,7 @@ class Layout:
         axis = value.axes[at]
         size = axis.size if stop >= 0 else 0
         count = 0 if size is None else size - stop
-        names = [self._trim(p, count) if count > 0 else None for p in value.parts]
+        names = [self.trim(p, count) if count > 0 else None for p in value.parts]
         if None in names:
             return None
         left = Axis(None if axis.size is None else axis.size - count)
@@ -258,14 +251,15 @@ class Layout:
             )
         if not indices or not all(-size <= k < size for k in indices):
             raise Rnn2cError(f"{where}: picks {list(indices)[:8]} of {size} features")
-        names = self._picked(value, [k % size for k in indices], where)
+        name = self.pick(self._one(value, where), [k % size for k in indices])
         new = self.axes.new("feature", len(indices))
-        return Value(names, (*value.axes[:at], new, *value.axes[at + 1 :]))
+        return Value((name,), (*value.axes[:at], new, *value.axes[at + 1 :]))
 
-    def _picked(self, value: Value, indices: Sequence[int], where: str) -> tuple[str, ...]:
+    def _one(self, value: Value, where: str) -> str:
+        """The only vector of a value."""
         if len(self.parts(value)) != 1:
             raise UnsupportedError(f"{where}: reads a stack of layers; select one of them first")
-        return (self._pick(value.parts[0], indices),)
+        return value.parts[0]
 
     def concat(self, values: Sequence[Value], at: int, where: str) -> Value:
         """Stack vectors (the h_n of several layers) along an axis that is not a computed one."""
@@ -285,7 +279,7 @@ class Layout:
                 )
             names.extend(self.parts(value))
         axes = values[0].axes
-        rolled = self._loops.stacked(names) if len(names) == len(values) > 1 else None
+        rolled = self.loops.stacked(names) if len(names) == len(values) > 1 else None
         if rolled is not None:
             return Value(rolled[:1], (*axes[:at], rolled[1], *axes[at + 1 :]))
         stacked = self.axes.new("part", len(names))
@@ -295,13 +289,10 @@ class Layout:
         """Vectors one after the other; all other axes must agree."""
         axes = values[0].axes
         for value in values:
-            if len(self.parts(value)) != 1:
-                raise UnsupportedError(
-                    f"{where}: reads a stack of layers; select one of them first"
-                )
+            self._one(value, where)
             for k, axis in enumerate(value.axes):
                 if k != at:
                     self.axes.align(axes[k], axis, where)
         size = sum(v.axes[at].size or 0 for v in values)
-        name = self._join([v.parts[0] for v in values])
+        name = self.join([v.parts[0] for v in values])
         return Value((name,), (*axes[:at], self.axes.new("feature", size), *axes[at + 1 :]))

@@ -15,7 +15,7 @@ import numpy as np
 
 from rnn2c.errors import UnsupportedError, quoted
 from rnn2c.frontend.rolled import Rolled, recovered, stem_of
-from rnn2c.frontend.steps import AtStep, Numbers, alike, renamed
+from rnn2c.frontend.steps import AtStep, Numbers, alike, ordered, renamed
 from rnn2c.frontend.unrolled import MAX_VISITS, Finder, Unrolled, size_of
 from rnn2c.frontend.values import Axes, Axis, part_name
 from rnn2c.ir import graph, window
@@ -274,31 +274,7 @@ class Loops:
 
     def _ordered(self, wanted: Sequence[str]) -> list[Layer]:
         """The layers that these values need, each after those that it reads."""
-        makers = {v: name for name, layer in self.layers.items() for v in layer.outputs}
-        fed = {d.name: d.value for d in self.delays}
-        live: set[str] = set()
-        todo = list(wanted)
-        while todo:
-            value = todo.pop()
-            name = makers.get(value)
-            if value in fed and value not in live:
-                live.add(value)
-                todo.append(fed[value])
-            elif name is not None and name not in live:
-                live.add(name)
-                todo += self.layers[name].inputs
-        done: dict[str, Layer] = {}
-        for name in self.layers:
-            path = [name] if name in live else []
-            while path:
-                layer = self.layers[path[-1]]
-                made = (makers[n] for n in layer.inputs if n in makers)
-                missing = [name for name in made if name not in done]
-                if missing:
-                    path += missing
-                else:
-                    done.setdefault(path.pop(), layer)
-        return list(done.values())
+        return ordered(self.layers, {d.name: d.value for d in self.delays}, wanted)
 
 
 def _is_inner(layer: Layer) -> bool:

@@ -5,7 +5,7 @@ They are what a loop over time steps is made of that a source has written out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -51,3 +51,36 @@ def renamed(layer: Layer, names: Mapping[str, str]) -> Layer:
     """The layer reading and defining values by other names."""
     inputs = tuple(names.get(n, n) for n in layer.inputs)
     return replace(layer, name=names.get(layer.name, layer.name), inputs=inputs)
+
+
+def ordered(
+    layers: Mapping[str, Layer], fed: Mapping[str, str], wanted: Sequence[str]
+) -> list[Layer]:
+    """The layers that these values need, each after those that it reads.
+
+    fed: delay -> the value that it gives at the next step, which is needed with it.
+    """
+    makers = {v: name for name, layer in layers.items() for v in layer.outputs}
+    live: set[str] = set()
+    todo = list(wanted)
+    while todo:
+        value = todo.pop()
+        name = makers.get(value)
+        if value in fed and value not in live:
+            live.add(value)
+            todo.append(fed[value])
+        elif name is not None and name not in live:
+            live.add(name)
+            todo += layers[name].inputs
+    done: dict[str, Layer] = {}
+    for name in layers:
+        path = [name] if name in live else []
+        while path:
+            layer = layers[path[-1]]
+            made = (makers[n] for n in layer.inputs if n in makers)
+            missing = [name for name in made if name not in done]
+            if missing:
+                path += missing
+            else:
+                done.setdefault(path.pop(), layer)
+    return list(done.values())

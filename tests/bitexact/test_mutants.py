@@ -178,7 +178,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a sum in the place of another": Mutant(r"strd r5, r6", "strd r6, r5", target="cortex-m4"),
     "the multiplier of another sum": Mutant(
-        r"smmulr r2, r2, r10", "smmulr r2, r2, r9", target="cortex-m4"
+        r"smmulr r2, r2, r8", "smmulr r2, r2, r7", target="cortex-m4"
     ),
     "a register is not given back": Mutant(
         r"(\"push \{r0, r2-r11, lr\})", r'"mov r4, r12\\n\\t"\n        \1', target="cortex-m4"

@@ -86,6 +86,7 @@ class Dots:
                 for out, at, step, doc in zip(dot.outs, first, steps, kernel.docs, strict=True)
             ),
             partial=units % kernel.units != 0 and units > kernel.units,
+            straight=self.program.level == "speed" and kernel.units == 2 and units % 2 == 0,
             totals=self.static(totals_name(dot)),
             more=totals_count(dot),
         )

@@ -56,7 +56,8 @@ class KernelCode:
     as pointers to the C type `pointer`.
 
     sums: (name, place among them, comment); partial: the last block of several has fewer
-    units; totals: the function that computes `more` numbers behind the sums, for all blocks.
+    units; straight: the units of a block stand one after the other, without a loop; totals: the
+    function that computes `more` numbers behind the sums, for all blocks.
     """
 
     function: str
@@ -67,6 +68,7 @@ class KernelCode:
     count: int
     sums: tuple[tuple[str, str, str], ...]
     partial: bool
+    straight: bool
     totals: str = ""
     more: int = 0
 

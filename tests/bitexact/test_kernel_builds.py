@@ -21,7 +21,7 @@ from rnn2c.validate.runner import parse_trace
 from rnn2c.validate.toolchain import BuildOptions, find_tool, run_tool
 from rnn2c.validate.verify import reference
 
-CORES = ("cortex-m4", "cortex-m55")
+CORES = ("cortex-m4", "cortex-m55", "cortex-m3", "cortex-m0plus")
 STEPS = 4
 STUBS = """
 uintptr_t __stack_chk_guard = 0x5AFEu;

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import pytest
 from core_models import cell_model, data
@@ -15,7 +16,8 @@ from rnn2c.emit.kernels import GENERATORS
 from rnn2c.ir.program import Dot, Program, Stage
 from rnn2c.pipeline import compile_model, emit
 from rnn2c.quantization import QuantizeOptions
-from rnn2c.target import Level, load_target
+from rnn2c.tailor.sums import TURN
+from rnn2c.target import load_target
 from rnn2c.validate.measure import measure
 from rnn2c.validate.verify import raw_sequences, verify
 
@@ -35,17 +37,18 @@ class Step:
 def counted(kind: str, shape: str, units: int = 1, columns: int = 4, kept: float = 1) -> Step:
     """With the weights pruned, and the kernels counted as what differs from ones without loops."""
     source = pruned(cell_model(kind, *SHAPES[shape]), units, columns, kept)
-    step, weights, _ = one(source, "balanced")
-    straight, _, program = one(cell_model(kind, *SHAPES[shape]), "speed")
+    step, weights, _ = one(source)
+    with patch.dict(TURN, balanced=TURN["speed"]):
+        straight, _, program = one(cell_model(kind, *SHAPES[shape]))
     blocks, lines = straight_kernel(program)
     return Step(step, step - (straight - blocks * lines), weights)
 
 
-def one(source, level: Level) -> tuple[int, int, Program]:
+def one(source) -> tuple[int, int, Program]:
     """Instructions of a step and bytes of weights of a program that is bit-exact."""
     sequences = data(source, 1, 3)
     target = load_target("cortex-m4")
-    program = compile_model(source, sequences, target, QuantizeOptions(), level=level).program
+    program = compile_model(source, sequences, target, QuantizeOptions()).program
     with TemporaryDirectory() as folder:
         emit(program, Path(folder))
         raw = raw_sequences(program, sequences.sequences)

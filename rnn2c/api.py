@@ -25,8 +25,8 @@ class Program(ir_program.Program):
     """A compiled network: `run` it (integers: `run_integer` too), `emit` its C."""
 
     def emit(self, folder: Path | str) -> tuple[Path, ...]:
-        """Write NAME.h, NAME.c, NAME_selftest.c and, of integer programs, NAME_float.h; returns
-        their paths.
+        """Write NAME.h, NAME.c, NAME_selftest.c and, of integer programs, NAME_float.h, and the
+        shared tables, if any; returns their paths.
         """
         return pipeline.emit(self, Path(folder))
 
@@ -81,12 +81,14 @@ def compile(  # noqa: A001 - the API's name
     input_offset: float | Sequence[float] = 0.0,
     max_steps: int | None = None,
     optimize: str = "balanced",
+    shared_tables: str | None = None,
 ) -> Program:
     """Lower a quantized Model for a target and prove it; a float Model becomes float32 C.
 
     input_scale, input_offset: emit from_raw, model input = (count - offset) * scale; max_steps: the
     most steps of a sequence, for a model that waits for the end of it (reverse layers); optimize:
-    size, balanced or speed, which never changes a bit.
+    size, balanced or speed, which never changes a bit.  shared_tables: a name that several models
+    give, to have their look-up tables once, in NAME_tables.c of the folder they are emitted into.
     """
     chosen = load_target(target) if isinstance(target, str) else target
     raw = None if input_scale is None else RawScale(_numbers(input_scale), _numbers(input_offset))
@@ -94,6 +96,7 @@ def compile(  # noqa: A001 - the API's name
         plain = pipeline.compile_float32(model, chosen, raw, max_steps, optimize).program
     else:
         plain = pipeline.lower_model(model, chosen, raw, max_steps, optimize)
+    plain = pipeline.share_tables(plain, shared_tables)
     return Program(**{f: getattr(plain, f) for f in ir_program.Program.__dataclass_fields__})
 
 
@@ -102,10 +105,11 @@ def build(
 ) -> Program:
     """load, quantize with the target's default profile, compile and emit in one call.
 
-    options: those of quantize, and max_steps and optimize of compile.
+    options: those of quantize, and max_steps, optimize and shared_tables of compile.
     """
     model = load(source)
-    own = {name: options.pop(name) for name in ("max_steps", "optimize") if name in options}
+    names = ("max_steps", "optimize", "shared_tables")
+    own = {name: options.pop(name) for name in names if name in options}
     options.setdefault("profile", load_target(target).profile)
     program = compile(quantize(model, calibration, **options), target, **own)
     program.emit(folder)

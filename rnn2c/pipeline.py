@@ -17,6 +17,7 @@ import numpy as np
 from rnn2c.budget import budget, check_fits
 from rnn2c.calibration import SequenceSet, as_sequence_set
 from rnn2c.emit import emit_c
+from rnn2c.emit.shared import share_tables
 from rnn2c.errors import Rnn2cError
 from rnn2c.frontend import WHOLE, Part, load, make_part, parse_part, zeros
 from rnn2c.ir.check import check_model
@@ -50,7 +51,7 @@ __all__ = [
     "LEVELS", "PASSES", "STAGES", "WHOLE", "Bench", "Compiled", "Memory", "Part", "Power",
     "QuantizeOptions", "RawScale", "Report", "bench", "compile_float32", "compile_model", "emit",
     "emit_c", "load", "lower_model", "make_part", "memory", "parse_part", "power_of", "prepare",
-    "quantize", "verify", "write_files", "zeros",
+    "quantize", "share_tables", "verify", "write_files", "zeros",
 ]  # fmt: skip
 
 Pass = Callable[[Model], Model]
@@ -188,8 +189,21 @@ def lower_model(
 
 
 def emit(program: Program, folder: Path) -> tuple[Path, ...]:
-    """Write the C files of a program into a folder; all of them or none."""
-    return write_files(folder, emit_c(program))
+    """Write the C files of a program into a folder; all of them or none.
+
+    Shared tables join those of the models that are there.
+    """
+    beside = _sources(folder) if program.tables_file else {}
+    return write_files(folder, emit_c(program, beside))
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    """The C sources in a folder; what is no text in them does not matter."""
+    try:
+        files = sorted(folder.glob("*.c")) if folder.is_dir() else []
+        return {f.name: f.read_text(encoding="ascii", errors="replace") for f in files}
+    except OSError as error:
+        raise Rnn2cError(f"cannot read {folder}: {error.strerror or error}") from None
 
 
 def verify(program: Program, sequences: Sequences, *, stress_steps: int = 16) -> Report:

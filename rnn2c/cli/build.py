@@ -60,6 +60,7 @@ def _record(job: Job, paths: tuple[Path, ...]) -> dict[str, object]:
         "model_id": f"0x{program.model_id:08x}",
         "cross_checked": not job.compiled.float.cross_check.startswith("not"),
         "flash_bytes": {"weights": need.weights, "tables": need.tables, "code_at_most": need.code},
+        "shared_tables": program.tables_file or None,
         "ram_bytes": {"state": need.state, "scratch": need.scratch, "total": need.ram},
         "max_steps": program.max_steps or None,
         "window_bytes": need.window,
@@ -86,6 +87,7 @@ def _summary(job: Job, paths: tuple[Path, ...]) -> str:
     limits = program.target.limits
     has_flash = f"; the chip has {limits.flash_bytes}" if limits else ""
     proof = "none, it computes in float32" if program.is_float else "no overflow for any input"
+    where = f" in {program.tables_file}.c" if program.tables_file else ""
     has_ram = f"; the chip has {limits.ram_bytes}" if limits else ""
     return "\n".join(
         [
@@ -94,7 +96,7 @@ def _summary(job: Job, paths: tuple[Path, ...]) -> str:
             f"  import   {job.compiled.float.cross_check}",
             f"  proof    {proof}, {program.macs} multiply-accumulates a step",
             f"  flash    {need.constants} bytes of constants ({need.weights} weights, {need.tables}"
-            f" tables), code at most {need.code}{has_flash}",
+            f" tables{where}), code at most {need.code}{has_flash}",
             f"  RAM      {need.ram} bytes, stack at most {need.stack}{has_ram}",
             *_window(program, need),
             f"  bounds   of code and stack hold for {program.target.compiled_with}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from rnn2c.pipeline import (
     compile_model,
     load,
     parse_part,
+    share_tables,
 )
 from rnn2c.target import Target, load_target
 
@@ -42,7 +43,7 @@ def compile_from(
     *, model: Path, module: str | None, example_shape: str | None, target: str, name: str | None,
     from_: tuple[str, ...], to: tuple[str, ...], state: tuple[str, ...], shape: tuple[str, ...],
     crosscheck: bool, precision: str, input_scale: str | None, input_offset: str | None,
-    max_steps: int | None, optimize: str, **numerics: Any,
+    max_steps: int | None, optimize: str, shared_tables: str | None, **numerics: Any,
 ) -> Job:  # fmt: skip
     """Everything `model_options` collects, compiled; raises Rnn2cError."""
     chosen = load_target(target)
@@ -59,13 +60,18 @@ def compile_from(
     if precision == "float32":
         _refuse_integer_options()
         float_model = load(model, **source)
-        return Job(compile_float32(float_model, chosen, raw, max_steps, optimize), None)
+        compiled = compile_float32(float_model, chosen, raw, max_steps, optimize)
+        return Job(_sharing(compiled, shared_tables), None)
     calib = numerics.pop("calib")
     options = _quantize_options(chosen, **numerics)
     float_model = load(model, **source)
     data = calibration(calib, float_model)
     compiled = compile_model(float_model, data, chosen, options, raw, max_steps, optimize)
-    return Job(compiled, data)
+    return Job(_sharing(compiled, shared_tables), data)
+
+
+def _sharing(compiled: Compiled, name: str | None) -> Compiled:
+    return replace(compiled, program=share_tables(compiled.program, name))
 
 
 def _refuse_integer_options() -> None:

@@ -112,6 +112,11 @@ def compile_options(command: F) -> F:
                 help="Most steps of a sequence, for a model that needs it whole (reverse layers).",
             ),
             click.option(
+                "--shared-tables",
+                metavar="NAME",
+                help="Put look-up tables into NAME_tables.c, once for all models of a folder.",
+            ),
+            click.option(
                 "--crosscheck/--no-crosscheck",
                 default=True,
                 help="Compare the import with onnxruntime.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -15,10 +15,11 @@ from rnn2c.arith_tree import LIMITS, Function, tree
 from rnn2c.budget import budget
 from rnn2c.data import templates_dir
 from rnn2c.emit.arith_c import READERS, calls_library, definition, needed, real_text
-from rnn2c.emit.arrays import all_arrays
+from rnn2c.emit.arrays import ArrayCode, all_arrays
 from rnn2c.emit.code import Coder
 from rnn2c.emit.golden import golden
 from rnn2c.emit.kernels import kernel_functions, own_body, special
+from rnn2c.emit.shared import merged, shared_tables, table_bytes, tables_id
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import (
     CTYPES,
@@ -49,18 +50,38 @@ SUFFIXES = {
 }
 
 
-def emit_c(program: Program) -> dict[str, str]:
-    """File name -> text of the header, the source, the self-test and, of integer programs, the
-    float helpers.
+def emit_c(program: Program, beside: Mapping[str, str] | None = None) -> dict[str, str]:
+    """File name -> text of the header, the source, the self-test, of integer programs the float
+    helpers, and shared tables.
+
+    beside: the sources that are in the folder already; shared tables that they need stay.
     """
     environment = _environment(program.target.templates)
-    context = _context(program)
-    return {
+    platform = environment.get_template("platform.h.j2").render()
+    shared = shared_tables(program, platform)
+    context = _context(program, shared)
+    files = {
         f"{program.name}{SUFFIXES[f]}": _without_unused_macros(
             environment.get_template(f"{f}.j2").render(context)
         )
         for f in (FLOAT_FILES if program.is_float else FILES)
     }
+    if not shared:
+        return files
+    others = {name: text for name, text in (beside or {}).items() if name not in files}
+    path = f"{program.tables_file}.c"
+    tables = merged(shared.values(), others.pop(path, ""), others, platform, path)
+    context = {
+        "file": program.tables_file,
+        "tables": tables,
+        "id": tables_id(tables),
+        "bytes": table_bytes(tables),
+        "platform": platform,
+    }
+    for ending in (".h", ".c"):
+        text = environment.get_template(f"tables{ending}.j2").render(context)
+        files[program.tables_file + ending] = _without_unused_macros(text)
+    return files
 
 
 def _without_unused_macros(text: str) -> str:
@@ -98,8 +119,8 @@ def _c_int(value: int) -> str:
     return f"(-INT32_C({-value}))" if value < 0 else f"INT32_C({value})"
 
 
-def _context(program: Program) -> dict[str, Any]:
-    coder = Coder(program)
+def _context(program: Program, shared: Mapping[str, ArrayCode]) -> dict[str, Any]:
+    coder = Coder(program, {name: table.name for name, table in shared.items()})
     primitives = _primitives(program)
     outputs = _ports(program, program.outputs)
     arrays = all_arrays(program)
@@ -135,6 +156,7 @@ def _context(program: Program) -> dict[str, Any]:
         "assembly": _has_assembly(program, primitives),
         "aligned": any(b.lanes > 1 for b in program.buffers),
         "golden": golden(program),
+        "present": " && ".join(f"defined({t.name.upper()}_SIZE)" for t in shared.values()),
     }
 
 

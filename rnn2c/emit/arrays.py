@@ -50,9 +50,10 @@ def const_array(const: Const, prefix: str) -> ArrayCode:
 
 
 def all_arrays(program: Program) -> tuple[ArrayCode, ...]:
-    """Every constant of a program, weights first."""
+    """Every constant in the source of a program, weights first."""
     weights = tuple(weight_array(w, program.name) for w in program.weights)
-    consts = [c for c in program.consts if c.kind != "packed"]
+    elsewhere = ("packed", "table") if program.tables_file else ("packed",)
+    consts = [c for c in program.consts if c.kind not in elsewhere]
     return weights + tuple(const_array(c, program.name) for c in consts)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rnn2c.emit.arith_c import READERS
 from rnn2c.emit.expressions import index_text, place_text, start_text
 from rnn2c.emit.kernels import kernel_name, totals_count, totals_name
@@ -13,15 +15,19 @@ from rnn2c.packing.families import FAMILIES
 
 
 class Dots:
-    """Writes the dot products of one Program; `prefix` begins every static name."""
+    """Writes the dot products of one Program; `prefix` begins every static name.
 
-    def __init__(self, program: Program) -> None:
+    shared: the C names of constants that are defined elsewhere.
+    """
+
+    def __init__(self, program: Program, shared: Mapping[str, str] | None = None) -> None:
         self.program = program
         self.prefix = program.name
+        self.shared = shared or {}
 
     def static(self, name: str) -> str:
-        """C name of a constant array."""
-        return f"{self.prefix}_{name}"
+        """C name of a constant array, or of a function."""
+        return self.shared.get(name) or f"{self.prefix}_{name}"
 
     def vector(self, buffer: str, new: bool = False, mirror: bool = False) -> str:
         """C expression of a buffer, or of its row at hand, as an array."""

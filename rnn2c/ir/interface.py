@@ -64,7 +64,7 @@ class Interface:
     each buffer's elements, all little-endian.  `stages` are the titles of the stages of `step`.
     `max_steps`: how many steps one sequence may have (`keeps_all`; else how many of them step
     keeps); 0 for any number.  `counts_rows`: step has outputs at some steps only, and `run` says
-    at how many.
+    at how many.  `tables_file`: another source file that it needs, without its ending, if any.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Interface:
     max_steps: int = 0
     counts_rows: bool = False
     keeps_all: bool = True
+    tables_file: str = ""
 
     @property
     def final_outputs(self) -> tuple[Port, ...]:

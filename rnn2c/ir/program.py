@@ -64,7 +64,8 @@ class Program:
     output_clock: when step writes its outputs; None: always.  finish_after: state buffers that have
     to exceed a number before there is anything to finish; step_until: counters in the state and the
     numbers at which no further step is taken.  level: what it was tailored for, and origin: the
-    model id of the program that it was made of and computes the same as; 0: none.
+    model id of the program that it was made of and computes the same as; 0: none.  shared_tables:
+    begins the name of the files that have its tables; "": it has them itself.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Program:
     step_until: tuple[tuple[str, int], ...] = ()
     level: Level = "balanced"
     origin: int = 0
+    shared_tables: str = ""
 
     @cached_property
     def buffer(self) -> Mapping[str, Buffer]:
@@ -127,6 +129,12 @@ class Program:
             for store in stage.stores
             if store.element.new
         }
+
+    @property
+    def tables_file(self) -> str:
+        """The file of its tables, without its ending, if it shares any."""
+        has_tables = any(c.kind == "table" for c in self.consts)
+        return f"{self.shared_tables}_tables" if self.shared_tables and has_tables else ""
 
     @property
     def most_steps(self) -> int | None:
@@ -187,6 +195,7 @@ class Program:
             max_steps=self.max_steps,
             counts_rows=self.output_clock is not None,
             keeps_all=self.counter_clock is None,
+            tables_file=self.tables_file,
         )
 
     def run(self, inputs: Mapping[str, NDArray[np.floating]]) -> dict[str, FloatArray]:

@@ -134,7 +134,7 @@ def bench_in_temporary(
 
 
 def _rule(program: Program) -> SymbolRule:
-    """Which arrays of NAME.c are weights and which are tables, by their names."""
+    """Which arrays are weights and which are tables, by their names."""
     names = {
         kind: [c.name for c in program.consts if c.kind == kind] for kind in ("weight", "table")
     }
@@ -142,5 +142,8 @@ def _rule(program: Program) -> SymbolRule:
     prefix = program.name
     return SymbolRule(
         weights=tuple(f"{prefix}_{n}" for n in weights),
-        tables=tuple(f"{prefix}_{n}" for n in names["table"]),
+        tables=tuple(
+            f"{program.shared_tables}_{n}_*" if program.tables_file else f"{prefix}_{n}"
+            for n in names["table"]
+        ),
     )

@@ -69,13 +69,12 @@ def compile_objects(
     folder: Path, interface: Interface, target: Target, out: Path, *,
     selftest: bool = False, build: BuildOptions = DEFAULT_BUILD,
 ) -> tuple[Path, ...]:  # fmt: skip
-    """Objects of the emitted C files `NAME*.c` in `folder`; the self-test only if asked for."""
-    name = interface.name
-    test = folder / f"{name}_selftest.c"
-    files = [f for f in sorted(folder.glob(f"{name}*.c")) if f != test or selftest]
-    if not (folder / f"{name}.c").is_file() or (selftest and not test.is_file()):
-        missing = f"{name}_selftest.c" if (folder / f"{name}.c").is_file() else f"{name}.c"
-        raise Rnn2cError(f"there is no {missing} in {folder}: emit the model there first")
+    """Objects of NAME.c and of its shared tables in `folder`; of the self-test if asked for."""
+    names = [interface.name, *filter(None, [interface.tables_file])]
+    files = [folder / f"{n}.c" for n in (*names, *[f"{interface.name}_selftest"] * selftest)]
+    for file in files:
+        if not file.is_file():
+            raise Rnn2cError(f"there is no {file.name} in {folder}: emit the model there first")
     return tuple(compile_object(f, target, out / f"{f.stem}.o", build=build) for f in files)
 
 

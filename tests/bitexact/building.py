@@ -11,7 +11,7 @@ from models import Case
 from rnn2c.ir.graph import IntArray
 from rnn2c.ir.interface import Port
 from rnn2c.ir.program import Program
-from rnn2c.pipeline import compile_model, emit
+from rnn2c.pipeline import compile_model, emit, share_tables
 from rnn2c.target import Target, load_target
 from rnn2c.validate.emulator import run_elf
 from rnn2c.validate.harness import link_program, render
@@ -62,13 +62,20 @@ class Built:
 Build = Callable[..., Built]
 
 
-def built(case: Case, folder: Path, target: str = "host", level: str = "balanced") -> Built:
+def built(
+    case: Case,
+    folder: Path,
+    target: str = "host",
+    level: str = "balanced",
+    shared_tables: str | None = None,
+) -> Built:
     """Compile, prove and emit."""
     compiled = compile_model(
         case.model, case.data, load_target(target), case.options, case.raw, case.max_steps, level
     )
-    emit(compiled.program, folder)
-    return Built(compiled.program, folder, case)
+    program = share_tables(compiled.program, shared_tables)
+    emit(program, folder)
+    return Built(program, folder, case)
 
 
 INCLUDES = "#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n"
@@ -85,6 +92,14 @@ static void say_hex(const void *data, size_t bytes)
     say("\\n");
 }
 """
+AVR_TEXT = """
+static void write_text(const char *text, size_t length)
+{
+    for (size_t k = 0; k < length; k++) {
+        GPIOR1 = (uint8_t)text[k];
+    }
+}
+"""
 ENDING = '    say_hex("", 0);\n    say("END\\n");\n    exit_program();\n    return 0;\n}\n'
 
 
@@ -95,12 +110,20 @@ def run_main(
     out: Path,
     build: BuildOptions = DEFAULT_BUILD,
 ) -> list[str]:
-    """Link these models with a main of `statements` after `body` and run it: the lines it said."""
+    """Link these models, and the tables they share, with a main of `statements` after `body` and
+    run it: the lines it said.
+    """
     first = made[0]
     includes = INCLUDES + "".join(f'#include "{m.name}.h"\n' for m in made)
     io = render(f"io_{first.target.harness}.c.j2", first.target, first.program.interface())
+    io += AVR_TEXT if first.target.harness == "avr" else ""
     main = f"int main(void)\n{{\n    begin_io();\n{statements}\n{ENDING}"
-    objects = tuple(m.compiled(out, build) for m in made)
+    tables = {m.program.tables_file: m for m in made if m.program.tables_file}
+    sources = [m.folder / f"{m.name}.c" for m in made]
+    sources += [m.folder / f"{name}.c" for name, m in tables.items()]
+    objects = tuple(
+        compile_object(s, first.target, out / f"{s.stem}.o", build=build) for s in sources
+    )
     text = "\n".join([includes, io, SAY, body, main])
     elf = link_program(text, b"", objects, first.folder, first.target, out, build=build)
     return run_elf(first.target, elf).split("\n")[:-1]

@@ -11,11 +11,15 @@ from models import Case
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """build(case, target, folder, level): compile, prove and emit below tmp_path."""
+    """build(case, target, folder, level, shared_tables): compile, prove and emit below tmp_path."""
 
     def made(
-        case: Case, target: str = "host", folder: str = "model", level: str = "balanced"
+        case: Case,
+        target: str = "host",
+        folder: str = "model",
+        level: str = "balanced",
+        shared_tables: str | None = None,
     ) -> Built:
-        return built(case, tmp_path / folder, target, level)
+        return built(case, tmp_path / folder, target, level, shared_tables)
 
     return made

@@ -51,6 +51,28 @@ def test_the_level_is_chosen_on_the_command_line(
     assert "'size', 'balanced', 'speed'" in done.stderr
 
 
+def test_models_that_are_built_into_one_folder_share_their_tables(
+    cli: Run, model: Path, calib: Path, tmp_path: Path
+) -> None:
+    options = ("--calib", calib, "--target", "cortex-m4", "--shared-tables", "sensors")
+    for name in ("ear", "hand"):
+        done = cli("build", model, *options, "--name", name, "-o", tmp_path / "out")
+        assert "2048 tables in sensors_tables.c)" in done.stdout
+    shared = ["sensors_tables.c", "sensors_tables.h"]
+    models = [f.replace("small", name) for name in ("ear", "hand") for f in FILES]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == models + shared
+    record = json.loads(cli("build", model, *options, "--json").stdout)
+    assert record["shared_tables"] == "sensors_tables"
+    assert json.loads(cli("verify", model, *options, "--json").stdout)["bit_exact"] is True
+    assert (
+        json.loads(cli("bench", model, *options, "--json").stdout)["flash_bytes"]["tables"] == 2048
+    )
+    assert '#include "sensors_tables.h"' in cli("build", model, *options, "--emit", "c").stdout
+    done = cli("build", model, *options[:-1], "No", "-o", tmp_path / "no")
+    assert (done.returncode, (tmp_path / "no").exists()) == (2, False)
+    assert "--shared-tables" in done.stderr
+
+
 def test_build_is_deterministic(cli: Run, model: Path, calib: Path, tmp_path: Path) -> None:
     for out in ("a", "b"):
         cli("build", model, "--calib", calib, "--no-crosscheck", "-o", tmp_path / out)

@@ -1,0 +1,154 @@
+"""The bodies that targets give primitives, read as formulas: the C and the assembly in them.
+
+Only what these bodies are made of is known; anything else is an error.  Results of C have to fit
+int32_t, what is cast has to fit its type, and what RNN2C_KNOWN says has to hold.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+
+import z3
+from terms import TableTerm, Term, Terms, Value, binary
+
+from rnn2c.arith_tree import Function
+
+OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.RShift: ">>",
+    ast.BitAnd: "&",
+    ast.BitXor: "^",
+}
+TYPES = {"int8_t": "i8", "int16_t": "i16", "int32_t": "i32"}
+ASSIGNED = re.compile(r"(?:const )?(?:(?P<type>int\d+_t) )?(?P<name>\w+) = (?P<value>.*)")
+ASSEMBLY = re.compile(
+    r'__asm__\("(?P<lines>.*?)" : "=(?P<early>&?)r"\((?P<out>\w+)\) : (?P<operands>.*)\)'
+)
+Address = tuple[TableTerm, Term]
+
+
+class Body:
+    """Runs the lines of a body with terms for its parameters."""
+
+    def __init__(self, terms: Terms, function: Function, arguments: Sequence[Value]) -> None:
+        self.terms = terms
+        names = (name for name, _ in function.parameters)
+        self.names: dict[str, Value] = dict(zip(names, arguments, strict=True))
+
+    def run(self, lines: Sequence[str]) -> Term:
+        """What the body returns."""
+        for line in filter(None, lines):
+            assert line.endswith(";"), line
+            statement = line.removesuffix(";")
+            if statement.startswith("return "):
+                return self._value(statement.removeprefix("return "))
+            self._statement(statement)
+        raise AssertionError("no return")
+
+    def _statement(self, text: str) -> None:
+        if re.fullmatch(r"int32_t \w+", text):
+            return
+        if found := re.fullmatch(r"RNN2C_KNOWN\((.*)\)", text):
+            self.terms.needs.append(self._condition(self._parsed(found[1])))
+        elif found := ASSEMBLY.fullmatch(text):
+            operands = re.findall(r'"r"\(((?:[^()]|\([^()]*\))*)\)', found["operands"])
+            values = [self._operand(o) for o in operands]
+            lines = found["lines"].split(r"\n\t")
+            assert found["early"] or len(lines) == 1, "written before all is read: =&r"
+            self.names[found["out"]] = self._assembly(lines, values)
+        elif found := ASSIGNED.fullmatch(text):
+            value = self.terms.fits(self._value(found["value"]), TYPES[found["type"] or "int32_t"])
+            self.names[found["name"]] = value
+        else:
+            raise AssertionError(f"not understood: {text}")
+
+    def _assembly(self, lines: Sequence[str], operands: Sequence[Term | Address]) -> Term:
+        registers: dict[str, Term | Address] = {f"%{k}": v for k, v in enumerate(operands, 1)}
+        for line in lines:
+            registers["%0"] = self._instruction(line, registers)
+        result = registers["%0"]
+        assert isinstance(result, Term)
+        return result
+
+    def _instruction(self, line: str, registers: dict[str, Term | Address]) -> Term:
+        def term(name: str) -> Term:
+            found = registers[name]
+            assert isinstance(found, Term)
+            return found
+
+        def number(text: str) -> Term:
+            return t.number(int(text))
+
+        t = self.terms
+        if m := re.fullmatch(r"ssat %0, #(\d+), (%\d)(?:, asr #(\d+))?", line):
+            half = 2 ** (int(m[1]) - 1)
+            raised = t.extreme("maximum", t.down(term(m[2]), number(m[3] or "0")), t.number(-half))
+            return t.extreme("minimum", raised, t.number(half - 1))
+        if m := re.fullmatch(r"smmulr %0, (%\d), (%\d)", line):
+            product = t.times(term(m[1]), term(m[2]))
+            return t.down(t.add(product, t.number(2**31)), t.number(32))
+        if m := re.fullmatch(r"smlabb %0, (%\d), (%\d), (%\d)", line):
+            product = t.times(t.low_half(term(m[1])), t.low_half(term(m[2])))
+            return t.fits(t.add(product, term(m[3])), "i32")
+        if m := re.fullmatch(r"asr %0, (%\d), #(\d+)", line):
+            return t.down(term(m[1]), number(m[2]))
+        if m := re.fullmatch(r"(ldrsh|ldr) %0, \[(%\d), (%\d), lsl #([12])\]", line):
+            address = registers[m[2]]
+            assert isinstance(address, tuple)
+            table, first = address
+            wide = {"ldrsh": "i16", "ldr": "i32"}[m[1]]
+            assert (int(m[4]), wide) == {2**31: (2, "i32"), 2**15: (1, "i16")}[-table.lo]
+            return t.read(table, t.add(first, term(m[3])))
+        raise AssertionError(f"not understood: {line}")
+
+    def _operand(self, text: str) -> Term | Address:
+        found = re.fullmatch(r"&(\w+)\[(\w+)\]", text)
+        if not found:
+            return self._value(text)
+        table = self.names[found[1]]
+        assert isinstance(table, TableTerm)
+        return table, self._value(found[2])
+
+    def _parsed(self, text: str) -> ast.expr:
+        """C as Python reads it: a cast is a power, since it binds as strongly."""
+        python = re.sub(r"\((int\d+_t)\)", r"\1 ** ", text).replace("&&", " and ")
+        return ast.parse(python.strip(), mode="eval").body
+
+    def _value(self, text: str) -> Term:
+        return self._term(self._parsed(text))
+
+    def _term(self, node: ast.expr) -> Term:
+        match node:
+            case ast.Constant(value=int(value)):
+                return self.terms.number(value)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                minus = self.terms.subtract(self.terms.number(0), self._term(operand))
+                return self.terms.fits(minus, "i32")
+            case ast.Name(id=name):
+                found = self.names[name]
+                assert isinstance(found, Term)
+                return found
+            case ast.Subscript(value=ast.Name(id=name), slice=index):
+                table = self.names[name]
+                assert isinstance(table, TableTerm)
+                return self.terms.read(table, self._term(index))
+            case ast.BinOp(left=ast.Name(id=type_), op=ast.Pow(), right=right):
+                return self.terms.fits(self._term(right), TYPES[type_])
+            case ast.BinOp(left=left, op=op, right=right):
+                a, b = self._term(left), self._term(right)
+                return self.terms.fits(binary(self.terms, OPERATORS[type(op)], a, b), "i32")
+        raise AssertionError(f"not understood: {ast.unparse(node)}")
+
+    def _condition(self, node: ast.expr) -> z3.BoolRef:
+        match node:
+            case ast.BoolOp(op=ast.And(), values=values):
+                return z3.And(*map(self._condition, values))
+            case ast.Compare(left=left, ops=[ast.GtE()], comparators=[right]):
+                return self._term(left).z >= self._term(right).z
+            case ast.Compare(left=left, ops=[ast.LtE()], comparators=[right]):
+                return self._term(left).z <= self._term(right).z
+        raise AssertionError(f"not understood: {ast.unparse(node)}")

@@ -105,9 +105,9 @@ FAMILIES: dict[str, Family] = {
         _of_any(pairs8.layout), pairs8.fits, pairs8.pack, pairs8.cost,
         code=partial(_written_out, 4),
     ),
-    "pairs8_v7m": Family(
+    "apart8_v7m": Family(
         "dense8", "i32", "i32", 2, "int32_t", True,
-        _of_any(pairs8.layout, columns=2), pairs8.fits, pairs8.pack,
+        _of_any(pairs8.layout, columns=2, apart=True), pairs8.fits, pairs8.pack,
         code=partial(_written_out, 10),
     ),
     "pairs8_v6m": Family(
@@ -141,6 +141,11 @@ FAMILIES |= {
         scaled=quads4.scaled,
         code=partial(_code_of_fours, quads4.TURN),
     ),
+    "apart8_v6m": replace(
+        FAMILIES["pairs8_v6m"],
+        layout=_of_any(pairs8.layout, columns=2, apart=True),
+        code=partial(_written_out, 9),
+    ),
     "blocks8x4": _blocks8(pairs8.layout, 4),
     "blocks8x2": _blocks8(pairs8.layout, 2),
     "blocks8x2_eight": _blocks8(blocks8.layout_of_eight, 2),
@@ -149,7 +154,7 @@ OF_KERNELS: dict[str, tuple[str, ...]] = {
     "": (),
     "dsp": ("pairs8", "blocks8x4", "blocks8x2", "blocks8x2_eight", "pairs16", "quads4"),
     "mve": ("rows16", "pairs16", "quads4"),
-    "armv7-m": ("pairs8_v7m",),
-    "armv6-m": ("pairs8_v6m",),
+    "armv7-m": ("apart8_v7m",),
+    "armv6-m": ("pairs8_v6m", "apart8_v6m"),
 }
 """The families of a target's kernels: the first that fits, or one like it that costs less."""

@@ -2,7 +2,8 @@
 
 A halfword is 256 * high + low, a signed sum, so one multiply-accumulate of the word as it stands
 gives 256 * (high row) + (low row), and one of its low bytes gives the low row: exact and lossless
-for weights of -127 .. 127.  The stream of a block of units is, for each segment: the first values
+for weights of -127 .. 127.  For cores that multiply row by row the bytes are the rows themselves,
+any weights.  The stream of a block of units is, for each segment: the first values
 of the sums that begin there; for each two columns a word of every pair of rows; the multipliers of
 the sums that end there.
 """
@@ -46,13 +47,15 @@ class Pair:
 class Layout:
     """The pairs of a block of `units` units, in the order in which they begin.
 
-    columns: segments are filled up with zeros to a multiple of these.
+    columns: segments are filled up with zeros to a multiple of these; apart: the bytes of a
+    halfword are its rows, none borrows from the other.
     """
 
     units: int
     results: int
     pairs: tuple[Pair, ...]
     columns: int
+    apart: bool = False
 
     def of(self, segment: int) -> tuple[Pair, ...]:
         """The pairs of a segment, by slot: the order of their words."""
@@ -61,8 +64,8 @@ class Layout:
 
     @property
     def raised(self) -> tuple[tuple[int, ...], ...]:
-        """[unit][result]: 8 for the high rows, since a halfword has them 2^8 times."""
-        highs = {p.high for p in self.pairs}
+        """[unit][result]: 8 for the high rows where a sum has them 2^8 times."""
+        highs = set() if self.apart else {p.high for p in self.pairs}
         return tuple(
             tuple(8 if (u, r) in highs else 0 for r in range(self.results))
             for u in range(self.units)
@@ -85,6 +88,7 @@ def layout(
     columns: int = COLUMNS,
     block_units: Mapping[int, int] = BLOCKS,
     most_pairs: int = MOST_PAIRS,
+    apart: bool = False,
 ) -> Layout | None:
     """How the rows of a dot product are paired; None if these do not come out even.
 
@@ -108,7 +112,7 @@ def layout(
         Pair(high, low, first, last, slot, 2 * order.index(k))
         for k, (high, low, first, last, slot) in enumerate(begun)
     )
-    return Layout(units, results, pairs, columns)
+    return Layout(units, results, pairs, columns, apart)
 
 
 def fits(
@@ -116,7 +120,7 @@ def fits(
 ) -> bool:
     """Whether every pair of weights goes into a halfword."""
     return all(
-        np.abs(256 * high + low + 0.5).max(initial=0) < 2**15
+        np.abs(_both(form, high, low) + 0.5).max(initial=0) < 2**15
         for s, matrix in enumerate(matrices)
         for high, low in _rows(form, matrix, segments[s], s)
     )
@@ -150,8 +154,8 @@ def pack(
     parts: list[IntArray] = []
     for s, matrix in enumerate(matrices):
         for p in (p for p in form.of(s) if p.first == s):
-            low = first[:, p.low[0], p.low[1]]
-            parts += [256 * first[:, p.high[0], p.high[1]] + low, low]
+            high, low = first[:, p.high[0], p.high[1]], first[:, p.low[0], p.low[1]]
+            parts += [high if form.apart else 256 * high + low, low]
         parts.append(words(form, matrix, segments[s], s).reshape(count, -1))
         parts += [scales[r][:, u, 0] for u, r in form.ending(s) if r in scales]
     return np.concatenate(parts, axis=1).ravel() & 0xFFFFFFFF
@@ -167,14 +171,15 @@ def unpack(
         for p in (p for p in form.of(s) if p.first == s):
             both, low = (signed(word, 32) for word in to.take(2).T)
             to.bias[:, p.low[0], p.low[1]] = low
-            to.bias[:, p.high[0], p.high[1]] = signed(both - low, 32) >> 8
+            to.bias[:, p.high[0], p.high[1]] = both if form.apart else signed(both - low, 32) >> 8
         pairs, columns = form.of(s), -(-size // form.columns) * form.columns
         part = to.take(columns // 2 * len(pairs)).reshape(to.blocks, -1, len(pairs))
         both = halves(part)[:, :size]
         for k, p in enumerate(pairs):
             low_row = to.row(s, p.low)
             low_row[:] = signed(both[:, :, k], 8)
-            to.row(s, p.high)[:] = (signed(both[:, :, k], 16) - low_row) >> 8
+            borrow = 0 if form.apart else low_row
+            to.row(s, p.high)[:] = (signed(both[:, :, k], 16) - borrow) >> 8
         to.take_multipliers(form.ending(s))
     return to.done()
 
@@ -182,7 +187,12 @@ def unpack(
 def words(form: Layout, matrix: IntArray, results: tuple[int, ...], segment: int) -> IntArray:
     """The words of a segment: [blocks, two columns each, pairs]."""
     rows = _rows(form, matrix, results, segment)
-    return blocks.words(np.stack([256 * high + low for high, low in rows], axis=2))
+    return blocks.words(np.stack([_both(form, high, low) for high, low in rows], axis=2))
+
+
+def _both(form: Layout, high: IntArray, low: IntArray) -> IntArray:
+    """Halfwords of two rows."""
+    return 256 * high + (low & 255 if form.apart else low)
 
 
 def _rows(

@@ -72,7 +72,11 @@ FORMATS = {
     "int4": QuantizeOptions(weights="int4"),
     "int16": QuantizeOptions(activations="int16"),
 }
-"""Formats beside int8 that cores with DSP have kernels of their own for."""
+"""Formats beside int8 that there are kernels of their own for."""
+OF_FORMATS = [
+    *(("cortex-m4", format_) for format_ in FORMATS),
+    *((core, "int16") for core in ("cortex-m3", "cortex-m0plus")),
+]
 
 
 def made_for(target: str, build: Build, options: QuantizeOptions | None = None) -> Built:
@@ -112,20 +116,20 @@ def test_kernels_are_the_same_in_every_firmware(
 
 
 @pytest.mark.parametrize("name", ["gcc -Os -fpic without r9", "clang -O2"])
-@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize(("target", "format_"), OF_FORMATS)
 def test_kernels_of_other_formats_are_the_same_too(
-    format_: str, name: str, build: Build, tmp_path: Path
+    target: str, format_: str, name: str, build: Build, tmp_path: Path
 ) -> None:
-    check(made_for("cortex-m4", build, FORMATS[format_]), BUILDS[name], tmp_path)
+    check(made_for(target, build, FORMATS[format_]), BUILDS[name], tmp_path)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("command", MATRIX, ids=" ".join)
-@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize(("target", "format_"), OF_FORMATS)
 def test_kernels_of_other_formats_at_every_level_and_way(
-    format_: str, command: tuple[str, ...], build: Build, tmp_path: Path
+    target: str, format_: str, command: tuple[str, ...], build: Build, tmp_path: Path
 ) -> None:
-    check(made_for("cortex-m4", build, FORMATS[format_]), command, tmp_path)
+    check(made_for(target, build, FORMATS[format_]), command, tmp_path)
 
 
 @pytest.mark.full

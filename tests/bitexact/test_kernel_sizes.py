@@ -20,12 +20,18 @@ SAMPLE: list[tuple[int, int, str, str, Level]] = [
     for level in [("balanced", "speed", "size")[(k + 2 * n) % 3]]
 ]
 FEW = [case for k, case in enumerate(SAMPLE) if k % 4 == 1]
+OF_WORDS = [case for case in SAMPLE if "int4" not in case[2]][1::4]
 
 
-def check(case: tuple[int, int, str, str, Level], build: Build, options: BuildOptions) -> None:
+def check(
+    case: tuple[int, int, str, str, Level],
+    build: Build,
+    options: BuildOptions,
+    core: str = "cortex-m4",
+) -> None:
     inputs, units, format_, cell, level = case
     model = single("one", cell, EXACT_OPTIONS[format_], units=units, inputs=inputs, gain=12.0)
-    made = build(model, "cortex-m4", level=level)
+    made = build(model, core, level=level)
     report = verify(made.program, made.folder, made.sequences(4), build=options, checks=False)
     assert report.bit_exact, report.to_json()
     dots = [i for op in made.program.operations() if isinstance(op, Stage) for i in op.body]
@@ -35,6 +41,14 @@ def check(case: tuple[int, int, str, str, Level], build: Build, options: BuildOp
 @pytest.mark.parametrize("case", FEW, ids=str)
 def test_sizes_of_all_formats(case: tuple[int, int, str, str, Level], build: Build) -> None:
     check(case, build, BuildOptions(optimize="-O2"))
+
+
+@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m0plus"])
+@pytest.mark.parametrize("case", OF_WORDS, ids=str)
+def test_sizes_of_formats_without_smlad(
+    case: tuple[int, int, str, str, Level], core: str, build: Build
+) -> None:
+    check(case, build, BuildOptions(optimize="-O2"), core)
 
 
 @pytest.mark.full

@@ -21,14 +21,14 @@ DOTS = {
 }
 
 
-def drawn(name: str, units: int, sizes: list[int], seed: int, columns: int = 4):
+def drawn(name: str, units: int, sizes: list[int], seed: int, columns: int, apart: bool):
     """(layout, matrices, segments, bias, factors of every second result)"""
     results, segments = DOTS[name]
     rng = np.random.default_rng(seed)
-    form = pairs8.layout(results, segments, columns)
+    form = pairs8.layout(results, segments, columns, apart=apart)
     assert form is not None
     matrices = tuple(
-        rng.integers(-127, 128, (units, len(rows), size))
+        rng.integers(-128 if apart else -127, 128, (units, len(rows), size))
         for rows, size in zip(segments, sizes, strict=False)
     )
     bias = rng.integers(-(2**22), 2**22, (units, results))
@@ -38,11 +38,11 @@ def drawn(name: str, units: int, sizes: list[int], seed: int, columns: int = 4):
 
 @pytest.mark.parametrize("name", DOTS)
 @given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 17), min_size=3, max_size=3),
-       seed=st.integers(0, 99), columns=st.sampled_from([2, 4]))  # fmt: skip
+       seed=st.integers(0, 99), columns=st.sampled_from([2, 4]), apart=st.booleans())  # fmt: skip
 def test_unpack_returns_what_was_packed(
-    name: str, units: int, sizes: list[int], seed: int, columns: int
+    name: str, units: int, sizes: list[int], seed: int, columns: int, apart: bool
 ):
-    form, matrices, segments, bias, factors = drawn(name, units, sizes, seed, columns)
+    form, matrices, segments, bias, factors = drawn(name, units, sizes, seed, columns, apart)
     assert_lossless(pairs8, form, matrices, segments, bias, factors)
 
 
@@ -69,10 +69,13 @@ def test_rows_that_do_not_come_out_even_are_left_to_plain_loops():
     assert pairs8.layout(5, ((0, 1, 2, 3), (0, 4))) is None
 
 
-def test_two_weights_of_minus_128_have_no_halfword():
+def test_two_weights_of_minus_128_have_no_halfword_unless_they_are_apart():
     form, segments = pairs8.layout(1, ((0,),)), ((0,),)
+    apart = pairs8.layout(1, ((0,),), apart=True)
     assert form is not None
+    assert apart is not None
     matrix = np.full((4, 1, 1), -128)
     assert not pairs8.fits(form, (matrix,), segments)
+    assert pairs8.fits(apart, (matrix,), segments)
     matrix[::2] = -127
     assert pairs8.fits(form, (matrix,), segments)

@@ -27,8 +27,9 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "pairs16": dsp16.instructions,
     "quads4": dsp4.instructions,
     "rows16": mve.instructions,
-    "pairs8_v7m": armv7m.instructions,
+    "apart8_v7m": armv7m.instructions,
     "pairs8_v6m": armv6m.instructions,
+    "apart8_v6m": armv6m.instructions,
 }
 TOTALS: dict[str, Callable[[Dot], tuple[int, list[str]]]] = {"quads4": dsp4.totals}
 """Kernels that need totals of the vectors behind the sums: how many, and what computes them."""

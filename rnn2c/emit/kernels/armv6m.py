@@ -7,9 +7,9 @@ run over weights and vector.  On the stack: the sums, the end of a loop, the vec
 from __future__ import annotations
 
 from rnn2c.emit.kernels.lines import repeated
+from rnn2c.emit.kernels.paired import layout_of
 from rnn2c.ir.program import Dot
-from rnn2c.packing import pairs8
-from rnn2c.packing.pairs8 import Pair
+from rnn2c.packing.pairs8 import Layout, Pair
 
 ACCUMULATORS = ("r8", "r9", "r10", "r11", "r12", "lr")
 LOW = ("r2", "r3", "r4", "r5", "r6", "r7")
@@ -18,7 +18,7 @@ LOW = ("r2", "r3", "r4", "r5", "r6", "r7")
 WEIGHTS = ("r2", "r3", "r7")
 FIRST, SECOND, ROW = "r4", "r5", "r6"
 SUMS, END, VECTORS = "[sp, #0]", "[sp, #4]", "[sp, #8]"
-COLUMNS, COLUMN_BYTES = 2, 4
+COLUMN_BYTES = 4
 NEAR = 120
 """Instructions that a conditional branch can go back."""
 
@@ -47,14 +47,13 @@ END_OF_KERNEL = (
 def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
     kernel = dot.kernel
-    form = pairs8.layout(len(dot.outs), tuple(s.results for s in dot.segments), COLUMNS)
+    form = layout_of(dot, types)
     assert kernel is not None
-    assert form is not None
     lines = [*BEGIN]
     for k, segment in enumerate(dot.segments):
         lines += _vector(k) + _first_values([p for p in form.pairs if p.first == k])
-        lines += _segment(form.of(k), segment.size, kernel.turn, k + 1)
-        lines += _finish([p for p in form.of(k) if p.last == k])
+        lines += _segment(form, k, segment.size, kernel.turn)
+        lines += _finish([p for p in form.of(k) if p.last == k], form.apart)
     return [*lines, *END_OF_KERNEL]
 
 
@@ -85,11 +84,11 @@ def _first_values(beginning: list[Pair]) -> list[str]:
     return [load, *(f"mov {a}, {r}" for a, r in zip(targets, LOW, strict=False))]
 
 
-def _segment(pairs: tuple[Pair, ...], size: int, turn: int, label: int) -> list[str]:
+def _segment(form: Layout, index: int, size: int, turn: int) -> list[str]:
     """All columns: a loop of `turn` columns if it has two turns or more, and the rest."""
     size = -(-size // 2) * 2
     turns = size // turn if turn else 0
-    two_columns = _columns(pairs)
+    two_columns, label = _columns(form.of(index), form.apart), index + 1
     if turns < 2:
         return repeated(two_columns, size // 2)
     is_near = len(two_columns) * (turn // 2) <= NEAR
@@ -107,7 +106,7 @@ def _segment(pairs: tuple[Pair, ...], size: int, turn: int, label: int) -> list[
     ]
 
 
-def _columns(pairs: tuple[Pair, ...]) -> list[str]:
+def _columns(pairs: tuple[Pair, ...], apart: bool) -> list[str]:
     """Two columns."""
     weights = WEIGHTS[: len(pairs)]
     lines = [f"ldmia r1!, {{{FIRST}, {SECOND}}}", f"ldmia r0!, {{{', '.join(weights)}}}"]
@@ -115,14 +114,17 @@ def _columns(pairs: tuple[Pair, ...]) -> list[str]:
         high, low = _accumulators(p)
         for column in (FIRST, SECOND):
             lines += [f"sxtb {ROW}, {w}", f"muls {ROW}, {column}, {ROW}", f"add {low}, {ROW}"]
+            if apart:
+                lines += [f"asrs {w}, {w}, #8"]
             if column == FIRST:
-                lines += [f"sxth {ROW}, {w}", f"muls {ROW}, {column}, {ROW}", f"add {high}, {ROW}"]
-                lines += [f"asrs {w}, {w}, #16"]
+                lines += [f"{'sxtb' if apart else 'sxth'} {ROW}, {w}"]
+                lines += [f"muls {ROW}, {column}, {ROW}", f"add {high}, {ROW}"]
+                lines += [f"asrs {w}, {w}, #{8 if apart else 16}"]
         lines += [f"muls {w}, {SECOND}, {w}", f"add {high}, {w}"]
     return lines
 
 
-def _finish(ending: list[Pair]) -> list[str]:
+def _finish(ending: list[Pair], apart: bool) -> list[str]:
     """Take the pairs that end here apart and store their sums."""
     if not ending:
         return []
@@ -131,7 +133,8 @@ def _finish(ending: list[Pair]) -> list[str]:
     for k, p in enumerate(ending):
         high, low = values[2 * k : 2 * k + 2]
         lines += [f"mov {r}, {a}" for r, a in zip((high, low), _accumulators(p), strict=True)]
-        lines += [f"subs {high}, {high}, {low}", f"asrs {high}, {high}, #8"]
+        if not apart:
+            lines += [f"subs {high}, {high}, {low}", f"asrs {high}, {high}, #8"]
     if [p.place for p in ending] == [2 * k for k in range(len(ending))]:
         return [*lines, f"stmia r1!, {{{', '.join(values)}}}"]
     places = [at for p in ending for at in (p.place, p.place + 1)]

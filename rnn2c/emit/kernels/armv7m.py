@@ -13,7 +13,7 @@ from rnn2c.emit.kernels.paired import END, accumulators
 from rnn2c.ir.program import Dot
 from rnn2c.packing.pairs8 import Pair
 
-COLUMNS, COLUMN_BYTES = 2, 4
+COLUMN_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ TWO_PAIRS = Registers(("r5", "r6"), ("r9", "r10", "r11", "r12"), "r7", "r8")
 THREE_PAIRS = Registers(("r7", "r8"), ("r9", "r10", "r11"), "r12", "")
 
 
-def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
+def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
-    return paired.instructions(dot, COLUMNS, _segment, _high_round)
+    return paired.instructions(dot, types, _segment, high_round)
 
 
-def _high_round(total: str, multiplier: str) -> list[str]:
+def high_round(total: str, multiplier: str) -> list[str]:
     """The upper half of the product, rounded with the highest bit of the lower one."""
     return [
         f"smull {multiplier}, {total}, {total}, {multiplier}",
@@ -92,10 +92,10 @@ def _products(w: str, registers: Registers, high: str, low: str) -> list[str]:
     return [
         f"sxtb {row}, {w}",
         f"mla {low}, {row}, {first}, {low}",
-        f"sxth {row}, {w}",
+        f"sxtb {row}, {w}, ror #8",
         f"mla {high}, {row}, {first}, {high}",
         f"sxtb {row}, {w}, ror #16",
         f"mla {low}, {row}, {second}, {low}",
-        f"asr {w}, {w}, #16",
+        f"asr {w}, {w}, #24",
         f"mla {high}, {w}, {second}, {high}",
     ]

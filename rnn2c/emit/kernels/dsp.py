@@ -36,9 +36,9 @@ THREE_PAIRS_SHORT = Registers(("r10", "r11"), ("r7", "r8", "r9"))
 """Of a turn of 4 columns: what would be gained is what the end of the loop costs in memory."""
 
 
-def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
+def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
-    return paired.instructions(dot, pairs8.COLUMNS, _segment, smmulr)
+    return paired.instructions(dot, types, _segment, smmulr)
 
 
 def special(call: Call) -> tuple[str, tuple[str, ...]] | None:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from rnn2c.emit.kernels.dsp import COLUMN_BYTES
 from rnn2c.emit.kernels.lines import load
-from rnn2c.emit.kernels.paired import VECTORS, finish, smmulr
+from rnn2c.emit.kernels.paired import VECTORS, finish, layout_of, smmulr
 from rnn2c.ir.program import Dot
-from rnn2c.packing.families import FAMILIES
-from rnn2c.packing.pairs8 import Layout, Pair
+from rnn2c.packing.pairs8 import Pair
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,7 @@ def two_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
 def _instructions(dot: Dot, types: tuple[str, ...], columns: int) -> list[str]:
     kernel = dot.kernel
     assert kernel is not None
-    segments = tuple(s.results for s in dot.segments)
-    form = FAMILIES[kernel.family].layout(len(dot.outs), segments, types)
-    assert isinstance(form, Layout)
+    form = layout_of(dot, types)
     count = len(dot.segments)
     copies = max((kernel.turn or LONGEST_TURN) // (2 * columns), 1)
     lines = [

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from rnn2c.emit.kernels.lines import load
 from rnn2c.ir.program import Dot, Kernel
-from rnn2c.packing import pairs8
+from rnn2c.packing.families import FAMILIES
 from rnn2c.packing.pairs8 import Layout, Pair
 
 ACCUMULATORS = ("r0", "r2", "r3", "r4", "r5", "r6")
@@ -26,18 +26,17 @@ Multiply = Callable[[str, str], list[str]]
 
 def instructions(
     dot: Dot,
-    columns: int,
+    types: tuple[str, ...],
     segment: Callable[[tuple[Pair, ...], int, int, str], list[str]],
     multiply: Multiply,
 ) -> list[str]:
     """The lines of the kernel of a dot product in the packing pairs8.
 
-    columns: what segments are filled up to; segment(pairs, size, turn, label): all its columns.
+    types: the elements of its vectors; segment(pairs, size, turn, label): all its columns.
     """
     kernel = dot.kernel
-    form = pairs8.layout(len(dot.outs), tuple(s.results for s in dot.segments), columns)
+    form = layout_of(dot, types)
     assert kernel is not None
-    assert form is not None
     lines: list[str] = []
     for k, s in enumerate(dot.segments):
         lines += _vector(k, len(dot.segments))
@@ -45,6 +44,15 @@ def instructions(
         lines += segment(form.of(k), s.size, kernel.turn, str(k + 1))
         lines += finish(form, kernel, k, accumulators, FREE, ("r1", "lr"), multiply)
     return [*lines, "mov r0, r1", "pop {r1-r11, pc}"]
+
+
+def layout_of(dot: Dot, types: tuple[str, ...]) -> Layout:
+    """How the rows of a dot product are paired by its kernel."""
+    assert dot.kernel is not None
+    segments = tuple(s.results for s in dot.segments)
+    form = FAMILIES[dot.kernel.family].layout(len(dot.outs), segments, types)
+    assert isinstance(form, Layout)
+    return form
 
 
 def accumulators(p: Pair) -> tuple[str, str]:
@@ -86,7 +94,7 @@ def finish(
         return []
     words, sums = pointers
     lines = []
-    for p in ending:
+    for p in ending if not form.apart else []:
         high, low = holders(p)
         lines.append(f"sub {high}, {high}, {low}")
         if not kernel.raised[p.high[0]][p.high[1]]:

@@ -65,13 +65,14 @@ Build = Callable[..., Built]
 def built(
     case: Case,
     folder: Path,
-    target: str = "host",
+    target: str | Target = "host",
     level: str = "balanced",
     shared_tables: str | None = None,
 ) -> Built:
     """Compile, prove and emit."""
+    chosen = load_target(target) if isinstance(target, str) else target
     compiled = compile_model(
-        case.model, case.data, load_target(target), case.options, case.raw, case.max_steps, level
+        case.model, case.data, chosen, case.options, case.raw, case.max_steps, level
     )
     program = share_tables(compiled.program, shared_tables)
     emit(program, folder)

@@ -8,6 +8,8 @@ import pytest
 from building import Build, Built, built
 from models import Case
 
+from rnn2c.target import Target
+
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
@@ -15,7 +17,7 @@ def build(tmp_path: Path) -> Build:
 
     def made(
         case: Case,
-        target: str = "host",
+        target: str | Target = "host",
         folder: str = "model",
         level: str = "balanced",
         shared_tables: str | None = None,

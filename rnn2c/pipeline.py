@@ -200,7 +200,7 @@ def emit(program: Program, folder: Path) -> tuple[Path, ...]:
 def _sources(folder: Path) -> dict[str, str]:
     """The C sources in a folder; what is no text in them does not matter."""
     try:
-        files = sorted(folder.glob("*.c")) if folder.is_dir() else []
+        files = [f for f in sorted(folder.glob("*.c")) if f.is_file()]
         return {f.name: f.read_text(encoding="ascii", errors="replace") for f in files}
     except OSError as error:
         raise Rnn2cError(f"cannot read {folder}: {error.strerror or error}") from None

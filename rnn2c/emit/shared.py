@@ -20,7 +20,7 @@ from rnn2c.ir.program import Program
 
 DEFINITION = re.compile(
     r"/\* (?P<doc>.*) \*/\nconst (?P<ctype>\w+) (?P<name>\w+)\[(?P<size>\d+)\] RNN2C_ROM = \{\n"
-    r"(?P<lines>(?:    [^{};]*\n)+)\};\n"
+    r"(?P<lines>(?:    [^{};\n]*\n)+)\};\n"
 )
 
 

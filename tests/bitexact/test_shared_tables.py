@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from firmware import data, statements, wanted, without_initial_states
 from fixed import EXACT_OPTIONS, single
 from models import Case
 
+import rnn2c
 from rnn2c.budget import budget
 from rnn2c.errors import Rnn2cError
 from rnn2c.pipeline import share_tables
@@ -77,7 +79,7 @@ def test_verify_and_bench_link_the_tables(target: str, build: Build) -> None:
     counted = [measure(m.folder, m.program.interface(), m.target, sequences[0])
                for m in (apart, made)]  # fmt: skip
     assert counted[0].flash.tables == counted[1].flash.tables == 1024
-    assert counted[0].ram == counted[1].ram
+    assert (counted[0].ram, counted[0].step) == (counted[1].ram, counted[1].step)
     bound = budget(made.program)
     assert counted[1].flash.total <= bound.flash
     assert counted[1].stack_bytes <= bound.stack
@@ -137,6 +139,7 @@ def test_tables_of_another_kind_of_target_or_another_hand_are_refused(build: Bui
     text = before[TABLES].decode()
     for wrong, message in (
         (text.replace("    720", "    721", 1), "was changed"),
+        ("/* x */\nconst int32_t t[1] RNN2C_ROM = {\n" + "    1, \n" * 40, "no tables of rnn2c"),
         ("int mine;\n", "has no tables of rnn2c"),
     ):
         assert wrong != text
@@ -145,6 +148,26 @@ def test_tables_of_another_kind_of_target_or_another_hand_are_refused(build: Bui
             build(gru(), folder="one", shared_tables="sensors")
         assert made.folder.joinpath(TABLES).read_text() == wrong
         assert "hand.c" not in content(made.folder)
+
+
+def test_what_else_is_in_the_folder_does_not_matter(build: Build, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    (folder / "folder.c").mkdir(parents=True)
+    os.mkfifo(folder / "pipe.c")
+    (folder / "latin.c").write_bytes(b"/* \xe9\x00 */")
+    assert (build(lstm(), folder="one", shared_tables="sensors").folder / TABLES).is_file()
+
+
+def test_the_python_api_shares_tables(tmp_path: Path) -> None:
+    for cell, name in (("lstm", "ear"), ("gru", "hand")):
+        case = single(name, cell, EXACT_OPTIONS["int8"])
+        integer = rnn2c.quantize(case.model, case.data)
+        program = rnn2c.compile(integer, shared_tables="sensors")
+        program.emit(tmp_path)
+        assert rnn2c.verify(program, case.data).bit_exact
+    assert [p.name for p in sorted(tmp_path.glob("*.c")) if "selftest" not in p.name] == [
+        "ear.c", "hand.c", TABLES
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["", "Sensors", "a-b", "2nd", "int", "../up", "a_t"])

@@ -1,14 +1,17 @@
 """The vectors that kernels read: elements of their type, begun at a word, with room for turns.
 
-State and scratch buffers are kept like that; inputs, and rows of windows and rings, which have
-their own layout, are copied before they are used, and so is what another kernel reads as it lies.
+State and scratch buffers are kept like that, rings too if their rows begin at words; inputs, rows
+of windows and of other rings are copied before they are used, and so is what another kernel reads
+as it lies.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import (
+    CTYPES,
     Advance,
     Buffer,
     Call,
@@ -19,6 +22,7 @@ from rnn2c.ir.program import (
     Op,
     Program,
     Reduce,
+    Ring,
     Row,
     Segment,
     Stage,
@@ -30,6 +34,8 @@ from rnn2c.packing.families import Family
 
 WIDTHS = ("i8", "i16", "i32")
 """Types of the elements of vectors, from the narrowest."""
+
+WORD = 4
 
 
 class Vectors:
@@ -45,8 +51,11 @@ class Vectors:
             b.name for b in program.buffers if b.role not in ("state", "scratch", "local")
         }
         self.fixed |= in_place
+        self.in_place = in_place
         for operations in (program.init, program.step, program.finish):
             self.fixed |= _with_layout(operations)
+        self.rings = _rings(program)
+        """Views -> the ring that they are rows of, and all its views."""
 
     def buffers(self) -> tuple[Buffer, ...]:
         """Every buffer as it is now."""
@@ -74,6 +83,8 @@ class Vectors:
         if b.name not in self.fixed and not segment.offset:
             self.all[b.name] = self._widened(b, family)
             return [], segment
+        if not segment.offset and self._fit_ring(b.name, family):
+            return [], segment
         name = f"{b.name}_{segment.offset}_wide" if segment.offset else f"{b.name}_wide"
         while name in self.names:
             name += "_"
@@ -98,6 +109,27 @@ class Vectors:
         if b.role == "input":
             self.copied.add(name)
         return ([] if is_there else [copy]), copied
+
+    def _fit_ring(self, view: str, family: Family) -> bool:
+        """Whether the ring of a view is kept as the family reads it, from now on if not before.
+
+        Its rows have to begin at words; behind the last one there is room for what is read of it.
+        """
+        if view not in self.rings:
+            return False
+        ring, views = self.rings[view]
+        if any(name in self.in_place for name in views):
+            return False
+        rows = self._widened(self.all[ring.buffer], family)
+        if ring.size * BYTES[CTYPES[rows.type]] % WORD:
+            return False
+        read = rows.size + -ring.size % family.lanes
+        while rows.room < read:
+            rows = replace(rows, lanes=2 * rows.lanes)
+        self.all[ring.buffer] = rows
+        for name in views:
+            self.all[name] = replace(self.all[name], type=rows.type)
+        return True
 
     def _widened(self, b: Buffer, family: Family) -> Buffer:
         """The buffer as the family reads it, and as others do that have read it before."""
@@ -124,3 +156,15 @@ def _with_layout(operations: tuple[Op, ...]) -> set[str]:
             case Reduce(source=source, target=target):
                 found |= {source, target}
     return found
+
+
+def _rings(program: Program) -> dict[str, tuple[Ring, set[str]]]:
+    """The ring of every view of one, with all its views."""
+    views: dict[str, tuple[Ring, set[str]]] = {}
+    of: dict[str, set[str]] = {}
+    for op in program.step:
+        for row in op.body if isinstance(op, When) else (op,):
+            if isinstance(row, Row):
+                of.setdefault(row.ring.buffer, set()).add(row.view)
+                views[row.view] = row.ring, of[row.ring.buffer]
+    return views

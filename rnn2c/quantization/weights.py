@@ -20,6 +20,8 @@ from rnn2c.quantization.options import QuantizeOptions
 
 SMALLEST_SCALE = 2.0**-36
 BIAS_LIMIT = 2.0**21
+MOST_BIAS = 2.0**29
+"""Steps that a sum may begin with, whatever its bias is made of."""
 LARGEST_HALF = max(table.half for table in DIRECT.values())
 """Of a step of a table of profile fast, which the biases in front of it hold too."""
 ROW_RATIO = 128
@@ -38,6 +40,7 @@ def quantize_recurrent(
     w_ih, w_hh = layer.w_ih.real(), layer.w_hh.real()
     top = 2 ** (options.weight_bits - 1) - 1
     s_ih = np.maximum(_row_scales(w_ih, x, layer.b_ih, top), _finest(options))
+    s_ih = np.maximum(s_ih, np.abs(layer.b_ih + layer.b_hh) / MOST_BIAS)
     s_hh = _row_scales(w_hh, h, layer.b_hh, top)
     if options.sums == "joint":
         joint = np.maximum(np.maximum(s_ih, s_hh), np.abs(layer.b_ih + layer.b_hh) / BIAS_LIMIT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from core_models import cell, cell_model, data, linear, model, program
@@ -89,3 +91,14 @@ def test_activations_of_an_input_stay_close(function: str, profile: str):
     x = np.random.default_rng(1).normal(size=(50, 4))
     error = np.abs(program(m, profile=profile).run({"x": x})["y"] - m.run({"x": x})["y"])
     assert error.max() < 0.04
+
+
+@pytest.mark.parametrize("how", ["split", "int16 split", "int16 joint"])
+def test_a_bias_of_the_hidden_side_alone_may_be_far_larger_than_the_weights(how: str):
+    """Where x and h are summed apart, the sum over x begins with both biases."""
+    m = cell_model("lstm", 4, 6)
+    layer = replace(m.layers[0], b_hh=np.full(24, 2000.0) * np.resize([1, -1, 1], 24))
+    m = replace(m, layers=(layer,))
+    x = inside(m, np.random.default_rng(3).normal(size=(8, 4)))
+    error = np.abs(program(m, **LIMITS[how][0]).run({"x": x})["y"] - m.run({"x": x})["y"])
+    assert error.max() <= 0.02

@@ -77,8 +77,8 @@ class Kernel:
     raised: [unit of a block][result], the power of two that the result is multiplied by.  After
     that the results of `scaled` go through high_round with the constant `multipliers`, an array
     [units][scaled] of multiples of 2^lifted[scaled].  places: [unit of a block][result], where it
-    stands among the sums; turn: columns of one turn of the loop, 0: all; docs: comment of each
-    result.
+    stands among the sums; turn: columns of one turn of the loop, 0: all; chunks: columns of
+    each segment of which a kernel makes partial sums; docs: comment of each result.
     """
 
     family: str
@@ -90,6 +90,7 @@ class Kernel:
     multipliers: str = ""
     docs: tuple[str, ...] = ()
     lifted: tuple[int, ...] = ()
+    chunks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

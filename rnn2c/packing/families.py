@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing import blocks8, fours, pairs8, pairs16, quads4, rows16
+from rnn2c.packing import blocks8, fours, halves4, pairs8, pairs16, quads4, rows16
 
 USUAL_COLUMNS = 16
 """Written out of a segment: the estimate of a target has room for them."""
@@ -83,6 +83,13 @@ def _written_out(
     return per_weight * rows * sum(max(c - USUAL_COLUMNS, 0) for c in columns)
 
 
+def _code_of_halves(_: int, segments: Segments, sizes: tuple[int, ...], turn: int) -> int:
+    columns = [min(size, 2 * halves4.CHUNKS[0]) if turn else size for size in sizes]
+    return halves4.KERNEL_BYTES + sum(
+        halves4.SEGMENT_BYTES + halves4.COLUMN_BYTES * max(c - USUAL_COLUMNS, 0) for c in columns
+    )
+
+
 def _of_any(layout: Callable[..., Layout | None], **options: int) -> Callable[..., Layout | None]:
     """A layout that is the same for all types of vectors."""
     return lambda results, segments, types: layout(results, segments, **options)
@@ -146,6 +153,24 @@ FAMILIES |= {
         layout=_of_any(pairs8.layout, columns=2, apart=True),
         code=partial(_written_out, 9),
     ),
+    "halves4_v7m": replace(
+        FAMILIES["apart8_v7m"],
+        weights="dense4",
+        layout=_of_any(halves4.layout),
+        fits=halves4.fits,
+        pack=halves4.pack,
+        scaled=halves4.scaled,
+        code=_code_of_halves,
+    ),
+    "halves4_v6m": replace(
+        FAMILIES["pairs8_v6m"],
+        weights="dense4",
+        layout=_of_any(halves4.layout),
+        fits=halves4.fits,
+        pack=halves4.pack,
+        scaled=partial(halves4.scaled, raises=False),
+        code=_code_of_halves,
+    ),
     "blocks8x4": _blocks8(pairs8.layout, 4),
     "blocks8x2": _blocks8(pairs8.layout, 2),
     "blocks8x2_eight": _blocks8(blocks8.layout_of_eight, 2),
@@ -154,7 +179,7 @@ OF_KERNELS: dict[str, tuple[str, ...]] = {
     "": (),
     "dsp": ("pairs8", "blocks8x4", "blocks8x2", "blocks8x2_eight", "pairs16", "quads4"),
     "mve": ("rows16", "pairs16", "quads4"),
-    "armv7-m": ("apart8_v7m",),
-    "armv6-m": ("pairs8_v6m", "apart8_v6m"),
+    "armv7-m": ("apart8_v7m", "halves4_v7m"),
+    "armv6-m": ("pairs8_v6m", "apart8_v6m", "halves4_v6m"),
 }
 """The families of a target's kernels: the first that fits, or one like it that costs less."""

@@ -25,6 +25,7 @@ from rnn2c.ir.program import (
     Table,
     Weight,
 )
+from rnn2c.packing import halves4
 from rnn2c.packing.blocks import HIGH_SHIFT, LEAST_SHIFT
 from rnn2c.packing.families import (
     FAMILIES,
@@ -104,6 +105,7 @@ class Sums:
             raised=raised,
             places=form.places,
             turn=self._turn(dot, family),
+            chunks=form.chunks if isinstance(form, halves4.Layout) else (),
             scaled=tuple(calls),
             multipliers=self._multipliers(dot, words),
             docs=tuple(calls[r].doc if r in calls else "" for r in range(len(dot.outs))),

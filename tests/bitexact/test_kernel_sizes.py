@@ -20,7 +20,6 @@ SAMPLE: list[tuple[int, int, str, str, Level]] = [
     for level in [("balanced", "speed", "size")[(k + 2 * n) % 3]]
 ]
 FEW = [case for k, case in enumerate(SAMPLE) if k % 4 == 1]
-OF_WORDS = [case for case in SAMPLE if "int4" not in case[2]][1::4]
 
 
 def check(
@@ -44,7 +43,7 @@ def test_sizes_of_all_formats(case: tuple[int, int, str, str, Level], build: Bui
 
 
 @pytest.mark.parametrize("core", ["cortex-m3", "cortex-m0plus"])
-@pytest.mark.parametrize("case", OF_WORDS, ids=str)
+@pytest.mark.parametrize("case", FEW, ids=str)
 def test_sizes_of_formats_without_smlad(
     case: tuple[int, int, str, str, Level], core: str, build: Build
 ) -> None:

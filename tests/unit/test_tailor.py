@@ -26,12 +26,10 @@ FORMATS = [
     *({"weights": "int4", "profile": "compact"}, {"activations": "int16"}),
     {"activations": "int16", "accumulate": "joint"},
 ]
-INT16 = FORMATS[3:]
 OF_FORMAT = {"int8": "pairs8", "int16": "pairs16", "int4": "quads4"}
 CASES = [
     *((core, options, level) for core in CORES for options in OPTIONS for level in LEVELS),
-    *(("cortex-m4", options, "balanced") for options in FORMATS),
-    *((core, options, "balanced") for core in ("cortex-m3", "cortex-m0plus") for options in INT16),
+    *((core, options, "balanced") for core in NAMES[:3] for options in FORMATS),
 ]
 
 

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnn2c.data import templates_dir
-from rnn2c.emit.kernels import armv6m, armv7m, dsp, dsp4, dsp16, dsp_blocks, mve
+from rnn2c.emit.kernels import (
+    armv6m,
+    armv6m_halves,
+    armv7m,
+    armv7m_halves,
+    dsp,
+    dsp4,
+    dsp16,
+    dsp_blocks,
+    mve,
+)
 from rnn2c.ir.program import Call, Dot, Program, Stage
 from rnn2c.packing.families import FAMILIES
 
@@ -30,8 +40,14 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "apart8_v7m": armv7m.instructions,
     "pairs8_v6m": armv6m.instructions,
     "apart8_v6m": armv6m.instructions,
+    "halves4_v7m": armv7m_halves.instructions,
+    "halves4_v6m": armv6m_halves.instructions,
 }
-TOTALS: dict[str, Callable[[Dot], tuple[int, list[str]]]] = {"quads4": dsp4.totals}
+TOTALS: dict[str, Callable[[Dot], tuple[int, list[str]]]] = {
+    "quads4": dsp4.totals,
+    "halves4_v7m": armv7m_halves.totals,
+    "halves4_v6m": armv6m_halves.totals,
+}
 """Kernels that need totals of the vectors behind the sums: how many, and what computes them."""
 
 
@@ -103,9 +119,9 @@ def _kernel(program: Program, dot: Dot) -> str:
 def _totals(program: Program, dot: Dot) -> str:
     assert dot.kernel is not None
     return _function(
-        "8 times the sum of the vectors of each group of rows.",
+        "By what the rows of each group are too large, above all 8 times the sum of their vectors.",
         f"void {program.name}_{totals_name(dot)}",
-        ("int32_t *totals", "const int16_t *const *vectors"),
+        ("int32_t *totals", f"const {FAMILIES[dot.kernel.family].pointer} *const *vectors"),
         TOTALS[dot.kernel.family](dot)[1],
     )
 

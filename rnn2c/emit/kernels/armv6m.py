@@ -61,10 +61,10 @@ def _vector(index: int) -> list[str]:
     """r1 points to a vector; r2 to all of them at the beginning."""
     if index == 0:
         return ["ldr r1, [r2]"]
-    return [f"ldr r1, {VECTORS}", *_constant("r2", 4 * index), "ldr r1, [r1, r2]"]
+    return [f"ldr r1, {VECTORS}", *constant("r2", 4 * index), "ldr r1, [r1, r2]"]
 
 
-def _constant(register: str, value: int) -> list[str]:
+def constant(register: str, value: int) -> list[str]:
     """A number of up to 16 bits."""
     if value < 256:
         return [f"movs {register}, #{value}"]
@@ -94,7 +94,7 @@ def _segment(form: Layout, index: int, size: int, turn: int) -> list[str]:
     is_near = len(two_columns) * (turn // 2) <= NEAR
     back = [f"bne {label}b"] if is_near else [f"beq {label}f", f"b {label}b", f"{label}:"]
     return [
-        *_constant(ROW, turns * turn * COLUMN_BYTES),
+        *constant(ROW, turns * turn * COLUMN_BYTES),
         f"adds {ROW}, {ROW}, r1",
         f"str {ROW}, {END}",
         f"{label}:",

@@ -16,7 +16,7 @@ from terms import TableTerm, Term, Terms, computed
 
 from rnn2c.arith_tree import Function, tree
 from rnn2c.data import templates_dir
-from rnn2c.emit.kernels import SPECIAL, special
+from rnn2c.emit.kernels import SPECIAL, armv7m, special
 from rnn2c.ir.program import Call
 
 SECONDS = 60
@@ -126,6 +126,30 @@ def _requantizes(primitive: str, shift: int, up: int, left: int) -> str:
     whole, parts = t.times(acc, m).z, 256 * t.times(high, m).z + t.times(low, m).z
     laws = [t.times(raised, moved).z == 2 ** (up + left) * whole, whole == parts]
     return counterexample([*t.facts, *laws], got.z == wanted.z)
+
+
+def test_two_instructions_of_cortex_m3_are_high_round() -> None:
+    """SMULL gives the product in two words: the lower one unsigned, its highest bit rounds."""
+    assert armv7m.high_round("sum", "word") == [
+        "smull word, sum, sum, word",
+        "add sum, sum, word, lsr #31",
+    ]
+    t = Terms()
+    a, b = t.unknown("sum", *I32), t.unknown("word", *I32)
+    product = t.times(a, b)
+    lower, upper = product.z % 2**32, product.z / 2**32
+    wanted = computed(t, tree("high_round"), (a, b))
+    assert counterexample(t.facts, upper + lower / 2**31 == wanted.z) == ""
+    assert counterexample(t.facts, upper + lower / 2**30 == wanted.z) != ""
+
+
+def test_the_rows_of_a_word_come_apart() -> None:
+    """S = 256 a + b and B = b, each modulo 2^32: (S - B) / 256 is a below 2^23."""
+    a, b = z3.BitVecs("a b", 32)
+    upper = (256 * a + b - b) >> 8
+    small = [a > -(2**23), a < 2**23]
+    assert counterexample(small, upper == a) == ""
+    assert counterexample([a > -(2**23), a <= 2**23], upper == a) != ""
 
 
 MUTANTS = [

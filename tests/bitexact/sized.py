@@ -25,9 +25,13 @@ def level_of(seed: int) -> Level:
 
 
 def sized(seed: int, cells: int = 3) -> Case:
-    """So many cells, each with an input and an output of its own; they saturate at larger gains."""
+    """So many cells, each with an input and an output of its own; they saturate at larger gains.
+
+    Of some models all weights are as large as their integers can be.
+    """
     rng = np.random.default_rng([70, seed])
-    draft = draft_of(seed, GAINS[rng.integers(len(GAINS))])
+    quirk = "signs" if rng.random() < 0.3 else ""
+    draft = draft_of(seed, GAINS[rng.integers(len(GAINS))], quirk)
     for k in range(cells):
         inputs, units = (_size(rng) for _ in range(2))
         draft.input(f"x{k}", inputs)

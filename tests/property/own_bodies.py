@@ -1,7 +1,8 @@
 """The bodies that targets give primitives, read as formulas: the C and the assembly in them.
 
 Only what these bodies are made of is known; anything else is an error.  Results of C have to fit
-int32_t, what is cast has to fit its type, and what RNN2C_KNOWN says has to hold.
+int32_t, or uint32_t if a part is cast to it or has been, what is cast has to fit its type, and what
+RNN2C_KNOWN says has to hold.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ OPERATORS: dict[type[ast.operator], str] = {
     ast.BitAnd: "&",
     ast.BitXor: "^",
 }
-TYPES = {"int8_t": "i8", "int16_t": "i16", "int32_t": "i32"}
-ASSIGNED = re.compile(r"(?:const )?(?:(?P<type>int\d+_t) )?(?P<name>\w+) = (?P<value>.*)")
+TYPES = {"int8_t": "i8", "int16_t": "i16", "int32_t": "i32", "uint32_t": "u32"}
+ASSIGNED = re.compile(r"(?:const )?(?:(?P<type>u?int\d+_t) )?(?P<name>\w+) = (?P<value>.*)")
 ASSEMBLY = re.compile(
     r'__asm__\("(?P<lines>.*?)" : "=(?P<early>&?)r"\((?P<out>\w+)\) : (?P<operands>.*)\)'
 )
@@ -38,6 +39,7 @@ class Body:
         self.terms = terms
         names = (name for name, _ in function.parameters)
         self.names: dict[str, Value] = dict(zip(names, arguments, strict=True))
+        self.unsigned: set[str] = set()
 
     def run(self, lines: Sequence[str]) -> Term:
         """What the body returns."""
@@ -63,6 +65,8 @@ class Body:
         elif found := ASSIGNED.fullmatch(text):
             value = self.terms.fits(self._value(found["value"]), TYPES[found["type"] or "int32_t"])
             self.names[found["name"]] = value
+            if found["type"] == "uint32_t":
+                self.unsigned.add(found["name"])
         else:
             raise AssertionError(f"not understood: {text}")
 
@@ -115,7 +119,7 @@ class Body:
 
     def _parsed(self, text: str) -> ast.expr:
         """C as Python reads it: a cast is a power, since it binds as strongly."""
-        python = re.sub(r"\((int\d+_t)\)", r"\1 ** ", text).replace("&&", " and ")
+        python = re.sub(r"\((u?int\d+_t)\)", r"\1 ** ", text).replace("&&", " and ")
         return ast.parse(python.strip(), mode="eval").body
 
     def _value(self, text: str) -> Term:
@@ -140,8 +144,17 @@ class Body:
                 return self.terms.fits(self._term(right), TYPES[type_])
             case ast.BinOp(left=left, op=op, right=right):
                 a, b = self._term(left), self._term(right)
-                return self.terms.fits(binary(self.terms, OPERATORS[type(op)], a, b), "i32")
+                type_ = "u32" if self._is_unsigned(left) or self._is_unsigned(right) else "i32"
+                return self.terms.fits(binary(self.terms, OPERATORS[type(op)], a, b), type_)
         raise AssertionError(f"not understood: {ast.unparse(node)}")
+
+    def _is_unsigned(self, node: ast.expr) -> bool:
+        match node:
+            case ast.Name(id=name):
+                return name in self.unsigned
+            case ast.BinOp(left=ast.Name(id="uint32_t"), op=ast.Pow()):
+                return True
+        return False
 
     def _condition(self, node: ast.expr) -> z3.BoolRef:
         match node:

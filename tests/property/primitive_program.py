@@ -194,9 +194,13 @@ def has_own(target: Target, case: Case) -> bool:
 
 def _special(target: Target, case: Case) -> Special | None:
     """What the target makes of the primitive with the literals that the case has."""
-    literals = [a[0] if a[0] == a[1] else "" for a in case.arguments if not isinstance(a, str)]
-    call = Call("v", case.primitive, ("x", *literals[1:]))
-    return special(target.kernels, call) if all(n != "" for n in literals[1:]) else None
+    literals = tuple(a[0] if _is_literal(k, a) else "x" for k, a in enumerate(case.arguments))
+    return special(target.kernels, Call("v", case.primitive, literals))
+
+
+def _is_literal(k: int, argument: Span | str) -> bool:
+    """Whether a function of the target's own may have an argument in itself."""
+    return k > 0 and not isinstance(argument, str) and argument[0] == argument[1]
 
 
 def _specials(target: Target, cases: Cases) -> list[str]:
@@ -204,7 +208,9 @@ def _specials(target: Target, cases: Cases) -> list[str]:
     for case in cases:
         if own := _special(target, case):
             function = tree(case.primitive)
-            name, parameters = f"{function.name}{own[0]}", function.parameters[:1]
+            name = f"{function.name}{own[0]}"
+            kept = zip(function.parameters, enumerate(case.arguments), strict=True)
+            parameters = tuple(p for p, (k, a) in kept if not _is_literal(k, a))
             found[name] = replace(function, name=name, parameters=parameters), own[1]
     return [definition(f, "p", own=body) for f, body in found.values()]
 
@@ -221,7 +227,7 @@ def _case(target: Target, number: int, case: Case, block: int) -> str:
     for k, (a, (_, type_)) in enumerate(
         zip(case.arguments, tree(case.primitive).parameters, strict=True)
     ):
-        if isinstance(a, str):
+        if isinstance(a, str) or (own and _is_literal(k, a)):
             continue
         source = "counted(n" if case.counted else f"drawn(n + UINT32_C({_key(number, k)})"
         lines.append(
@@ -229,15 +235,18 @@ def _case(target: Target, number: int, case: Case, block: int) -> str:
             f"INT64_C({a[0]}), INT64_C({a[1]}));"
         )
     name = case.primitive + (own[0] if own else "")
-    names = ", ".join(a if isinstance(a, str) else f"a{k}" for k, a in enumerate(case.arguments))
-    names = "a0" if own else names
+    names = ", ".join(
+        a if isinstance(a, str) else f"a{k}"
+        for k, a in enumerate(case.arguments)
+        if not (own and _is_literal(k, a))
+    )
     return "\n".join([
         f"static void case_{number}(void)\n{{",
         "    uint32_t n = 0u;",
         f"    for (int part = 0; part < {BLOCKS}; part++) {{",
         "        uint32_t sum = 0u;",
         f"        for (const uint32_t end = n + {block}u; n < end; n++) {{",
-        *lines[: 1 if own else None],
+        *lines,
         f"            const int32_t result = p_{name}({names});",
         f"            sum = sum * {FACTOR}u + (uint32_t)result;",
         "        }",

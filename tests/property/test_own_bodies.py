@@ -6,13 +6,14 @@ RNN2C_KNOWN says what is not so.  Tests in emulators run the same bodies on samp
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pytest
 import z3
 from own_bodies import Body
 from primitive_cases import GATE, I16, I32, U16
-from terms import TableTerm, Term, Terms, computed
+from terms import TableTerm, Term, Terms, Value, computed
 
 from rnn2c.arith_tree import Function, tree
 from rnn2c.data import templates_dir
@@ -38,6 +39,8 @@ CONTRACTS: dict[str, list[tuple[Span, ...]]] = {
     "look_half": [(HALF_OF_ENTRIES, (-256, 255), TOTAL)],
     "clamp": [(I32, -half, half - 1) for half in (2**k for k in range(1, 32))],
     "shift_sat": [(I32, shift, bits) for shift in range(32) for bits in range(2, 17)],
+    "requantize": [((1 - 2**23, 2**23 - 1), U16, shift) for shift in range(17, 25)],
+    "requantize_wide": [(I32, U16, shift) for shift in range(1, 47)],
 }
 """The arguments of each, as its docstring says; numbers where the compiler fixes them."""
 
@@ -54,6 +57,7 @@ def disproved(function: Function, lines: Sequence[str], contract: tuple[Span, ..
         for (name, _), span in zip(function.parameters, contract, strict=True)
     )  # fmt: skip
     _about_halves(terms, arguments)
+    _about_products(terms, function, arguments)
     wanted = computed(terms, function, arguments)
     terms.needs.clear()  # of arith.py: what ranges.py proves
     got = Body(terms, function, arguments).run(lines)
@@ -79,6 +83,17 @@ def _about_halves(terms: Terms, arguments: tuple[Term | TableTerm, ...]) -> None
             terms.facts.append(middle.z == (total.z + 1) / 2)
 
 
+def _about_products(terms: Terms, function: Function, arguments: Sequence[Value]) -> None:
+    """A product is the sum of those of the halves of a factor, wherever it is cut."""
+    match function.name, arguments:
+        case "requantize" | "requantize_wide", (Term() as acc, Term() as m, _):
+            for bits in (8, 16):
+                high, low = terms.down(acc, terms.number(bits)), acc.z % 2**bits
+                parts = terms.times(high, m), terms.times(Term(low, 0, 2**bits - 1), m)
+                whole = 2**bits * parts[0].z + parts[1].z
+                terms.facts.append(terms.times(acc, m).z == whole)
+
+
 def proven(name: str, lines: Sequence[str]) -> None:
     for contract in CONTRACTS[name]:
         assert disproved(tree(name), lines, contract) == ""
@@ -93,15 +108,15 @@ def specials() -> Iterator[tuple[str, tuple[Span, ...], tuple[str, ...]]]:
     for kernels in SPECIAL:
         for name, contracts in CONTRACTS.items():
             for contract in contracts:
-                call = Call("v", name, ("x", *(a for a in contract[1:] if isinstance(a, int))))
-                if len(call.arguments) == len(contract) and (own := special(kernels, call)):
+                call = Call("v", name, tuple(a if isinstance(a, int) else "x" for a in contract))
+                if own := special(kernels, call):
                     yield name, contract, own[1]
 
 
 def test_functions_for_given_literals_compute_the_primitive_for_all_arguments() -> None:
     found = set(specials())
-    assert {name for name, _, _ in found} == {"clamp", "shift_sat"}
-    assert len(found) == 31 + 32 * 15
+    counts = {"clamp": 31, "shift_sat": 32 * 15, "requantize": 8, "requantize_wide": 30}
+    assert Counter(name for name, _, _ in found) == counts
     for name, contract, lines in found:
         assert disproved(tree(name), lines, contract) == ""
 
@@ -179,3 +194,14 @@ def test_a_wrong_body_is_not_proven(name: str, old: str, new: str) -> None:
     assert old in text
     with pytest.raises(AssertionError):
         proven(name, text.replace(old, new).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("+ 1", "+ 0"), ("low >> 16", "low >> 17"), (">> 3", ">> 2")]
+)
+def test_a_wrong_body_for_given_literals_is_not_proven(old: str, new: str) -> None:
+    own = special("armv6-m", Call("v", "requantize_wide", ("acc", "multiplier", 20)))
+    assert own is not None
+    lines = [line.replace(old, new) for line in own[1]]
+    assert lines != list(own[1])
+    assert disproved(tree("requantize_wide"), lines, (I32, U16, 20)) != ""

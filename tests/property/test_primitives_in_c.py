@@ -81,8 +81,16 @@ def test_bodies_of_their_own_on_cores_with_dsp_on_104_000_samples_a_case(tmp_pat
     check_own(load_target("cortex-m4"), HOST_BLOCK, tmp_path)
 
 
+def test_bodies_of_their_own_on_a_core_without_long_multiplication(tmp_path: Path):
+    names = {c.primitive for c in own_cases(load_target("cortex-m0plus"))}
+    assert names == {"requantize", "requantize_wide"}
+    check_own(load_target("cortex-m0plus"), HOST_BLOCK, tmp_path)
+
+
 @pytest.mark.full
-@pytest.mark.parametrize("target", ["cortex-m3", "cortex-m4", "cortex-m33", "cortex-m55"])
+@pytest.mark.parametrize(
+    "target", ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33", "cortex-m55"]
+)
 def test_bodies_of_their_own_on_ten_million_samples_a_case(target: str, tmp_path: Path):
     check_own(load_target(target), FULL_BLOCK, tmp_path)
 

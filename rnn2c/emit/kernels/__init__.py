@@ -28,6 +28,7 @@ SPECIAL: dict[str, Callable[[Call], Special | None]] = {
     "dsp": dsp.special,
     "mve": dsp.special,
     "armv7-m": dsp.special,
+    "armv6-m": armv6m.special,
 }
 GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "pairs8": dsp.instructions,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rnn2c.emit.kernels.lines import repeated
 from rnn2c.emit.kernels.paired import layout_of
-from rnn2c.ir.program import Dot
+from rnn2c.ir.program import Call, Dot
 from rnn2c.packing.pairs8 import Layout, Pair
 
 ACCUMULATORS = ("r8", "r9", "r10", "r11", "r12", "lr")
@@ -55,6 +55,26 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
         lines += _segment(form, k, segment.size, kernel.turn)
         lines += _finish([p for p in form.of(k) if p.last == k], form.apart)
     return [*lines, *END_OF_KERNEL]
+
+
+def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
+    """A call with this shift as a function of its own: end of its name, body.  None: no need.
+
+    The product has up to 48 bits; without its lowest 16 it fits, and what is shifted out with them
+    never changes how the rest is rounded.
+    """
+    match call.primitive, call.arguments[1:]:
+        case "requantize" | "requantize_wide", (multiplier, int(shift)) if (
+            shift >= 17 and not isinstance(multiplier, int)
+        ):
+            half = f"(product >> {shift - 17})" if shift > 17 else "product"
+            return f"_{shift}", (
+                "const uint32_t low = (uint32_t)(acc & 65535) * (uint32_t)multiplier;",
+                "const int32_t high = (acc >> 16) * (int32_t)multiplier;",
+                "const int32_t product = high + (int32_t)(low >> 16);",
+                f"return ({half} + 1) >> 1;",
+            )
+    return None
 
 
 def _vector(index: int) -> list[str]:

@@ -90,7 +90,9 @@ def _code_of_halves(_: int, segments: Segments, sizes: tuple[int, ...], turn: in
     )
 
 
-def _of_any(layout: Callable[..., Layout | None], **options: int) -> Callable[..., Layout | None]:
+def _of_any(
+    layout: Callable[..., Layout | None], **options: object
+) -> Callable[..., Layout | None]:
     """A layout that is the same for all types of vectors."""
     return lambda results, segments, types: layout(results, segments, **options)
 
@@ -106,6 +108,15 @@ def _blocks8(layout: Callable[..., Layout | None], columns: int) -> Family:
     )
 
 
+def _narrow(name: str, **options: object) -> Family:
+    """A family with blocks of 2 rows."""
+    return replace(
+        FAMILIES[name],
+        layout=_of_any(pairs8.layout, block_units=pairs8.NARROW, **options),
+        cost=pairs8.cost_of_narrow,
+    )
+
+
 FAMILIES: dict[str, Family] = {
     "pairs8": Family(
         "dense8", "i32", "i16", pairs8.COLUMNS, "int16_t", True,
@@ -114,16 +125,16 @@ FAMILIES: dict[str, Family] = {
     ),
     "apart8_v7m": Family(
         "dense8", "i32", "i32", 2, "int32_t", True,
-        _of_any(pairs8.layout, columns=2, apart=True), pairs8.fits, pairs8.pack,
+        _of_any(pairs8.layout, columns=2, apart=True), pairs8.fits, pairs8.pack, pairs8.cost,
         code=partial(_written_out, 10),
     ),
     "pairs8_v6m": Family(
         "dense8", "i32", "i32", 2, "int32_t", False,
-        _of_any(pairs8.layout, columns=2), pairs8.fits, pairs8.pack,
+        _of_any(pairs8.layout, columns=2), pairs8.fits, pairs8.pack, pairs8.cost,
         code=partial(_written_out, 8),
     ),
     "rows16": Family(
-        "dense8", "i32", "", 1, "void", True, rows16.layout, rows16.fits, rows16.pack,
+        "dense8", "i32", "", 1, "void", True, rows16.layout, rows16.fits, rows16.pack, rows16.cost,
         code=partial(_written_out, 1),
     ),
 }  # fmt: skip
@@ -151,6 +162,7 @@ FAMILIES |= {
     "apart8_v6m": replace(
         FAMILIES["pairs8_v6m"],
         layout=_of_any(pairs8.layout, columns=2, apart=True),
+        cost=None,
         code=partial(_written_out, 9),
     ),
     "halves4_v7m": replace(
@@ -159,6 +171,7 @@ FAMILIES |= {
         layout=_of_any(halves4.layout),
         fits=halves4.fits,
         pack=halves4.pack,
+        cost=None,
         scaled=halves4.scaled,
         code=_code_of_halves,
     ),
@@ -168,18 +181,30 @@ FAMILIES |= {
         layout=_of_any(halves4.layout),
         fits=halves4.fits,
         pack=halves4.pack,
+        cost=None,
         scaled=partial(halves4.scaled, raises=False),
         code=_code_of_halves,
     ),
     "blocks8x4": _blocks8(pairs8.layout, 4),
     "blocks8x2": _blocks8(pairs8.layout, 2),
     "blocks8x2_eight": _blocks8(blocks8.layout_of_eight, 2),
+    "pairs8_two": _narrow("pairs8"),
+    "apart8_v7m_two": _narrow("apart8_v7m", columns=2, apart=True),
+    "pairs8_v6m_two": _narrow("pairs8_v6m", columns=2),
 }
+ROWS16 = {
+    f"rows16_of_{n}": replace(FAMILIES["rows16"], layout=partial(rows16.layout, block_units={1: n}))
+    for n in rows16.OTHER_BLOCKS
+}
+FAMILIES |= ROWS16
 OF_KERNELS: dict[str, tuple[str, ...]] = {
     "": (),
-    "dsp": ("pairs8", "blocks8x4", "blocks8x2", "blocks8x2_eight", "pairs16", "quads4"),
-    "mve": ("rows16", "pairs16", "quads4"),
-    "armv7-m": ("apart8_v7m", "halves4_v7m"),
-    "armv6-m": ("pairs8_v6m", "apart8_v6m", "halves4_v6m"),
+    "dsp": (
+        *("pairs8", "pairs8_two", "blocks8x4", "blocks8x2", "blocks8x2_eight"),
+        *("pairs16", "quads4"),
+    ),
+    "mve": ("rows16", *ROWS16, "pairs16", "quads4"),
+    "armv7-m": ("apart8_v7m", "apart8_v7m_two", "halves4_v7m"),
+    "armv6-m": ("pairs8_v6m", "pairs8_v6m_two", "apart8_v6m", "halves4_v6m"),
 }
 """The families of a target's kernels: the first that fits, or one like it that costs less."""

@@ -26,6 +26,12 @@ MOST_PAIRS = 3
 BLOCKS = {1: 4, 2: 2, 3: 2, 4: 1, 6: 1}
 """Rows of a unit in one segment -> units of a block, so that a block has 4 or 6 rows."""
 
+NARROW = {1: 2}
+"""The same for blocks of 2 rows, where those of 4 would be filled up."""
+
+CALL = 25
+"""About the instructions of a kernel beside its columns."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -135,6 +141,15 @@ def cost(
     )
     count = -(-matrices[0].shape[0] // form.units)
     return int(count * words_of_block * 7 // 2)
+
+
+def cost_of_narrow(
+    form: Layout, matrices: tuple[IntArray, ...], segments: tuple[tuple[int, ...], ...]
+) -> int:
+    """The same for blocks of 2 rows, with the calls that blocks of 4 would not take."""
+    units = len(matrices[0])
+    more = -(-units // form.units) - -(-units // BLOCKS[1])
+    return cost(form, matrices, segments) + CALL * more
 
 
 def pack(

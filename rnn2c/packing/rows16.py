@@ -23,6 +23,12 @@ CHUNK = {"i8": 16, "i16": 8}
 BLOCKS = {1: 4, 2: 2, 3: 2, 4: 1, 5: 1, 6: 1}
 """Rows of a unit in one segment -> units of a block, which has at most 6 rows there."""
 
+OTHER_BLOCKS = (1, 2, 3, 5, 6)
+"""Units of a block, of one row each, where that is less work than blocks of 4."""
+
+CALL, PARTIAL = 25, 10
+"""About the instructions of a kernel beside its chunks; more for each if the last is partial."""
+
 WORD = 4
 
 
@@ -70,14 +76,18 @@ class Layout:
 
 
 def layout(
-    results: int, segments: tuple[tuple[int, ...], ...], types: tuple[str, ...]
+    results: int,
+    segments: tuple[tuple[int, ...], ...],
+    types: tuple[str, ...],
+    block_units: Mapping[int, int] = BLOCKS,
 ) -> Layout | None:
     """Which rows are summed together; None if a kernel has too few registers for them, or one is
     in segments that do not follow each other.
 
-    segments: the results that each segment has; types: the type of its vector's elements.
+    segments: the results that each segment has; types: the type of its vector's elements;
+    block_units: as in BLOCKS.
     """
-    units = BLOCKS.get(max(map(len, segments)), 0)
+    units = block_units.get(max(map(len, segments)), 0)
     together = sorted(groups(units, results, segments), key=lambda g: (g[1][0], -g[1][-1]))
     has_gap = any(there[-1] - there[0] >= len(there) for _, there in together)
     if not units or has_gap or any(t not in CHUNK for t in types):
@@ -97,6 +107,17 @@ def fits(
 ) -> bool:
     """Every matrix of 8-bit weights can be stored."""
     return True
+
+
+def cost(
+    form: Layout, matrices: tuple[IntArray, ...], segments: tuple[tuple[int, ...], ...]
+) -> int:
+    """About the instructions that all blocks take: a load for a chunk, two for each of its rows."""
+    of_block = sum(
+        -(-m.shape[2] // form.chunk[s]) * (1 + 2 * len(form.of(s))) for s, m in enumerate(matrices)
+    )
+    blocks, missing = -(-len(matrices[0]) // form.units), -len(matrices[0]) % form.units
+    return int(blocks * (of_block + CALL + (PARTIAL if missing else 0)))
 
 
 def pack(

@@ -79,3 +79,14 @@ def test_two_weights_of_minus_128_have_no_halfword_unless_they_are_apart():
     assert pairs8.fits(apart, (matrix,), segments)
     matrix[::2] = -127
     assert pairs8.fits(form, (matrix,), segments)
+
+
+@given(units=st.integers(1, 9), size=st.integers(1, 17), seed=st.integers(0, 99))
+def test_unpack_returns_what_was_packed_in_blocks_of_two_rows(units: int, size: int, seed: int):
+    form = pairs8.layout(1, ((0,),), block_units=pairs8.NARROW)
+    assert form is not None
+    assert (form.units, len(form.pairs)) == (2, 1)
+    rng = np.random.default_rng(seed)
+    matrices, bias = (rng.integers(-127, 128, (units, 1, size)),), rng.integers(-9, 9, (units, 1))
+    factors = {0: rng.integers(1, 2**31, units)}
+    assert_lossless(pairs8, form, matrices, ((0,),), bias, factors)

@@ -73,3 +73,17 @@ def test_the_stream_ends_with_room_for_a_chunk():
     )
     assert stream.size == 4 + 2 * 3 + 4
     assert not stream[-4:].any()
+
+
+@pytest.mark.parametrize("block", rows16.OTHER_BLOCKS)
+@given(units=st.integers(1, 13), size=st.integers(1, 35), seed=st.integers(0, 99))
+def test_unpack_returns_what_was_packed_in_other_blocks(
+    block: int, units: int, size: int, seed: int
+):
+    form = rows16.layout(1, ((0,),), ("i8",), {1: block})
+    assert form is not None
+    assert form.units == block
+    rng = np.random.default_rng(seed)
+    matrices, bias = (rng.integers(-128, 128, (units, 1, size)),), rng.integers(-9, 9, (units, 1))
+    factors = {0: rng.integers(1, 2**31, units)}
+    assert_lossless(rows16, form, matrices, ((0,),), bias, factors)

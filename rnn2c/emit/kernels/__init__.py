@@ -21,7 +21,7 @@ from rnn2c.emit.kernels import (
     mve,
 )
 from rnn2c.ir.program import Call, Dot, Program, Stage
-from rnn2c.packing.families import FAMILIES
+from rnn2c.packing.families import FAMILIES, ROWS16
 
 Special = tuple[str, tuple[str, ...]]
 SPECIAL: dict[str, Callable[[Call], Special | None]] = {
@@ -37,9 +37,13 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "blocks8x2_eight": dsp_blocks.two_columns,
     "pairs16": dsp16.instructions,
     "quads4": dsp4.instructions,
+    "pairs8_two": dsp.instructions,
     "rows16": mve.instructions,
+    **dict.fromkeys(ROWS16, mve.instructions),
     "apart8_v7m": armv7m.instructions,
+    "apart8_v7m_two": armv7m.instructions,
     "pairs8_v6m": armv6m.instructions,
+    "pairs8_v6m_two": armv6m.instructions,
     "apart8_v6m": armv6m.instructions,
     "halves4_v7m": armv7m_halves.instructions,
     "halves4_v6m": armv6m_halves.instructions,

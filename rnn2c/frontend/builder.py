@@ -218,12 +218,7 @@ class Builder(Collector):
         part.state is what feeds back; such an output is shown only if part.end names it.
         """
         shown = tuple(self._output(name, operand) for name, operand in outputs)
-        inputs = [
-            graph.Input(name, feature_size(self.axes, port))
-            for port in self._inputs
-            for name in input_names(self.axes, port)
-        ]
-        rolled = self.loops.close([v for port in shown for v in port.values], inputs)
+        rolled = self.loops.close([v for port in shown for v in port.values], self._vectors)
         names = rolled.names
         self.check_weights(rolled.layers)
         draft = Draft(
@@ -238,6 +233,14 @@ class Builder(Collector):
             {names.get(n, n): bits for n, bits in self._dynamic.items()},
         )
         return assemble(draft, rolled.ports(shown), part)
+
+    def _vectors(self) -> list[graph.Input]:
+        """The vectors of all model inputs, as far as it is known what is a stack of them."""
+        return [
+            graph.Input(name, feature_size(self.axes, port))
+            for port in self._inputs
+            for name in input_names(self.axes, port)
+        ]
 
     def constant(self, array: FloatArray, refusal: str) -> Value:
         """A constant [n] or [1, n] as if it were computed: the state that a loop starts from.

@@ -178,13 +178,13 @@ class Loops:
                     where = f"layer {quoted(stem_of(theirs))}"
                     self.places[theirs] = f"{where}: picks time step {index}; {ADVICE}"
 
-    def close(self, wanted: Sequence[str], inputs: Sequence[Input]) -> Rolled:
+    def close(self, wanted: Sequence[str], inputs: Callable[[], Sequence[Input]]) -> Rolled:
         """Roll up what is left and needed by these values; what cannot be is refused.
 
-        inputs: sizes of the model inputs.
+        inputs: the vectors of the model inputs, which are known only when nothing is left.
         """
         if not self.places:
-            names = {i.name: i.name for i in inputs}
+            names = {i.name: i.name for i in inputs()}
             names |= {v: v for p in self.layers.values() for v in p.outputs}
             return Rolled(tuple(self.layers.values()), (), names)
         while any(_is_inner(p) for p in self._ordered(wanted)):
@@ -213,7 +213,7 @@ class Loops:
         layers = self._ordered([o.value for o in outputs])
         read = {n for p in layers for n in p.inputs} | {o.value for o in outputs}
         delays = tuple(d for d in self.delays if d.name in read)
-        model = Model("", tuple(inputs), tuple(layers), outputs, delays=delays)
+        model = Model("", tuple(inputs()), tuple(layers), outputs, delays=delays)
         return recovered(model, self.starts, self.bodies, self.ends, self.anonymous)
 
     def _undecided(self, live: Sequence[Layer]) -> list[list[AtStep]]:
@@ -247,24 +247,27 @@ class Loops:
         return name
 
     def _roll_last(self, wanted: Sequence[str]) -> bool:
-        """Roll up a loop of which only the last step is used."""
-        rows: dict[str, int] = {}
-        by_count: dict[int, list[Layer]] = {}
-        counts = set()
+        """Roll up a loop of which only the last step is used: it reads every step of a value."""
+        rows: dict[str, dict[str, int]] = {}
+        reading: dict[tuple[str, int], list[Layer]] = {}
+        counts: dict[str, int] = {}
         live = self._ordered(wanted)
         self.finder.visits += len(live)
         for layer in live:
             if isinstance(layer, AtStep):
-                rows[layer.name] = 1 << layer.step
-                counts.add(layer.count)
+                rows[layer.name] = {layer.inputs[0]: 1 << layer.step}
+                counts[layer.inputs[0]] = layer.count
                 continue
-            rows[layer.name] = 0
+            below: dict[str, int] = {}
             for name in layer.inputs:
-                rows[layer.name] |= rows.get(name, 0)
-            by_count.setdefault(rows[layer.name].bit_count(), []).append(layer)
-        for most in sorted(counts, reverse=True):
-            for new in reversed(by_count.get(most, [])):
-                for old in reversed(by_count.get(most - 1, [])):
+                for source, steps in rows.get(name, {}).items():
+                    below[source] = below.get(source, 0) | steps
+            rows[layer.name] = below
+            for source, steps in below.items():
+                reading.setdefault((source, steps.bit_count()), []).append(layer)
+        for source, most in sorted(counts.items(), key=lambda item: -item[1]):
+            for new in reversed(reading.get((source, most), [])):
+                for old in reversed(reading.get((source, most - 1), [])):
                     self.finder.visits += 1
                     if self.finder.visits > MAX_VISITS:
                         return False

@@ -156,6 +156,7 @@ class Coder(Dots):
                 if not isinstance(i, Dot)
             ),
             stores=stores,
+            row=next((self._row(i) for i in stage.body if isinstance(i, Gather)), None),
             reads=tuple(sorted(names)),
             given=tuple(sorted(names & {b.name for b in self.program.having("input")})),
             kernel=next((self.kernel(d, renamed, stage.units) for d in dots if d.kernel), None),
@@ -183,19 +184,23 @@ class Coder(Dots):
         packing = self.program.weight[gather.table].packing
         return tree("nibble").returns if packing == "dense4" else PACKINGS[packing].type
 
-    def _entry(self, gather: Gather, renamed: dict[str, str]) -> Line:
-        """Element j of a row; rows begin at whole bytes."""
+    def _row(self, gather: Gather) -> Line:
+        """The row of the token; rows begin at whole bytes."""
         weight = self.program.weight[gather.table]
         packing = PACKINGS[weight.packing]
         columns = packing.pack(weight.matrices).size // len(weight.matrices[0])
-        halves = weight.packing == "dense4"
-        row = f"((size_t){self.vector(gather.index)}[0] * {columns}u)"
-        at = f"&{self.static(weight.name)}[{row} + {'(j >> 1)' if halves else 'j'}]"
-        text = f"RNN2C_READ_{READERS[packing.type]}({at})"
+        row = f"(size_t){self.vector(gather.index)}[0] * {columns}u"
+        text = f"&{self.static(weight.name)}[{row}]"
+        return Line(f"{CTYPES[packing.type]} *", "at", text, gather.doc)
+
+    def _entry(self, gather: Gather, renamed: dict[str, str]) -> Line:
+        """Element j of the row."""
+        packing = self.program.weight[gather.table].packing
+        halves = packing == "dense4"
+        text = f"RNN2C_READ_{READERS[PACKINGS[packing].type]}(&at[{'j >> 1' if halves else 'j'}])"
         if halves:
             text = f"{self.prefix}_nibble({text}, (uint8_t)(j & 1u))"
-        ctype = CTYPES[self._entry_type(gather)]
-        return Line(ctype, renamed[gather.out], text, gather.doc)
+        return Line(CTYPES[self._entry_type(gather)], renamed[gather.out], text, "")
 
     def _argument(
         self, a: Argument, type_: str, renamed: dict[str, str], types: dict[str, str]

@@ -76,7 +76,7 @@ class KernelCode:
 @dataclass(frozen=True)
 class StageCode:
     """One stage of a function, in the order of its instructions; `reads`: buffers it touches,
-    `given`: arguments of the function among them.
+    `given`: arguments of the function among them; row: the row of a table that is looked up.
     """
 
     kind: str
@@ -88,6 +88,7 @@ class StageCode:
     stores: tuple[tuple[str, str], ...]
     reads: tuple[str, ...]
     given: tuple[str, ...]
+    row: Line | None = None
     kernel: KernelCode | None = None
 
 

@@ -51,7 +51,7 @@ def look_up(
     b.weights.append(Weight(name, (rows[:, None, :],), bits, PACKINGS[bits], comment(doc)))
     rate = b.rates[layer.name]
     index = b.place(layer.inputs[0], rate).buffer
-    entry = Gather("entry" if more else "y", name, index, "of the token's row")
+    entry = Gather("entry" if more else "y", name, index, "the token's row")
     body: tuple[Call | Gather, ...] = (entry, *more)
     stores = b.define(layer.name, "y", f"output of {layer.name}")
     title = b.title(layer, f"embedding of {len(rows)} tokens")

@@ -39,7 +39,6 @@ CONTRACTS: dict[str, list[tuple[Span, ...]]] = {
     "look_half": [(HALF_OF_ENTRIES, (-256, 255), TOTAL)],
     "clamp": [(I32, -half, half - 1) for half in (2**k for k in range(1, 32))],
     "shift_sat": [(I32, shift, bits) for shift in range(32) for bits in range(2, 17)],
-    "requantize": [((1 - 2**23, 2**23 - 1), U16, shift) for shift in range(17, 25)],
     "requantize_wide": [(I32, U16, shift) for shift in range(1, 47)],
 }
 """The arguments of each, as its docstring says; numbers where the compiler fixes them."""
@@ -84,14 +83,12 @@ def _about_halves(terms: Terms, arguments: tuple[Term | TableTerm, ...]) -> None
 
 
 def _about_products(terms: Terms, function: Function, arguments: Sequence[Value]) -> None:
-    """A product is the sum of those of the halves of a factor, wherever it is cut."""
+    """A product is the sum of those of the halves of a factor."""
     match function.name, arguments:
-        case "requantize" | "requantize_wide", (Term() as acc, Term() as m, _):
-            for bits in (8, 16):
-                high, low = terms.down(acc, terms.number(bits)), acc.z % 2**bits
-                parts = terms.times(high, m), terms.times(Term(low, 0, 2**bits - 1), m)
-                whole = 2**bits * parts[0].z + parts[1].z
-                terms.facts.append(terms.times(acc, m).z == whole)
+        case "requantize_wide", (Term() as acc, Term() as m, _):
+            high, low = terms.down(acc, terms.number(16)), Term(acc.z % 65536, 0, 65535)
+            whole = 65536 * terms.times(high, m).z + terms.times(low, m).z
+            terms.facts.append(terms.times(acc, m).z == whole)
 
 
 def proven(name: str, lines: Sequence[str]) -> None:
@@ -115,7 +112,7 @@ def specials() -> Iterator[tuple[str, tuple[Span, ...], tuple[str, ...]]]:
 
 def test_functions_for_given_literals_compute_the_primitive_for_all_arguments() -> None:
     found = set(specials())
-    counts = {"clamp": 31, "shift_sat": 32 * 15, "requantize": 8, "requantize_wide": 30}
+    counts = {"clamp": 31, "shift_sat": 32 * 15, "requantize_wide": 30}
     assert Counter(name for name, _, _ in found) == counts
     for name, contract, lines in found:
         assert disproved(tree(name), lines, contract) == ""

@@ -64,8 +64,8 @@ def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
     never changes how the rest is rounded.
     """
     match call.primitive, call.arguments[1:]:
-        case "requantize" | "requantize_wide", (multiplier, int(shift)) if (
-            shift >= 17 and not isinstance(multiplier, int)
+        case "requantize_wide", (multiplier, int(shift)) if shift >= 17 and not isinstance(
+            multiplier, int
         ):
             half = f"(product >> {shift - 17})" if shift > 17 else "product"
             return f"_{shift}", (

@@ -69,7 +69,8 @@ def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
         ):
             half = f"(product >> {shift - 17})" if shift > 17 else "product"
             return f"_{shift}", (
-                "const uint32_t low = (uint32_t)(acc & 65535) * (uint32_t)multiplier;",
+                "const int32_t lowest = acc & 65535;",
+                "const uint32_t low = (uint32_t)lowest * (uint32_t)multiplier;",
                 "const int32_t high = (acc >> 16) * (int32_t)multiplier;",
                 "const int32_t product = high + (int32_t)(low >> 16);",
                 f"return ({half} + 1) >> 1;",

@@ -23,6 +23,8 @@ from rnn2c.lower.scaling import (
 from rnn2c.ranges import Interval
 
 PRE_BITS = 12
+Part = tuple[Place, IntArray, tuple[int, ...]]
+"""A vector, its matrix [units, rows, columns], the numbers of the sums that these rows are of."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,20 @@ def cell_sums(
         )
         for part, place, matrix in (("x", x, w_ih), ("h", h, w_hh))
     )
-    used = tuple(p for p in parts if p[2])
+    used = _needed(tuple(p for p in parts if p[2]))
     names = tuple(s.name for s in sums)
     dot, proven = b.dot(layer, label, names, used, bias, max(layer.w_ih.bits, layer.w_hh.bits))
     multipliers = {} if by_shift else _multipliers(b, layer, label, names, ratios)
     return Sums(dot, proven, shifts, ratios, multipliers)
+
+
+def _needed(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Without a matrix of zeros, if each of its sums has another: that of h, where a cell is
+    written out whose low-rank product of h comes with x.
+    """
+    other = [p for p in parts if np.any(p[1])]
+    summed = {k for _, _, rows in other for k in rows}
+    return tuple(other) if all(summed.issuperset(rows) for _, _, rows in parts) else parts
 
 
 def _bias(layer: graph.Recurrent, s: Sum, rows: slice) -> FloatArray:

@@ -202,3 +202,17 @@ def test_raw_counts_become_the_input_to_the_nearest():
 def test_an_unfit_raw_scale_is_refused(scale, offset, message: str):
     with pytest.raises(Rnn2cError, match=message):
         lower(integer(cell_model("gru")), HOST, RawScale(scale, offset))
+
+
+@pytest.mark.parametrize(("kind", "segments"), [("lstm", 1), ("rnn", 1), ("gru", 2)])
+def test_a_matrix_of_zeros_is_not_multiplied_where_its_sums_have_another(kind: str, segments: int):
+    """A cell that reads a low-rank product of h beside x has no more use for h itself."""
+    m = cell_model(kind, 3, 5)
+    (layer,) = m.layers
+    zero = graph.Tensor(np.zeros_like(layer.w_hh.real()))
+    less = dataclasses.replace(m, layers=(dataclasses.replace(layer, w_hh=zero),))
+    p = program(less)
+    (dot,) = dots(p)
+    assert len(dot.segments) == segments
+    x = np.random.default_rng(1).normal(size=(6, 3))
+    np.testing.assert_allclose(p.run({"x": x})["y"], less.run({"x": x})["y"], atol=0.05)

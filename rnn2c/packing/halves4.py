@@ -21,7 +21,7 @@ from rnn2c.packing.blocks import HIGH_SHIFT, LEAST_SHIFT, Row, Unpacking, blocke
 COLUMNS = 4
 OFFSET, MOST = 8, 15
 """What is added to a weight, and the largest sum of both."""
-CHUNKS = (16, 8, 4, 2)
+CHUNKS = (16, 8, 4, 2, 1)
 HALF = 32767
 MOST_SEGMENTS = 4
 MOST_UP = 4
@@ -79,7 +79,7 @@ def scaled(
     raises: bool = True,
 ) -> Layout | None:
     """The layout for sums that are requantized with these shifts, over vectors of these ranges;
-    None if not even two columns have room in a half.
+    None if not even one column has room in a half.
 
     raises: whether a kernel requantizes.
     """

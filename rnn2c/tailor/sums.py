@@ -38,7 +38,8 @@ from rnn2c.ranges import dot_bound
 from rnn2c.target import Level
 
 TURN: dict[Level, int] = {"size": 4, "balanced": 16, "speed": 0}
-"""Columns of one turn of a loop; half of them where each is a word, as its kernels are longer."""
+WORD_TURN: dict[Level, int] = {"size": 2, "balanced": 8, "speed": 0}
+"""Columns of one turn of a loop, also where each is a word, as its kernels are longer."""
 
 MOST_COLUMNS, LONG_TURN = 256, 64
 """A kernel of more columns has loops, whatever the level."""
@@ -52,7 +53,7 @@ class Sums:
 
     def __init__(self, program: Program, level: Level) -> None:
         self.program = program
-        self.turn = TURN[level]
+        self.turn, self.word_turn = TURN[level], WORD_TURN[level]
         self.taken = dict(program.weight)
         self.constants = dict(program.const)
         self.chosen: dict[str, tuple[str, Layout]] = {}
@@ -162,8 +163,9 @@ class Sums:
 
     def _turn(self, dot: Dot, family: str) -> int:
         columns = sum(s.size for s in dot.segments)
-        turn = LONG_TURN if columns > MOST_COLUMNS and not self.turn else self.turn
-        return turn // (2 if FAMILIES[family].vector == "i32" else 1)
+        are_words = FAMILIES[family].vector == "i32"
+        turn, long = (self.word_turn, LONG_TURN // 2) if are_words else (self.turn, LONG_TURN)
+        return long if columns > MOST_COLUMNS and not turn else turn
 
     def _bias(self, dot: Dot) -> IntArray:
         units = self.program.weight[dot.weight].matrices[0].shape[0]

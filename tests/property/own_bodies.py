@@ -27,7 +27,7 @@ OPERATORS: dict[type[ast.operator], str] = {
 TYPES = {"int8_t": "i8", "int16_t": "i16", "int32_t": "i32", "uint32_t": "u32"}
 ASSIGNED = re.compile(r"(?:const )?(?:(?P<type>u?int\d+_t) )?(?P<name>\w+) = (?P<value>.*)")
 ASSEMBLY = re.compile(
-    r'__asm__\("(?P<lines>.*?)" : "=(?P<early>&?)r"\((?P<out>\w+)\) : (?P<operands>.*)\)'
+    r'__asm__\("(?P<lines>.*?)" : "=(?P<early>&?)[rl]"\((?P<out>\w+)\) : (?P<operands>.*)\)'
 )
 Address = tuple[TableTerm, Term]
 
@@ -57,7 +57,7 @@ class Body:
         if found := re.fullmatch(r"RNN2C_KNOWN\((.*)\)", text):
             self.terms.needs.append(self._condition(self._parsed(found[1])))
         elif found := ASSEMBLY.fullmatch(text):
-            operands = re.findall(r'"r"\(((?:[^()]|\([^()]*\))*)\)', found["operands"])
+            operands = re.findall(r'"[rl]"\(((?:[^()]|\([^()]*\))*)\)', found["operands"])
             values = [self._operand(o) for o in operands]
             lines = found["lines"].split(r"\n\t")
             assert found["early"] or len(lines) == 1, "written before all is read: =&r"
@@ -98,6 +98,8 @@ class Body:
         if m := re.fullmatch(r"smlabb %0, (%\d), (%\d), (%\d)", line):
             product = t.times(t.low_half(term(m[1])), t.low_half(term(m[2])))
             return t.fits(t.add(product, term(m[3])), "i32")
+        if m := re.fullmatch(r"sxth %0, (%\d)", line):
+            return t.low_half(term(m[1]))
         if m := re.fullmatch(r"asr %0, (%\d), #(\d+)", line):
             return t.down(term(m[1]), number(m[2]))
         if m := re.fullmatch(r"(ldrsh|ldr) %0, \[(%\d), (%\d), lsl #([12])\]", line):

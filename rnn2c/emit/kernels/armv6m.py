@@ -6,7 +6,7 @@ run over weights and vector.  On the stack: the sums, the end of a loop, the vec
 
 from __future__ import annotations
 
-from rnn2c.emit.kernels.lines import repeated
+from rnn2c.emit.kernels.lines import repeated, turn_of
 from rnn2c.emit.kernels.paired import layout_of
 from rnn2c.ir.program import Call, Dot
 from rnn2c.packing.pairs8 import Layout, Pair
@@ -18,6 +18,8 @@ LOW = ("r2", "r3", "r4", "r5", "r6", "r7")
 WEIGHTS = ("r2", "r3", "r7")
 FIRST, SECOND, ROW = "r4", "r5", "r6"
 SUMS, END, VECTORS = "[sp, #0]", "[sp, #4]", "[sp, #8]"
+FREE = "lr"
+"""Of two pairs: it holds the end of a loop."""
 COLUMN_BYTES = 4
 NEAR = 120
 """Instructions that a conditional branch can go back."""
@@ -106,24 +108,24 @@ def _first_values(beginning: list[Pair]) -> list[str]:
 
 
 def _segment(form: Layout, index: int, size: int, turn: int) -> list[str]:
-    """All columns: a loop of `turn` columns if it has two turns or more, and the rest."""
+    """All columns: a loop of half of `turn` columns if it has two turns or more, and the rest."""
     size = -(-size // 2) * 2
-    turns = size // turn if turn else 0
+    turn = turn_of(size, max(turn // 2, 2) if turn else 0)
     two_columns, label = _columns(form.of(index), form.apart), index + 1
-    if turns < 2:
+    if not turn:
         return repeated(two_columns, size // 2)
     is_near = len(two_columns) * (turn // 2) <= NEAR
     back = [f"bne {label}b"] if is_near else [f"beq {label}f", f"b {label}b", f"{label}:"]
+    is_free = all(FREE not in _accumulators(p) for p in form.pairs)
     return [
-        *constant(ROW, turns * turn * COLUMN_BYTES),
+        *constant(ROW, (size - size % turn) * COLUMN_BYTES),
         f"adds {ROW}, {ROW}, r1",
-        f"str {ROW}, {END}",
+        f"mov {FREE}, {ROW}" if is_free else f"str {ROW}, {END}",
         f"{label}:",
         *repeated(two_columns, turn // 2),
-        f"ldr {ROW}, {END}",
-        f"cmp r1, {ROW}",
+        *([f"cmp r1, {FREE}"] if is_free else [f"ldr {ROW}, {END}", f"cmp r1, {ROW}"]),
         *back,
-        *repeated(two_columns, (size - turns * turn) // 2),
+        *repeated(two_columns, (size % turn) // 2),
     ]
 
 

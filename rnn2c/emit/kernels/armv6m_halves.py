@@ -58,7 +58,7 @@ def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
             lines += [f"str r3, [{COLUMN}, #{4 * p.place}]"]
             lines += [f"str r4, [{COLUMN}, #{4 * p.place + 4}]", f"mov {PARTIAL[p.slot]}, {BEGIN}"]
         lines += [f"ldr r1, {VECTORS}", f"ldr r1, [r1, #{4 * k}]"]
-        turn, chunk = 2 * kernel.turn, kernel.chunks[k]
+        turn, chunk = halves.TURNS * kernel.turn, kernel.chunks[k]
         lines += _segment(form.of(k), halves.groups(segment.size, turn, chunk), k + 1)
         lines += _finish(dot, [p for p in form.of(k) if p.last == k])
     return [*lines, *END_OF_KERNEL]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnn2c.emit.kernels import paired
-from rnn2c.emit.kernels.lines import load, repeated
+from rnn2c.emit.kernels.lines import load, repeated, turn_of
 from rnn2c.emit.kernels.paired import END, accumulators
 from rnn2c.ir.program import Dot
 from rnn2c.packing.pairs8 import Pair
@@ -48,18 +48,18 @@ def high_round(total: str, multiplier: str) -> list[str]:
 def _segment(pairs: tuple[Pair, ...], size: int, turn: int, label: str) -> list[str]:
     """All columns: a loop of `turn` columns if it has two turns or more, and the rest."""
     size = -(-size // 2) * 2
-    turns = size // turn if turn else 0
-    if turns < 2:
+    turn = turn_of(size, turn)
+    if not turn:
         return _columns(pairs, size)
     registers = _registers(pairs)
     end = registers.end or registers.row
-    lines = [f"add {end}, lr, #{turns * turn * COLUMN_BYTES}"]
+    lines = [f"add {end}, lr, #{(size - size % turn) * COLUMN_BYTES}"]
     if not registers.end:
         lines.append(f"str {end}, {END}")
     lines += [".balign 4", f"{label}:", *_columns(pairs, turn)]
     if not registers.end:
         lines.append(f"ldr {end}, {END}")
-    return [*lines, f"cmp lr, {end}", f"bne {label}b", *_columns(pairs, size - turns * turn)]
+    return [*lines, f"cmp lr, {end}", f"bne {label}b", *_columns(pairs, size % turn)]
 
 
 def _registers(pairs: tuple[Pair, ...]) -> Registers:

@@ -47,7 +47,7 @@ def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
         for n, p in enumerate(beginning):
             lines.append(f"strd {FIRST[2 * n]}, {FIRST[2 * n + 1]}, [r0, #{4 * p.place}]")
             lines.append(f"mov {PARTIAL[p.slot]}, #{BEGIN}")
-        turn, chunk = 2 * kernel.turn, kernel.chunks[k]
+        turn, chunk = halves.TURNS * kernel.turn, kernel.chunks[k]
         lines += _segment(form.of(k), halves.groups(segment.size, turn, chunk), str(k + 1))
         lines += _finish(dot, [p for p in form.of(k) if p.last == k])
     return [*lines, "mov r0, r1", "pop {r2, r4-r11, pc}"]

@@ -17,6 +17,9 @@ from rnn2c.packing.pairs8 import Pair
 BEGIN = 0x8000
 """What a partial sum begins with: its lower half stays above zero, so the upper one is exact."""
 
+TURNS = 2
+"""A loop has so many times the columns a turn of other kernels, if they are in one chunk."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -70,7 +73,7 @@ def too_large(dot: Dot) -> list[tuple[tuple[int, ...], int, int]]:
     found = []
     for first, last in form.spans:
         span = tuple(range(first, last + 1))
-        turn, up = 2 * kernel.turn, up_of(kernel)
+        turn, up = TURNS * kernel.turn, up_of(kernel)
         begun = sum(flushed(dot.segments[k].size, turn, kernel.chunks[k]) for k in span)
         found.append((span, OFFSET.bit_length() - 1 + up, begun * BEGIN << up))
     return found

@@ -14,7 +14,15 @@ import jinja2
 from rnn2c.arith_tree import LIMITS, Function, tree
 from rnn2c.budget import budget
 from rnn2c.data import templates_dir
-from rnn2c.emit.arith_c import READERS, calls_library, definition, needed, real_text
+from rnn2c.emit.arith_c import (
+    READERS,
+    calls_library,
+    choices,
+    chosen_by,
+    definition,
+    needed,
+    real_text,
+)
 from rnn2c.emit.arrays import ArrayCode, all_arrays
 from rnn2c.emit.code import Coder
 from rnn2c.emit.golden import golden
@@ -145,8 +153,7 @@ def _context(program: Program, shared: Mapping[str, ArrayCode]) -> dict[str, Any
         "finals": outputs["window"] + outputs["sequence"],
         "arrays": arrays,
         "has_weights": any(a.is_weights for a in arrays),
-        "primitives": [_definition(program, f) for f in needed(primitives)]
-        + _special_definitions(program),
+        "primitives": _definitions(program, primitives),
         "library": calls_library(primitives),
         "init": coder.function(program.init),
         "step": coder.function(program.step),
@@ -160,10 +167,17 @@ def _context(program: Program, shared: Mapping[str, ArrayCode]) -> dict[str, Any
     }
 
 
+def _definitions(program: Program, primitives: set[str]) -> list[str]:
+    """All functions of operations in C, callees first."""
+    found = [_definition(program, f) for f in needed(primitives)]
+    how = chosen_by(program.target.kernels)
+    return choices(found, program.name, how, CODE) + found + _special_definitions(program)
+
+
 def _definition(program: Program, function: Function) -> str:
     """A primitive in C: the variant's own body, or that of arith.py."""
     own = own_body(program.target.templates, function.name)
-    return definition(function, program.name, CODE, own)
+    return definition(function, program.name, CODE, own, chosen_by(program.target.kernels))
 
 
 def _has_assembly(program: Program, primitives: set[str]) -> bool:

@@ -7,6 +7,7 @@ them wider; the range proof has shown that no conversion changes a value.  Reals
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal as OneOf
 
 import numpy as np
 
@@ -47,6 +48,48 @@ READERS = {
 """Suffix of the macro RNN2C_READ_... that reads a constant of this type from flash."""
 
 
+Choice = OneOf["condition", "skip", "borrow"]
+"""How the smaller or larger of two numbers is chosen: by ?:, by an instruction of Thumb-2 that is
+skipped or not and takes its time either way, by the borrow of a difference."""
+WORDS = {"minimum": "smaller", "maximum": "larger"}
+SKIP = '"cmp %0, %1\\n\\tit {0}\\n\\tmov{0} %0, %1" : "+r"(chosen) : "rI"(b) : "cc"'
+BORROW = (
+    'int32_t less;\n    int32_t sign;\n    __asm__(".syntax unified\\n\\tasrs %1, %0, #31\\n\\t'
+    'asrs %2, %3, #31\\n\\tsubs %0, %0, %3\\n\\tsbcs %1, %2\\n\\t{0} %0, %1\\n\\tadds %0, %0, %3"\n'
+    '            : "+l"(chosen), "=&l"(less), "=&l"(sign) : "l"(b) : "cc");'
+)
+
+
+def chosen_by(kernels: str) -> Choice:
+    """The choice of a target with these kernels: on Cortex-M a step takes as long for any input."""
+    if not kernels:
+        return "condition"
+    return "borrow" if kernels == "armv6-m" else "skip"
+
+
+def choices(definitions: Iterable[str], prefix: str, how: Choice, attribute: str = "") -> list[str]:
+    """The functions PREFIX_minimum and PREFIX_maximum that these definitions call."""
+    text = "\n".join(definitions)
+    bodies = {
+        "minimum": f"__asm__({SKIP.format('gt')});" if how == "skip" else BORROW.format("ands"),
+        "maximum": f"__asm__({SKIP.format('lt')});" if how == "skip" else BORROW.format("bics"),
+    }
+    return [
+        "\n".join([
+            f"/* The {word} of two, without a branch. */",
+            *filter(None, [attribute]),
+            f"static inline int32_t {prefix}_{which}(int32_t a, int32_t b)",
+            "{",
+            "    int32_t chosen = a;",
+            f"    {bodies[which]}",
+            "    return chosen;",
+            "}",
+        ])
+        for which, word in WORDS.items()
+        if f"{prefix}_{which}(" in text
+    ]  # fmt: skip
+
+
 def needed(primitives: Iterable[str]) -> list[Function]:
     """These primitives and all they call, callees first."""
     names = set(primitives)
@@ -57,13 +100,15 @@ def needed(primitives: Iterable[str]) -> list[Function]:
 
 
 def definition(
-    function: Function, prefix: str, attribute: str = "", own: tuple[str, ...] = ()
-) -> str:
+    function: Function, prefix: str, attribute: str = "", own: tuple[str, ...] = (),
+    choice: Choice = "condition",
+) -> str:  # fmt: skip
     """The C definition of one primitive, called PREFIX_name, with its docstring.
 
-    attribute: a line before it; own: the lines of another body that computes the same.
+    attribute: a line before it; own: the lines of another body that computes the same; choice:
+    how extremes are made of two numbers, see chosen_by.
     """
-    types = function.types()
+    writer = _Writer(function.types(), prefix, choice)
     doc = "\n * ".join(line.strip() for line in function.doc.splitlines()).replace(
         "\n * \n", "\n *\n"
     )
@@ -73,10 +118,7 @@ def definition(
         *filter(None, [attribute]),
         f"static inline {CTYPES[function.returns]} {prefix}_{function.name}({parameters})",
         "{",
-        *(
-            f"    {line}"
-            for line in own or [_statement(s, types, prefix) for s in function.statements]
-        ),
+        *(f"    {line}" for line in own or [_statement(s, writer) for s in function.statements]),
         "}",
     ]
     return "\n".join(lines)
@@ -88,8 +130,8 @@ def _parameter(name: str, type_: str) -> str:
     return f"{CTYPES[type_]} {name}"
 
 
-def _statement(statement: Statement, types: Mapping[str, str], prefix: str) -> str:
-    value = _Writer(types, prefix).converted(statement.expression, statement.type)
+def _statement(statement: Statement, writer: _Writer) -> str:
+    value = writer.converted(statement.expression, statement.type)
     if statement.target:
         return f"const {CTYPES[statement.type]} {statement.target} = {_bare(value)};"
     return f"return {_bare(value)};"
@@ -110,9 +152,10 @@ def _bare(text: str) -> str:
 class _Writer:
     """Writes the expressions of one function."""
 
-    def __init__(self, types: Mapping[str, str], prefix: str) -> None:
+    def __init__(self, types: Mapping[str, str], prefix: str, choice: Choice) -> None:
         self.types = types
         self.prefix = prefix
+        self.choice = choice
 
     def converted(self, e: Expr, width: str) -> str:
         """The expression as a C value of exactly the type of `width`."""
@@ -156,6 +199,8 @@ class _Writer:
             case Extreme(which, left, right):
                 at = operand_width(e, width, self.types)
                 a, b = self.operand(left, at), self.operand(right, at)
+                if self.choice != "condition" and at != REAL:
+                    return self._chosen(which, a, b, at), _promoted(at)
                 sign = "<" if which == "minimum" else ">"
                 return f"(({a} {sign} {b}) ? {a} : {b})", _promoted(at)
             case Look(table, index):
@@ -165,6 +210,16 @@ class _Writer:
                 return f"RNN2C_READ_{READERS[element]}(&{table}[{place}])", element
             case Invoke(function, arguments):
                 return self._call(function, arguments), tree(function).returns
+
+    def _chosen(self, which: str, a: str, b: str, width: str) -> str:
+        """The smaller or the larger of two without a branch."""
+        if width not in ("u32", "i64"):
+            return f"{self.prefix}_{which}({_bare(a)}, {_bare(b)})"
+        if width == "i64":
+            less = f"(({a} - {b}) >> 62)"
+        else:
+            less = f"({CTYPES[width]})(((int64_t){a} - {b}) >> 32)"
+        return f"({b if which == 'minimum' else a} ^ (({a} ^ {b}) & {less}))"
 
     def _call(self, function: str, arguments: tuple[Expr, ...]) -> str:
         texts = []

@@ -17,7 +17,7 @@ from primitive_cases import CASES, TABLES, Case, Span
 from rnn2c.arith_tree import INTEGERS, primitive, tree
 from rnn2c.arith_tree import TABLES as TABLE_TYPES
 from rnn2c.data import templates_dir
-from rnn2c.emit.arith_c import definition
+from rnn2c.emit.arith_c import choices, chosen_by, definition
 from rnn2c.emit.kernels import Special, own_body, special
 from rnn2c.ir.interface import Interface
 from rnn2c.ir.program import CTYPES, Call
@@ -150,10 +150,7 @@ def program_text(target: Target, block: int, folder: Path, cases: Cases = CASES)
         _put(target),
         _platform(target),
         *_known(target),
-        *(
-            definition(tree(p.__name__), "p", own=own_body(target.templates, p.__name__))
-            for p in INTEGERS
-        ),
+        *_primitives(target),
         *_specials(target, cases),
         *(_table(n, data) for n, data in TABLES.items() if any(n in c.arguments for c in cases)),
         PRELUDE,
@@ -162,6 +159,15 @@ def program_text(target: Target, block: int, folder: Path, cases: Cases = CASES)
         *(f"    {name}();" for name in names),
         "    finish_program();\n    return 0;\n}\n",
     ])  # fmt: skip
+
+
+def _primitives(target: Target) -> list[str]:
+    choice = chosen_by(target.kernels)
+    found = [
+        definition(tree(p.__name__), "p", own=own_body(target.templates, p.__name__), choice=choice)
+        for p in INTEGERS
+    ]
+    return choices(found, "p", choice) + found
 
 
 def _put(target: Target) -> str:

@@ -101,7 +101,7 @@ class Terms:
 
     def apart(self, a: Term, b: Term) -> Term:
         """Exclusive or."""
-        if a.literal is not None or (a.is_flag and b.literal is None):
+        if a.is_flag or (a.literal is not None and not b.is_flag):
             a, b = b, a
         if b.is_flag and b.literal is None:
             lo, hi = min(a.lo, ~a.hi), max(a.hi, ~a.lo)

@@ -164,6 +164,14 @@ def test_the_rows_of_a_word_come_apart() -> None:
     assert counterexample([a > -(2**23), a <= 2**23], upper == a) != ""
 
 
+MUTANTS_OF_M0 = [
+    ("sat8", "x >> 7", "x >> 8"),
+    ("sat8", "127 ^ sign", "128 ^ sign"),
+    ("sat16", "x >> 15", "x >> 16"),
+    ("sat16", "(-beyond)", "beyond"),
+    ("lut", "+ 128", "+ 127"),
+    ("lut", "sxth %0, %1", "asr %0, %1, #16"),
+]
 MUTANTS = [
     ("sat8", "#8", "#7"),
     ("sat8", ">= -128", ">= -127"),
@@ -185,9 +193,12 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "old", "new"), MUTANTS)
-def test_a_wrong_body_is_not_proven(name: str, old: str, new: str) -> None:
-    text = (templates_dir() / "dsp" / "arith" / f"{name}.c").read_text(encoding="ascii")
+@pytest.mark.parametrize(
+    ("variant", "name", "old", "new"),
+    [*(("dsp", *m) for m in MUTANTS), *(("armv6-m", *m) for m in MUTANTS_OF_M0)],
+)
+def test_a_wrong_body_is_not_proven(variant: str, name: str, old: str, new: str) -> None:
+    text = (templates_dir() / variant / "arith" / f"{name}.c").read_text(encoding="ascii")
     assert old in text
     with pytest.raises(AssertionError):
         proven(name, text.replace(old, new).splitlines())

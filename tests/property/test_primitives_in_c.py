@@ -55,6 +55,13 @@ def test_on_avr_where_int_has_16_bits(tmp_path: Path):
     assert differences(got, expected(AVR_BLOCK), AVR_BLOCK) == []
 
 
+@pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m3"])
+def test_without_branches_on_cores_that_choose_so(target: str, tmp_path: Path):
+    got = run(load_target(target), tmp_path, HOST_BLOCK // 4, BuildOptions())
+    assert differences(got, expected(HOST_BLOCK // 4), HOST_BLOCK // 4) == []
+
+
+CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33", "cortex-m55")
 OWN = [
     *CASES,
     *[Case(f"sat{bits}", ((-70000, 70000),), lambda *_: 0) for bits in (8, 16)],
@@ -83,14 +90,12 @@ def test_bodies_of_their_own_on_cores_with_dsp_on_104_000_samples_a_case(tmp_pat
 
 def test_bodies_of_their_own_on_a_core_without_long_multiplication(tmp_path: Path):
     names = {c.primitive for c in own_cases(load_target("cortex-m0plus"))}
-    assert names == {"requantize_wide"}
+    assert names == {"requantize_wide", "lut", "sat8", "sat16"}
     check_own(load_target("cortex-m0plus"), HOST_BLOCK, tmp_path)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(
-    "target", ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33", "cortex-m55"]
-)
+@pytest.mark.parametrize("target", CORES)
 def test_bodies_of_their_own_on_ten_million_samples_a_case(target: str, tmp_path: Path):
     check_own(load_target(target), FULL_BLOCK, tmp_path)
 
@@ -119,8 +124,8 @@ def test_a_wrong_translation_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     """blend with a rounding constant that is one too small."""
     right = primitive_program.definition
 
-    def wrong(function, prefix, own):
-        text = right(function, prefix, own=own)
+    def wrong(function, prefix, **how):
+        text = right(function, prefix, **how)
         return text.replace("+ 16384", "+ 16383") if function.name == "blend" else text
 
     monkeypatch.setattr(primitive_program, "definition", wrong)

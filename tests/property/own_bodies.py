@@ -72,11 +72,33 @@ class Body:
 
     def _assembly(self, lines: Sequence[str], operands: Sequence[Term | Address]) -> Term:
         registers: dict[str, Term | Address] = {f"%{k}": v for k, v in enumerate(operands, 1)}
-        for line in lines:
-            registers["%0"] = self._instruction(line, registers)
+        todo = [line for line in lines if line not in (".syntax unified", "nop")]
+        while todo:
+            line = todo.pop(0)
+            if m := re.fullmatch(r"cmp (%\d), (%\d)", line):
+                registers["%0"] = self._either(m[1], m[2], todo, registers)
+                todo = []
+            else:
+                registers["%0"] = self._instruction(line, registers)
         result = registers["%0"]
         assert isinstance(result, Term)
         return result
+
+    def _either(
+        self, a: str, b: str, todo: Sequence[str], registers: dict[str, Term | Address]
+    ) -> Term:
+        """What is left where two registers are the same, or else of the lines before `b 2f`."""
+        held = [registers[name] for name in ("%0", a, b)]
+        assert all(isinstance(h, Term) for h in held)
+        same, first, second = (h for h in held if isinstance(h, Term))
+        assert (todo[0], *todo[-3:]) == ("beq 1f", "b 2f", "1:", "2:"), todo
+        inner = dict(registers)
+        for line in todo[1:-3]:
+            inner["%0"] = self._instruction(line, inner)
+        other = inner["%0"]
+        assert isinstance(other, Term)
+        lo, hi = min(same.lo, other.lo), max(same.hi, other.hi)
+        return Term(z3.If(first.z == second.z, same.z, other.z), lo, hi)
 
     def _instruction(self, line: str, registers: dict[str, Term | Address]) -> Term:
         def term(name: str) -> Term:
@@ -96,11 +118,15 @@ class Body:
             product = t.times(term(m[1]), term(m[2]))
             return t.down(t.add(product, t.number(2**31)), t.number(32))
         if m := re.fullmatch(r"smlabb %0, (%\d), (%\d), (%\d)", line):
-            product = t.times(t.low_half(term(m[1])), t.low_half(term(m[2])))
+            product = t.times(t.low(term(m[1]), 16), t.low(term(m[2]), 16))
             return t.fits(t.add(product, term(m[3])), "i32")
         if m := re.fullmatch(r"sxth %0, (%\d)", line):
-            return t.low_half(term(m[1]))
-        if m := re.fullmatch(r"asr %0, (%\d), #(\d+)", line):
+            return t.low(term(m[1]), 16)
+        if m := re.fullmatch(r"sxtb %0, (%\d)", line):
+            return t.low(term(m[1]), 8)
+        if m := re.fullmatch(r"eors %0, (%\d)", line):
+            return t.apart(term("%0"), term(m[1]))
+        if m := re.fullmatch(r"asrs? %0, (%\d), #(\d+)", line):
             return t.down(term(m[1]), number(m[2]))
         if m := re.fullmatch(r"(ldrsh|ldr) %0, \[(%\d), (%\d), lsl #([12])\]", line):
             address = registers[m[2]]

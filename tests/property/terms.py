@@ -138,10 +138,11 @@ class Terms:
         earlier.append(index.z)
         return e
 
-    def low_half(self, a: Term) -> Term:
-        """The lower 16 bits as a signed number."""
-        lo, hi = LIMITS["i16"]
-        return a if lo <= a.lo and a.hi <= hi else Term((a.z + 32768) % 65536 - 32768, lo, hi)
+    def low(self, a: Term, bits: int) -> Term:
+        """The lower bits as a signed number."""
+        half = 2 ** (bits - 1)
+        inside = -half <= a.lo and a.hi < half
+        return a if inside else Term((a.z + half) % (2 * half) - half, -half, half - 1)
 
     def fits(self, a: Term, type_: str) -> Term:
         """The same, which has to be in the range of a type."""

@@ -165,10 +165,10 @@ def test_the_rows_of_a_word_come_apart() -> None:
 
 
 MUTANTS_OF_M0 = [
-    ("sat8", "x >> 7", "x >> 8"),
-    ("sat8", "127 ^ sign", "128 ^ sign"),
-    ("sat16", "x >> 15", "x >> 16"),
-    ("sat16", "(-beyond)", "beyond"),
+    ("sat8", "sxtb %0", "sxth %0"),
+    ("sat8", '"l"(127)', '"l"(128)'),
+    ("sat16", "cmp %0, %1", "cmp %0, %2"),
+    ("sat16", "asrs %0, %1, #31", "asrs %0, %1, #30"),
     ("lut", "+ 128", "+ 127"),
     ("lut", "sxth %0, %1", "asr %0, %1, #16"),
 ]

@@ -1,7 +1,4 @@
-const int32_t high = x >> 15;
-const int32_t sign = high >> 16;
-const int32_t beyond = high ^ sign;
-const int32_t away = (32767 ^ sign) - x;
-const int32_t limited = x + (away & ((-beyond) >> 30));
+int32_t limited;
+__asm__(".syntax unified\n\tsxth %0, %1\n\tcmp %0, %1\n\tbeq 1f\n\tasrs %0, %1, #31\n\teors %0, %2\n\tb 2f\n\t1:\n\tnop\n\tnop\n\tnop\n\t2:" : "=&l"(limited) : "l"(x), "l"(32767) : "cc");
 RNN2C_KNOWN((limited >= -32768) && (limited <= 32767));
 return (int16_t)limited;

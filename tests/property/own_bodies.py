@@ -78,6 +78,11 @@ class Body:
             if m := re.fullmatch(r"cmp (%\d), (%\d)", line):
                 registers["%0"] = self._either(m[1], m[2], todo, registers)
                 todo = []
+            elif m := re.fullmatch(r"lsls %0, (%\d), #(\d+)", line):
+                assert todo.pop(0) == f"asrs %0, %0, #{m[2]}", "what is shifted up comes back"
+                source = registers[m[1]]
+                assert isinstance(source, Term)
+                registers["%0"] = self.terms.low(source, 32 - int(m[2]))
             else:
                 registers["%0"] = self._instruction(line, registers)
         result = registers["%0"]

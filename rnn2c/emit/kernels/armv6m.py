@@ -60,12 +60,17 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
 
 
 def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
-    """A call with this shift as a function of its own: end of its name, body.  None: no need.
+    """A call with these literals as a function of its own: end of its name, body.  None: no need.
 
-    The product has up to 48 bits; without its lowest 16 it fits, and what is shifted out with them
-    never changes how the rest is rounded.
+    The product to requantize has up to 48 bits; without its lowest 16 it fits, and what is shifted
+    out with them never changes how the rest is rounded.
     """
     match call.primitive, call.arguments[1:]:
+        case "clamp", (int(lo), int(hi)) if hi > 0 and (lo, hi) == (~hi, hi) and hi & (hi + 1) == 0:
+            bits = hi.bit_length() + 1
+            return (f"_to_{bits}_bits", _saturated("x", bits, "int32_t")) if bits < 32 else None
+        case "shift_sat", (int(shift), int(bits)):
+            return f"_{shift}_{bits}", _saturated(f"x >> {shift}", bits, "int16_t")
         case "requantize_wide", (multiplier, int(shift)) if shift >= 17 and not isinstance(
             multiplier, int
         ):
@@ -78,6 +83,24 @@ def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
                 f"return ({half} + 1) >> 1;",
             )
     return None
+
+
+def _saturated(value: str, bits: int, ctype: str) -> tuple[str, ...]:
+    """Both ways take the same number of instructions."""
+    top = 2 ** (bits - 1) - 1
+    lines = [
+        *(".syntax unified", f"lsls %0, %1, #{32 - bits}", f"asrs %0, %0, #{32 - bits}"),
+        *("cmp %0, %1", "beq 1f", "asrs %0, %1, #31", "eors %0, %2", "b 2f"),
+        *("1:", "nop", "nop", "nop", "2:"),
+    ]
+    assembly = r"\n\t".join(lines)
+    return (
+        f"const int32_t whole = {value};",
+        "int32_t limited;",
+        f'__asm__("{assembly}" : "=&l"(limited) : "l"(whole), "l"({top}) : "cc");',
+        f"RNN2C_KNOWN((limited >= -{top + 1}) && (limited <= {top}));" if bits <= 16 else "",
+        "return limited;" if ctype == "int32_t" else f"return ({ctype})limited;",
+    )
 
 
 def _vector(index: int) -> list[str]:

@@ -27,6 +27,8 @@ ADVICE = (
     " --state h=h_out"
 )
 MOST_COMPARED = 32
+MOST_SOURCES = 64
+"""Values whose steps one layer of a loop reads."""
 ENDS: tuple[tuple[str, type[Layer]], ...] = (("first", window.FirstStep), ("last", graph.LastStep))
 
 
@@ -187,7 +189,7 @@ class Loops:
             names = {i.name: i.name for i in inputs()}
             names |= {v: v for p in self.layers.values() for v in p.outputs}
             return Rolled(tuple(self.layers.values()), (), names)
-        while any(_is_inner(p) for p in self._ordered(wanted)):
+        while any(_may_be_left(p) for p in self._ordered(wanted)):
             if not self._roll_last(wanted):
                 break
         live = self._ordered(wanted)
@@ -262,6 +264,8 @@ class Loops:
             for name in layer.inputs:
                 for source, steps in rows.get(name, {}).items():
                     below[source] = below.get(source, 0) | steps
+            if len(below) > MOST_SOURCES:
+                below = {}
             rows[layer.name] = below
             for source, steps in below.items():
                 reading.setdefault((source, steps.bit_count()), []).append(layer)
@@ -278,6 +282,11 @@ class Loops:
     def _ordered(self, wanted: Sequence[str]) -> list[Layer]:
         """The layers that these values need, each after those that it reads."""
         return ordered(self.layers, {d.name: d.value for d in self.delays}, wanted)
+
+
+def _may_be_left(layer: Layer) -> bool:
+    """Whether it is a step that a loop may have read: an inner one, or one of two."""
+    return _is_inner(layer) or (isinstance(layer, AtStep) and layer.count == 2)
 
 
 def _is_inner(layer: Layer) -> bool:

@@ -20,6 +20,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import rnn2c
+from rnn2c.errors import UnsupportedError
 from rnn2c.pipeline import prepare
 
 RNG = np.random.default_rng(7)
@@ -41,11 +42,17 @@ def counted_lines() -> Iterator[list[int]]:
         sys.settrace(None)
 
 
-def save(path: Path, size: int, nodes: list[onnx.NodeProto], arrays: dict[str, np.ndarray]) -> Path:
+def save(
+    path: Path,
+    size: int,
+    nodes: list[onnx.NodeProto],
+    arrays: dict[str, np.ndarray],
+    steps: int | str = "T",
+) -> Path:
     graph = helper.make_graph(
         nodes,
         "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", 1, size])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [steps, 1, size])],
         [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)],
         [numpy_helper.from_array(a, n) for n, a in arrays.items()],
     )
@@ -85,6 +92,18 @@ def stack(path: Path, size: int, layers: int) -> Path:
     return save(path, size, nodes, arrays)
 
 
+def picks(path: Path, count: int) -> Path:
+    """The sum of one time step in the middle of each of `count` values."""
+    nodes = []
+    for k in range(count):
+        nodes += [
+            helper.make_node("Tanh", [f"y{k - 1}" if k else "x"], [f"y{k}"]),
+            helper.make_node("Gather", [f"y{k}", "one"], [f"r{k}"], axis=0),
+            helper.make_node("Add", [f"a{k - 1}" if k else "r0", f"r{k}"], [f"a{k}"]),
+        ]
+    return save(path, 3, nodes, {"one": np.array(1, np.int64)}, steps=5)
+
+
 def lines(path: Path) -> int:
     rnn2c.load(path, cross_check=False)  # whatever happens only once
     with counted_lines() as count:
@@ -96,6 +115,16 @@ def lines(path: Path) -> int:
 def test_twice_the_nodes_are_twice_the_work(operator: str, tmp_path: Path) -> None:
     short, long = (lines(chain(tmp_path / f"{n}.onnx", operator, n)) for n in (150, 300))
     assert long <= 2.1 * short
+
+
+def test_twice_the_values_of_which_steps_are_picked_are_twice_the_work(tmp_path: Path) -> None:
+    work = []
+    for count in (300, 600):
+        path = picks(tmp_path / f"{count}.onnx", count)
+        with counted_lines() as lines_run, pytest.raises(UnsupportedError, match="picks time step"):
+            rnn2c.load(path, cross_check=False)
+        work.append(lines_run[0])
+    assert work[1] <= 2.3 * work[0]
 
 
 def test_larger_weights_are_no_more_work(tmp_path: Path) -> None:

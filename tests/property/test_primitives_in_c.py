@@ -90,7 +90,7 @@ def test_bodies_of_their_own_on_cores_with_dsp_on_104_000_samples_a_case(tmp_pat
 
 def test_bodies_of_their_own_on_a_core_without_long_multiplication(tmp_path: Path):
     names = {c.primitive for c in own_cases(load_target("cortex-m0plus"))}
-    assert names == {"requantize_wide", "lut", "sat8", "sat16"}
+    assert names == {"requantize_wide", "lut", "sat8", "sat16", "clamp", "shift_sat"}
     check_own(load_target("cortex-m0plus"), HOST_BLOCK, tmp_path)
 
 

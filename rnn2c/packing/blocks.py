@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
@@ -12,13 +13,47 @@ from rnn2c.ir.graph import IntArray
 LEAST_SHIFT, HIGH_SHIFT = 17, 32
 """Shifts with which a multiplier of 16 bits is one of high_round."""
 
+MOST_UP = 4
+"""The power of two by which sums are raised at most so that a smaller shift is one of these."""
+
 Row = tuple[int, int]
 """(unit within the block, result)"""
 
+Segments = tuple[tuple[int, ...], ...]
+"""The results that each segment of a dot product has."""
 
-def groups(
-    units: int, results: int, segments: tuple[tuple[int, ...], ...]
-) -> list[tuple[list[Row], tuple[int, ...]]]:
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What a stream is made of.
+
+    matrices: [units, results of the segment, columns] for each segment; bias: [units, results],
+    the first values of the sums; multipliers: [units], of results that have them.
+    """
+
+    matrices: tuple[IntArray, ...]
+    segments: Segments
+    bias: IntArray
+    multipliers: Mapping[int, IntArray] = field(default_factory=dict)
+
+    def first(self, units: int) -> IntArray:
+        """The first values [blocks, units of a block, results, 1]."""
+        return blocked(self.bias[:, :, None], units)
+
+    def scales(self, units: int) -> dict[int, IntArray]:
+        """The multipliers [blocks, units of a block, 1]."""
+        return {r: blocked(m[:, None], units) for r, m in self.multipliers.items()}
+
+
+def raised_by(shifts: tuple[int, ...]) -> int:
+    """The power of two by which sums are raised so that all these shifts of their requantizations
+    are some of high_round; 0 where there is none.
+    """
+    up = max(LEAST_SHIFT - min(shifts), 0)
+    return up if up <= MOST_UP and max(shifts) + up <= HIGH_SHIFT else 0
+
+
+def groups(units: int, results: int, segments: Segments) -> list[tuple[list[Row], tuple[int, ...]]]:
     """Rows that are in the same segments, which have to lie together: no gaps in the numbers."""
     where = {r: tuple(s for s, rows in enumerate(segments) if r in rows) for r in range(results)}
     by_segments = sorted(range(results), key=lambda r: (where[r], r))
@@ -27,10 +62,12 @@ def groups(
 
 
 def blocked(array: IntArray, units: int, columns: int = 1) -> IntArray:
-    """[units, rows, columns] -> [blocks, units of a block, rows, columns], filled up with zeros to
+    """[units, ..., columns] -> [blocks, units of a block, ..., columns], filled up with zeros to
     whole blocks and to a multiple of `columns`.
     """
-    filled = np.pad(array, [(0, -array.shape[0] % units), (0, 0), (0, -array.shape[2] % columns)])
+    inner = [(0, 0)] * (array.ndim - 2)
+    last = (0, -array.shape[-1] % columns)
+    filled = np.pad(array, [(0, -array.shape[0] % units), *inner, last])
     return filled.reshape(-1, units, *filled.shape[1:])
 
 
@@ -52,7 +89,7 @@ def signed(value: IntArray, bits: int) -> IntArray:
 
 
 class Unpacking:
-    """A stream, read block by block at once, and the arrays that it is unpacked into."""
+    """A stream and the arrays that it is unpacked into."""
 
     def __init__(
         self,
@@ -61,21 +98,25 @@ class Unpacking:
         units: int,
         results: int,
         sizes: tuple[int, ...],
-        segments: tuple[tuple[int, ...], ...],
+        segments: Segments,
         scaled: tuple[int, ...],
     ) -> None:
         """in_block: units of a block; sizes: columns of the segments; scaled: results with
         multipliers.
         """
-        self.units, self.segments = units, segments
+        self.stream = self.rest = stream
+        self.units, self.sizes, self.segments = units, sizes[: len(segments)], segments
         self.blocks = -(-units // in_block)
-        self.rest = stream.reshape(self.blocks, -1)
         self.bias = np.zeros((self.blocks, in_block, results), np.int64)
         self.scales = {r: np.zeros((self.blocks, in_block), np.int64) for r in scaled}
         self.matrices = [
             np.zeros((self.blocks, in_block, len(rows), size), np.int64)
-            for rows, size in zip(segments, sizes, strict=False)
+            for rows, size in zip(segments, self.sizes, strict=True)
         ]
+
+    def begin(self, stream: IntArray) -> None:
+        """From here on all blocks, which are alike, are read at once."""
+        self.rest = stream.reshape(self.blocks, -1)
 
     def take(self, count: int) -> IntArray:
         """The next words [blocks, count]."""
@@ -93,10 +134,11 @@ class Unpacking:
             if result in self.scales:
                 self.scales[result][:, unit] = self.take(1)[:, 0]
 
-    def done(self) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:
-        """Matrices, first values, multipliers of the units that there are."""
-        return (
+    def done(self) -> Content:
+        """All that was read, of the units that there are."""
+        return Content(
             tuple(m.reshape(-1, *m.shape[2:])[: self.units] for m in self.matrices),
+            self.segments,
             self.bias.reshape(-1, self.bias.shape[2])[: self.units],
             {r: m.ravel()[: self.units] for r, m in self.scales.items()},
         )

@@ -9,14 +9,13 @@ for each two columns a word of every pair of rows; the multipliers of the sums t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
 
 from rnn2c.ir.graph import IntArray
 from rnn2c.packing import pairs8
-from rnn2c.packing.blocks import blocked
+from rnn2c.packing.blocks import Content, Segments, Unpacking
 from rnn2c.packing.pairs8 import Layout
 
 END = 0
@@ -31,7 +30,6 @@ TWO_UNITS = {1: 8, 2: 4, 4: 2}
 PLACE, OVERHEAD = 5, 8
 """Instructions, about: to find a stored block, and beside the stored blocks for every segment."""
 
-Segments = tuple[tuple[int, ...], ...]
 Blocks = list[tuple[IntArray, IntArray]]
 """For each segment words [block of units, place, words of a stored block] and which are stored."""
 
@@ -41,39 +39,28 @@ def layout_of_eight(results: int, segments: Segments) -> Layout | None:
     return pairs8.layout(results, segments, block_units=TWO_UNITS, most_pairs=MOST_PAIRS)
 
 
-def fits(form: Layout, matrices: tuple[IntArray, ...], segments: Segments, columns: int) -> bool:
+def fits(form: Layout, of: Content, columns: int) -> bool:
     """Whether every pair of weights goes into a halfword, and every place and head into bytes."""
-    places = sum(-(-m.shape[2] // columns) + 1 for m in matrices)
-    most = max(-(-m.shape[2] // columns) for m in matrices)
+    places = sum(-(-m.shape[2] // columns) + 1 for m in of.matrices)
+    most = max(-(-m.shape[2] // columns) for m in of.matrices)
     is_short = most <= MOST and _head_bytes(places) - 1 <= MOST
-    return is_short and pairs8.fits(form, matrices, segments)
+    return is_short and pairs8.fits(form, of)
 
 
-def cost(form: Layout, matrices: tuple[IntArray, ...], segments: Segments, columns: int) -> int:
+def cost(form: Layout, of: Content, columns: int) -> int:
     """About the instructions that the columns of all blocks take; compare pairs8.cost."""
     total = 0
-    for s, (_, stored) in enumerate(_blocks(form, matrices, segments, columns)):
+    for s, (_, stored) in enumerate(_blocks(form, of, columns)):
         loads = 2 if len(form.of(s)) == MOST_PAIRS else 1
         one = PLACE + columns // 2 * (3 * len(form.of(s)) + loads)
         total += one * int(stored.sum()) + OVERHEAD * len(stored)
     return total
 
 
-def pack(
-    form: Layout,
-    matrices: tuple[IntArray, ...],
-    segments: Segments,
-    bias: IntArray,
-    multipliers: Mapping[int, IntArray],
-    columns: int,
-) -> IntArray:
-    """[units, results, columns] per segment and bias [units, results] -> a stream of words, u32.
-
-    multipliers: [units] of results that have them.
-    """
-    first = blocked(bias[:, :, None], form.units)[..., 0]
-    scales = {r: blocked(m[:, None, None], form.units) for r, m in multipliers.items()}
-    blocks = _blocks(form, matrices, segments, columns)
+def pack(form: Layout, of: Content, columns: int) -> IntArray:
+    """The stream of words, u32."""
+    first, scales = of.first(form.units)[..., 0], of.scales(form.units)
+    blocks = _blocks(form, of, columns)
     parts: list[IntArray] = []
     for k in range(len(first)):
         parts.append(_head([np.flatnonzero(stored[k]) for _, stored in blocks]))
@@ -82,45 +69,41 @@ def pack(
                 low = first[k][p.low]
                 parts.append(np.asarray([256 * first[k][p.high] + low, low]))
             parts.append(words[k, stored[k]].ravel())
-            ending = [scales[r][k, u, 0] for u, r in form.ending(s) if r in scales]
+            ending = [scales[r][k, u] for u, r in form.ending(s) if r in scales]
             parts.append(np.ravel(ending).astype(np.int64))
     return np.concatenate(parts) & 0xFFFFFFFF
 
 
-def unpack(
-    form: Layout, stream: IntArray, sizes: tuple[int, ...], segments: Segments,
-    units: int, scaled: tuple[int, ...], columns: int,
-) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
-    """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
+def unpack(form: Layout, to: Unpacking, columns: int) -> None:
+    """The inverse of pack."""
     dense: list[IntArray] = []
     at = 0
-    for _ in range(-(-units // form.units)):
-        data = (stream[at : at + 256, None] >> np.arange(0, 32, 8) & 0xFF).ravel()
-        ends = [0, *np.flatnonzero(data[1:] == END)[: len(sizes)] + 1]
+    for _ in range(to.blocks):
+        data = (to.stream[at : at + 256, None] >> np.arange(0, 32, 8) & 0xFF).ravel()
+        ends = [0, *np.flatnonzero(data[1:] == END)[: len(to.sizes)] + 1]
         places = [data[a + 1 : b] - 1 for a, b in pairwise(ends)]
         at += (int(data[0]) + 1) // 4
-        for s, size in enumerate(sizes):
+        for s, size in enumerate(to.sizes):
             begun = 2 * sum(p.first == s for p in form.of(s))
-            ended = sum(r in scaled for _, r in form.ending(s))
+            ended = sum(r in to.scales for _, r in form.ending(s))
             width = len(form.of(s)) * columns // 2
             words = np.zeros((-(-size // columns), width), np.int64)
-            dense.append(stream[at : at + begun])
+            dense.append(to.stream[at : at + begun])
             at += begun
             end = at + width * len(places[s])
-            words[places[s]] = stream[at:end].reshape(-1, width)
+            words[places[s]] = to.stream[at:end].reshape(-1, width)
             filled = -(-size // pairs8.COLUMNS) * pairs8.COLUMNS // 2 * len(form.of(s))
             dense.append(np.pad(words.ravel(), (0, filled))[:filled])
-            dense.append(stream[end : end + ended])
+            dense.append(to.stream[end : end + ended])
             at = end + ended
-    return pairs8.unpack(form, np.concatenate(dense), sizes, segments, units, scaled)
+    to.stream = np.concatenate(dense)
+    pairs8.unpack(form, to)
 
 
-def _blocks(
-    form: Layout, matrices: tuple[IntArray, ...], segments: Segments, columns: int
-) -> Blocks:
+def _blocks(form: Layout, of: Content, columns: int) -> Blocks:
     found: Blocks = []
-    for s, matrix in enumerate(matrices):
-        words = pairs8.words(form, matrix, segments[s], s)
+    for s, matrix in enumerate(of.matrices):
+        words = pairs8.words(form, matrix, of.segments[s], s)
         count = -(-matrix.shape[2] // columns)
         grouped = words.reshape(len(words), -1, columns // 2 * words.shape[2])[:, :count]
         found.append((grouped, np.any(grouped, axis=2)))

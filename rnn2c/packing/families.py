@@ -13,12 +13,10 @@ from typing import Protocol
 
 from rnn2c.ir.graph import IntArray
 from rnn2c.packing import blocks8, fours, halves4, pairs8, pairs16, quads4, rows16
+from rnn2c.packing.blocks import Segments
 
 USUAL_COLUMNS = 16
 """Written out of a segment: the estimate of a target has room for them."""
-
-Segments = tuple[tuple[int, ...], ...]
-"""The results that each segment of a dot product has."""
 
 
 class Layout(Protocol):
@@ -42,14 +40,13 @@ class Family:
     high_round.
 
     layout(results, segments, types of the vectors): None where rows do not come out even.
-    fits(layout, matrices, segments): whether the weights can be stored.
-    pack(layout, matrices, segments, bias, multipliers): the stream of 32-bit words.
-    scaled(layout, shifts, matrices, vectors, bias, segments): the layout for sums that are
-    requantized with these shifts (0: they are not) over vectors of these ranges, None where they do
-    not fit.
+    fits(layout, content): whether the weights can be stored.
+    pack(layout, content): the stream of 32-bit words.
+    scaled(layout, shifts, vectors, content): the layout for sums that are requantized with these
+    shifts (0: they are not) over vectors of these ranges, None where they do not fit.
     code(results, segments, sizes, turn): a bound on the bytes of code of a kernel beyond what the
     estimate of a target has for it.
-    cost(layout, matrices, segments): about the instructions of all columns, where families are
+    cost(layout, content): about the instructions of all columns, where families are
     there for the same sums.
     """
 
@@ -105,6 +102,20 @@ def _blocks8(layout: Callable[..., Layout | None], columns: int) -> Family:
         fits=partial(blocks8.fits, columns=columns),
         pack=partial(blocks8.pack, columns=columns),
         cost=partial(blocks8.cost, columns=columns),
+    )
+
+
+def _halves4(name: str) -> Family:
+    """The family with 4-bit weights of one with 8 bits."""
+    return replace(
+        FAMILIES[name],
+        weights="dense4",
+        layout=_of_any(halves4.layout),
+        fits=halves4.fits,
+        pack=halves4.pack,
+        cost=None,
+        scaled=partial(halves4.scaled, raises=FAMILIES[name].requantizes),
+        code=_code_of_halves,
     )
 
 
@@ -165,26 +176,8 @@ FAMILIES |= {
         cost=None,
         code=partial(_written_out, 9),
     ),
-    "halves4_v7m": replace(
-        FAMILIES["apart8_v7m"],
-        weights="dense4",
-        layout=_of_any(halves4.layout),
-        fits=halves4.fits,
-        pack=halves4.pack,
-        cost=None,
-        scaled=halves4.scaled,
-        code=_code_of_halves,
-    ),
-    "halves4_v6m": replace(
-        FAMILIES["pairs8_v6m"],
-        weights="dense4",
-        layout=_of_any(halves4.layout),
-        fits=halves4.fits,
-        pack=halves4.pack,
-        cost=None,
-        scaled=partial(halves4.scaled, raises=False),
-        code=_code_of_halves,
-    ),
+    "halves4_v7m": _halves4("apart8_v7m"),
+    "halves4_v6m": _halves4("pairs8_v6m"),
     "blocks8x4": _blocks8(pairs8.layout, 4),
     "blocks8x2": _blocks8(pairs8.layout, 2),
     "blocks8x2_eight": _blocks8(blocks8.layout_of_eight, 2),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing.blocks import Row
+from rnn2c.packing.blocks import Row, Segments
 
 ROWS = 4
 COLUMNS = 2
@@ -53,7 +53,7 @@ class Layout:
         return tuple(dict.fromkeys(p.span for p in self.passes))
 
 
-def layout(results: int, segments: tuple[tuple[int, ...], ...]) -> Layout | None:
+def layout(results: int, segments: Segments) -> Layout | None:
     """The passes of a dot product; segments: the results that each has.
 
     None where a result is in no segment.

@@ -9,14 +9,13 @@ the sums that end there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rnn2c.ir.graph import IntArray
 from rnn2c.packing import pairs8
-from rnn2c.packing.blocks import HIGH_SHIFT, LEAST_SHIFT, Row, Unpacking, blocked, signed
+from rnn2c.packing.blocks import Content, Row, Segments, Unpacking, blocked, raised_by, signed
 
 COLUMNS = 4
 OFFSET, MOST = 8, 15
@@ -24,7 +23,6 @@ OFFSET, MOST = 8, 15
 CHUNKS = (16, 8, 4, 2, 1)
 HALF = 32767
 MOST_SEGMENTS = 4
-MOST_UP = 4
 
 KERNEL_BYTES, SEGMENT_BYTES, COLUMN_BYTES = 128, 96, 64
 """Of code: with the sums of the vectors, for each segment, for each of its columns at most."""
@@ -50,7 +48,7 @@ class Layout(pairs8.Layout):
         return tuple(dict.fromkeys((p.first, p.last) for p in self.pairs))
 
 
-def layout(results: int, segments: tuple[tuple[int, ...], ...]) -> Layout | None:
+def layout(results: int, segments: Segments) -> Layout | None:
     """How the rows of a dot product are paired; None if these do not come out even, or there are no
     registers for the sums of the vectors.
 
@@ -62,9 +60,7 @@ def layout(results: int, segments: tuple[tuple[int, ...], ...]) -> Layout | None
     return Layout(form.units, form.results, form.pairs, COLUMNS)
 
 
-def fits(
-    form: Layout, matrices: tuple[IntArray, ...], segments: tuple[tuple[int, ...], ...]
-) -> bool:
+def fits(form: Layout, of: Content) -> bool:
     """Every matrix of 4-bit weights can be stored."""
     return True
 
@@ -72,10 +68,8 @@ def fits(
 def scaled(
     form: Layout,
     shifts: tuple[int, ...],
-    matrices: tuple[IntArray, ...],
     vectors: tuple[tuple[int, int], ...],
-    bias: IntArray,
-    segments: tuple[tuple[int, ...], ...],
+    of: Content,
     raises: bool = True,
 ) -> Layout | None:
     """The layout for sums that are requantized with these shifts, over vectors of these ranges;
@@ -88,48 +82,32 @@ def scaled(
     )
     if not all(chunks):
         return None
-    up = max(LEAST_SHIFT - min(shifts), 0)
-    if not raises or up > MOST_UP or max(shifts) + up > HIGH_SHIFT:
-        up = 0
-    return replace(form, chunks=chunks, up=up)
+    return replace(form, chunks=chunks, up=raised_by(shifts) if raises else 0)
 
 
-def pack(
-    form: Layout,
-    matrices: tuple[IntArray, ...],
-    segments: tuple[tuple[int, ...], ...],
-    bias: IntArray,
-    multipliers: Mapping[int, IntArray],
-) -> IntArray:
-    """[units, results, columns] per segment and bias [units, results] -> a stream of words, u32.
-
-    multipliers: [units] of results that have them.
-    """
-    first = blocked(bias[:, :, None], form.units)
-    scales = {r: blocked(m[:, None, None], form.units) for r, m in multipliers.items()}
+def pack(form: Layout, of: Content) -> IntArray:
+    """The stream of words, u32."""
+    first, scales = of.first(form.units), of.scales(form.units)
     parts: list[IntArray] = []
-    for s, matrix in enumerate(matrices):
+    for s, matrix in enumerate(of.matrices):
         parts += [first[:, u, r] for p in form.of(s) if p.first == s for u, r in (p.high, p.low)]
         there = blocked(matrix + OFFSET, form.units, COLUMNS)
 
         def fours(row: Row, there: IntArray = there, s: int = s) -> IntArray:
             """[blocks, four columns each] in a half."""
-            columns = there[:, row[0], segments[s].index(row[1])]
+            columns = there[:, row[0], of.segments[s].index(row[1])]
             return columns.reshape(len(columns), -1, COLUMNS) @ (1 << 4 * np.arange(COLUMNS))
 
         pairs = [(fours(p.high) << 16) | fours(p.low) for p in form.of(s)]
         parts.append(np.stack(pairs, axis=2).reshape(len(there), -1))
-        parts += [scales[r][:, u, 0] for u, r in form.ending(s) if r in scales]
+        parts += [scales[r][:, u] for u, r in form.ending(s) if r in scales]
     return np.concatenate(parts, axis=1).ravel() & 0xFFFFFFFF
 
 
-def unpack(
-    form: Layout, stream: IntArray, sizes: tuple[int, ...], segments: tuple[tuple[int, ...], ...],
-    units: int, scaled: tuple[int, ...],
-) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
-    """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
-    to = Unpacking(stream, form.units, units, form.results, sizes, segments, scaled)
-    for s, size in enumerate(sizes):
+def unpack(form: Layout, to: Unpacking) -> None:
+    """The inverse of pack."""
+    to.begin(to.stream)
+    for s, size in enumerate(to.sizes):
         for p in (p for p in form.of(s) if p.first == s):
             for u, r in (p.high, p.low):
                 to.bias[:, u, r] = signed(to.take(1)[:, 0], 32)
@@ -140,4 +118,3 @@ def unpack(
                 apart = (part[:, :, k, None] >> (shift + 4 * np.arange(COLUMNS))) & MOST
                 to.row(s, row)[:] = apart.reshape(to.blocks, -1)[:, :size] - OFFSET
         to.take_multipliers(form.ending(s))
-    return to.done()

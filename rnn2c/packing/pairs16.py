@@ -7,12 +7,10 @@ for each of its segments a word of both pairs of rows for each two columns, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing.blocks import Unpacking, blocked, halves, signed, words
+from rnn2c.packing.blocks import Content, Unpacking, blocked, halves, signed, words
 from rnn2c.packing.fours import COLUMNS, Layout, layout, of_rows
 
 __all__ = ["COLUMNS", "fits", "layout", "pack", "unpack"]
@@ -21,58 +19,38 @@ FIRST = 6
 """Words of the first values of two pairs: the sum of 64 bits, the lower one first, and the low."""
 
 
-def fits(
-    form: Layout,
-    matrices: tuple[IntArray, ...],
-    segments: tuple[tuple[int, ...], ...],
-) -> bool:
+def fits(form: Layout, of: Content) -> bool:
     """Whether every pair of weights goes into a halfword."""
     return all(
         np.abs(256 * high + low + 0.5).max(initial=0) < 2**15
         for p in form.passes
         for s in p.span
         for high, low in _pairs(
-            of_rows(blocked(matrices[s], form.units, COLUMNS), p.rows, segments[s])
+            of_rows(blocked(of.matrices[s], form.units, COLUMNS), p.rows, of.segments[s])
         )
     )
 
 
-def pack(
-    form: Layout,
-    matrices: tuple[IntArray, ...],
-    segments: tuple[tuple[int, ...], ...],
-    bias: IntArray,
-    multipliers: Mapping[int, IntArray],
-) -> IntArray:
-    """[units, results, columns] per segment and bias [units, results] -> a stream of words, u32.
-
-    multipliers: [units] of results that have them.
-    """
+def pack(form: Layout, of: Content) -> IntArray:
+    """The stream of words, u32."""
     every = tuple(range(form.results))
-    first = np.repeat(bias[:, :, None], COLUMNS, axis=2)
+    first, scales = of.first(form.units), of.scales(form.units)
     parts: list[IntArray] = []
     for p in form.passes:
-        for high, low in _pairs(of_rows(blocked(first, form.units, COLUMNS), p.rows, every)):
-            both = 256 * high[:, :1] + low[:, :1]
-            parts += [both, both >> 32, low[:, :1]]
+        for high, low in _pairs(of_rows(first, p.rows, every)):
+            both = 256 * high + low
+            parts += [both, both >> 32, low]
         for s in p.span:
-            rows = of_rows(blocked(matrices[s], form.units, COLUMNS), p.rows, segments[s])
+            rows = of_rows(blocked(of.matrices[s], form.units, COLUMNS), p.rows, of.segments[s])
             pairs = np.stack([256 * high + low for high, low in _pairs(rows)], axis=2)
             parts.append(words(pairs).reshape(len(pairs), -1))
-        parts += [
-            blocked(multipliers[r][:, None, None], form.units)[:, u, 0]
-            for u, r in p.rows
-            if r in multipliers
-        ]
+        parts += [scales[r][:, u] for u, r in p.rows if r in scales]
     return np.concatenate(parts, axis=1).ravel() & 0xFFFFFFFF
 
 
-def unpack(
-    form: Layout, stream: IntArray, sizes: tuple[int, ...], segments: tuple[tuple[int, ...], ...],
-    units: int, scaled: tuple[int, ...],
-) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
-    """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
-    to = Unpacking(stream, form.units, units, form.results, sizes, segments, scaled)
+def unpack(form: Layout, to: Unpacking) -> None:
+    """The inverse of pack."""
+    to.begin(to.stream)
     for p in form.passes:
         pairs = list(zip(p.rows[0::2], p.rows[1::2], strict=True))
         for (u, high), (v, low) in pairs:
@@ -81,14 +59,13 @@ def unpack(
             to.bias[:, v, low] = signed(small, 32)
             to.bias[:, u, high] = (both - signed(small, 32)) >> 8
         for s in p.span:
-            part = to.take(-(-sizes[s] // COLUMNS) * len(pairs))
-            part = halves(part.reshape(to.blocks, -1, len(pairs)))[:, : sizes[s]]
+            part = to.take(-(-to.sizes[s] // COLUMNS) * len(pairs))
+            part = halves(part.reshape(to.blocks, -1, len(pairs)))[:, : to.sizes[s]]
             for k, (of_high, of_low) in enumerate(pairs):
                 low_row = to.row(s, of_low)
                 low_row[:] = signed(part[:, :, k], 8)
                 to.row(s, of_high)[:] = (signed(part[:, :, k], 16) - low_row) >> 8
         to.take_multipliers(p.rows)
-    return to.done()
 
 
 def _pairs(rows: list[IntArray]) -> list[tuple[IntArray, IntArray]]:

@@ -17,7 +17,16 @@ import numpy as np
 
 from rnn2c.ir.graph import IntArray
 from rnn2c.packing import blocks
-from rnn2c.packing.blocks import Row, Unpacking, blocked, groups, halves, signed
+from rnn2c.packing.blocks import (
+    Content,
+    Row,
+    Segments,
+    Unpacking,
+    blocked,
+    groups,
+    halves,
+    signed,
+)
 
 COLUMNS = 4
 """Segments are filled up with zeros to a multiple of these, where a layout names no other."""
@@ -90,7 +99,7 @@ class Layout:
 
 def layout(
     results: int,
-    segments: tuple[tuple[int, ...], ...],
+    segments: Segments,
     columns: int = COLUMNS,
     block_units: Mapping[int, int] = BLOCKS,
     most_pairs: int = MOST_PAIRS,
@@ -121,68 +130,48 @@ def layout(
     return Layout(units, results, pairs, columns, apart)
 
 
-def fits(
-    form: Layout, matrices: tuple[IntArray, ...], segments: tuple[tuple[int, ...], ...]
-) -> bool:
+def fits(form: Layout, of: Content) -> bool:
     """Whether every pair of weights goes into a halfword."""
     return all(
         np.abs(_both(form, high, low) + 0.5).max(initial=0) < 2**15
-        for s, matrix in enumerate(matrices)
-        for high, low in _rows(form, matrix, segments[s], s)
+        for s, matrix in enumerate(of.matrices)
+        for high, low in _rows(form, matrix, of.segments[s], s)
     )
 
 
-def cost(
-    form: Layout, matrices: tuple[IntArray, ...], segments: tuple[tuple[int, ...], ...]
-) -> int:
+def cost(form: Layout, of: Content) -> int:
     """About the instructions that the columns of all blocks take: 3 for a word, loads, the loop."""
     words_of_block = sum(
-        len(form.of(s)) * 2 * -(-m.shape[2] // COLUMNS) for s, m in enumerate(matrices)
+        len(form.of(s)) * 2 * -(-m.shape[2] // COLUMNS) for s, m in enumerate(of.matrices)
     )
-    count = -(-matrices[0].shape[0] // form.units)
+    count = -(-len(of.bias) // form.units)
     return int(count * words_of_block * 7 // 2)
 
 
-def cost_of_narrow(
-    form: Layout, matrices: tuple[IntArray, ...], segments: tuple[tuple[int, ...], ...]
-) -> int:
+def cost_of_narrow(form: Layout, of: Content) -> int:
     """The same for blocks of 2 rows, with the calls that blocks of 4 would not take."""
-    units = len(matrices[0])
+    units = len(of.bias)
     more = -(-units // form.units) - -(-units // BLOCKS[1])
-    return cost(form, matrices, segments) + CALL * more
+    return cost(form, of) + CALL * more
 
 
-def pack(
-    form: Layout,
-    matrices: tuple[IntArray, ...],
-    segments: tuple[tuple[int, ...], ...],
-    bias: IntArray,
-    multipliers: Mapping[int, IntArray],
-) -> IntArray:
-    """[units, results, columns] per segment and bias [units, results] -> a stream of words, u32.
-
-    multipliers: [units] of results that have them.
-    """
-    count = -(-matrices[0].shape[0] // form.units)
-    first = blocked(bias[:, :, None], form.units)
-    scales = {r: blocked(m[:, None, None], form.units) for r, m in multipliers.items()}
+def pack(form: Layout, of: Content) -> IntArray:
+    """The stream of words, u32."""
+    first, scales = of.first(form.units), of.scales(form.units)
     parts: list[IntArray] = []
-    for s, matrix in enumerate(matrices):
+    for s, matrix in enumerate(of.matrices):
         for p in (p for p in form.of(s) if p.first == s):
             high, low = first[:, p.high[0], p.high[1]], first[:, p.low[0], p.low[1]]
             parts += [high if form.apart else 256 * high + low, low]
-        parts.append(words(form, matrix, segments[s], s).reshape(count, -1))
-        parts += [scales[r][:, u, 0] for u, r in form.ending(s) if r in scales]
+        parts.append(words(form, matrix, of.segments[s], s).reshape(len(first), -1))
+        parts += [scales[r][:, u] for u, r in form.ending(s) if r in scales]
     return np.concatenate(parts, axis=1).ravel() & 0xFFFFFFFF
 
 
-def unpack(
-    form: Layout, stream: IntArray, sizes: tuple[int, ...], segments: tuple[tuple[int, ...], ...],
-    units: int, scaled: tuple[int, ...],
-) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
-    """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
-    to = Unpacking(stream, form.units, units, form.results, sizes, segments, scaled)
-    for s, size in enumerate(sizes):
+def unpack(form: Layout, to: Unpacking) -> None:
+    """The inverse of pack."""
+    to.begin(to.stream)
+    for s, size in enumerate(to.sizes):
         for p in (p for p in form.of(s) if p.first == s):
             both, low = (signed(word, 32) for word in to.take(2).T)
             to.bias[:, p.low[0], p.low[1]] = low
@@ -196,7 +185,6 @@ def unpack(
             borrow = 0 if form.apart else low_row
             to.row(s, p.high)[:] = (signed(both[:, :, k], 16) - borrow) >> 8
         to.take_multipliers(form.ending(s))
-    return to.done()
 
 
 def words(form: Layout, matrix: IntArray, results: tuple[int, ...], segment: int) -> IntArray:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing.blocks import Row, Unpacking, blocked, groups, signed
+from rnn2c.packing.blocks import Content, Row, Segments, Unpacking, blocked, groups, signed
 
 CHUNK = {"i8": 16, "i16": 8}
 """Type of a vector's elements -> columns of a chunk."""
@@ -77,7 +77,7 @@ class Layout:
 
 def layout(
     results: int,
-    segments: tuple[tuple[int, ...], ...],
+    segments: Segments,
     types: tuple[str, ...],
     block_units: Mapping[int, int] = BLOCKS,
 ) -> Layout | None:
@@ -102,61 +102,44 @@ def layout(
     return Layout(units, results, tuple(sums), tuple(CHUNK[t] for t in types))
 
 
-def fits(
-    form: Layout, matrices: tuple[IntArray, ...], segments: tuple[tuple[int, ...], ...]
-) -> bool:
+def fits(form: Layout, of: Content) -> bool:
     """Every matrix of 8-bit weights can be stored."""
     return True
 
 
-def cost(
-    form: Layout, matrices: tuple[IntArray, ...], segments: tuple[tuple[int, ...], ...]
-) -> int:
+def cost(form: Layout, of: Content) -> int:
     """About the instructions that all blocks take: a load for a chunk, two for each of its rows."""
     of_block = sum(
-        -(-m.shape[2] // form.chunk[s]) * (1 + 2 * len(form.of(s))) for s, m in enumerate(matrices)
+        -(-m.shape[2] // form.chunk[s]) * (1 + 2 * len(form.of(s)))
+        for s, m in enumerate(of.matrices)
     )
-    blocks, missing = -(-len(matrices[0]) // form.units), -len(matrices[0]) % form.units
+    units = len(of.bias)
+    blocks, missing = -(-units // form.units), -units % form.units
     return int(blocks * (of_block + CALL + (PARTIAL if missing else 0)))
 
 
-def pack(
-    form: Layout,
-    matrices: tuple[IntArray, ...],
-    segments: tuple[tuple[int, ...], ...],
-    bias: IntArray,
-    multipliers: Mapping[int, IntArray],
-) -> IntArray:
-    """[units, results, columns] per segment and bias [units, results] -> a stream of words, u32.
-
-    multipliers: [units] of results that have them.
-    """
-    blocks = -(-matrices[0].shape[0] // form.units)
-    first = blocked(bias[:, :, None], form.units)
-    scales = {r: blocked(m[:, None, None], form.units) for r, m in multipliers.items()}
+def pack(form: Layout, of: Content) -> IntArray:
+    """The stream of words, u32."""
+    first, scales = of.first(form.units), of.scales(form.units)
     parts: list[IntArray] = []
-    for s, matrix in enumerate(matrices):
+    for s, matrix in enumerate(of.matrices):
         parts += [first[:, b.row[0], b.row[1]] for b in form.beginning(s)]
         of_unit = blocked(matrix, form.units)
-        rows = [of_unit[:, b.row[0], segments[s].index(b.row[1])] for b in form.of(s)]
+        rows = [of_unit[:, b.row[0], of.segments[s].index(b.row[1])] for b in form.of(s)]
         for begin in range(0, matrix.shape[2], form.chunk[s]):
             chunk = np.concatenate([r[:, begin : begin + form.chunk[s]] for r in rows], axis=1)
             parts.append(_words(chunk))
         ending = [b.row for b in form.ending(s)]
-        parts += [scales[r][:, u, 0] for u, r in ending if r in scales]
+        parts += [scales[r][:, u] for u, r in ending if r in scales]
     room = np.zeros(max(CHUNK.values()) // WORD, np.int64)
-    stream = np.concatenate(parts, axis=1).reshape(blocks, -1)
-    return np.concatenate([stream.ravel(), room]) & 0xFFFFFFFF
+    return np.concatenate([np.concatenate(parts, axis=1).ravel(), room]) & 0xFFFFFFFF
 
 
-def unpack(
-    form: Layout, stream: IntArray, sizes: tuple[int, ...], segments: tuple[tuple[int, ...], ...],
-    units: int, scaled: tuple[int, ...],
-) -> tuple[tuple[IntArray, ...], IntArray, dict[int, IntArray]]:  # fmt: skip
-    """The inverse of pack: matrices, bias and the multipliers of the results `scaled`."""
+def unpack(form: Layout, to: Unpacking) -> None:
+    """The inverse of pack."""
     room = max(CHUNK.values()) // WORD
-    to = Unpacking(stream[:-room], form.units, units, form.results, sizes, segments, scaled)
-    for s, size in enumerate(sizes):
+    to.begin(to.stream[:-room])
+    for s, size in enumerate(to.sizes):
         for b in form.beginning(s):
             to.bias[:, b.row[0], b.row[1]] = signed(to.take(1)[:, 0], 32)
         there = form.of(s)
@@ -168,7 +151,6 @@ def unpack(
                 octets = apart[:, k * columns : (k + 1) * columns]
                 to.row(s, b.row)[:, begin : begin + columns] = signed(octets, 8)
         to.take_multipliers(b.row for b in form.ending(s))
-    return to.done()
 
 
 def _words(octets: IntArray) -> IntArray:

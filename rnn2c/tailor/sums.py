@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn2c.ir.graph import IntArray, NumberArray
+from rnn2c.ir.graph import IntArray
 from rnn2c.ir.ops import flat
 from rnn2c.ir.program import (
     Argument,
@@ -26,13 +26,12 @@ from rnn2c.ir.program import (
     Weight,
 )
 from rnn2c.packing import halves4
-from rnn2c.packing.blocks import HIGH_SHIFT, LEAST_SHIFT
+from rnn2c.packing.blocks import HIGH_SHIFT, LEAST_SHIFT, Content
 from rnn2c.packing.families import (
     FAMILIES,
     OF_KERNELS,
     Family,
     Layout,
-    Segments,
 )
 from rnn2c.ranges import dot_bound
 from rnn2c.target import Level
@@ -131,9 +130,9 @@ class Sums:
         if any(s.stride for s in dot.segments) or sum(m.size for m in weight.matrices) < LEAST_WORK:
             return None
         buffers = [self.program.buffer[s.vector] for s in dot.segments]
-        results = tuple(s.results for s in dot.segments)
+        content = self._content(dot)
         vectors = tuple((b.lo, b.hi) for b in buffers)
-        bounds = dot_bound(weight.matrices, vectors, results, self._bias(dot))
+        bounds = dot_bound(content.matrices, vectors, content.segments, content.bias)
         found: list[tuple[str, Layout]] = []
         shifts = tuple(_shift(_requantizing(stage, out)) for out in dot.outs)
         for name in OF_KERNELS[self.program.target.kernels]:
@@ -141,19 +140,18 @@ class Sums:
             narrower = {"i8"} if family.vector == "i8" else {"i8", "i16"}
             if (weight.packing, dot.width) != (family.weights, family.width):
                 continue
-            form = family.layout(len(dot.outs), results, tuple(b.type for b in buffers))
+            form = family.layout(len(dot.outs), content.segments, tuple(b.type for b in buffers))
             if form is None or any(b.type not in narrower for b in buffers):
                 continue
             if family.scaled is not None:
-                bias = self._bias(dot)
-                form = family.scaled(form, shifts, weight.matrices, vectors, bias, results)
+                form = family.scaled(form, shifts, vectors, content)
             if form is None:
                 continue
             limits = [2 ** (31 - max(up)) for up in zip(*form.raised, strict=True)]
             is_safe = all(b.within(-m, m - 1) for b, m in zip(bounds, limits, strict=True))
-            if is_safe and family.fits(form, weight.matrices, results):
+            if is_safe and family.fits(form, content):
                 found.append((name, form))
-        return _cheapest(found, weight.matrices, results)
+        return _cheapest(found, content)
 
     def family(self, stage: Stage) -> Family:
         """What the kernel of a stage is made like."""
@@ -167,14 +165,14 @@ class Sums:
         turn, long = (self.word_turn, LONG_TURN // 2) if are_words else (self.turn, LONG_TURN)
         return long if columns > MOST_COLUMNS and not turn else turn
 
-    def _bias(self, dot: Dot) -> IntArray:
-        units = self.program.weight[dot.weight].matrices[0].shape[0]
-        return self.program.const[dot.bias].data.reshape(units, len(dot.outs))
+    def _content(self, dot: Dot) -> Content:
+        matrices = tuple(np.asarray(m) for m in self.program.weight[dot.weight].matrices)
+        bias = self.program.const[dot.bias].data.reshape(len(matrices[0]), len(dot.outs))
+        return Content(matrices, tuple(s.results for s in dot.segments), bias)
 
     def _pack(self, dot: Dot, family: str, form: Layout, words: dict[int, IntArray]) -> None:
         weight = self.program.weight[dot.weight]
-        results = tuple(s.results for s in dot.segments)
-        stream = FAMILIES[family].pack(form, weight.matrices, results, self._bias(dot), words)
+        stream = FAMILIES[family].pack(form, replace(self._content(dot), multipliers=words))
         doc = f"{weight.doc}; with the first values of the sums and their multipliers"
         self.taken[weight.name] = replace(weight, packing=family, stream=stream, doc=doc)
         self.constants[dot.bias] = replace(self.constants[dot.bias], kind="packed")
@@ -200,12 +198,10 @@ class Sums:
         return np.asarray(self.program.const[multiplier.buffer].data[places], np.int64)
 
 
-def _cheapest(
-    found: list[tuple[str, Layout]], matrices: tuple[NumberArray, ...], results: Segments
-) -> tuple[str, Layout] | None:
+def _cheapest(found: list[tuple[str, Layout]], content: Content) -> tuple[str, Layout] | None:
     """Of the families that fit the first one, or that of the least cost if it has a cost."""
     costs = {
-        k: cost(form, matrices, results)
+        k: cost(form, content)
         for k, (name, form) in enumerate(found)
         if (cost := FAMILIES[name].cost)
     }

@@ -2,35 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-Arrays = tuple[np.ndarray, ...]
+from rnn2c.packing.blocks import Content, Segments, Unpacking
+
+DOTS: dict[str, tuple[int, Segments]] = {
+    "lstm": (4, ((0, 1, 2, 3), (0, 1, 2, 3))),
+    "lstm, x and h apart": (8, ((0, 1, 2, 3), (4, 5, 6, 7))),
+    "gru": (4, ((0, 1, 2), (0, 1, 3))),
+    "gru, x and h apart": (6, ((0, 1, 4), (2, 3, 5))),
+    "r and z": (2, ((0, 1), (0, 1))),
+    "linear": (1, ((0,),)),
+    "three windows": (1, ((0,), (0,), (0,))),
+}
+"""Number of results, and those of each segment."""
 
 
-def assert_lossless(
-    packing: Any,
-    form: Any,
-    matrices: Arrays,
-    segments: tuple[tuple[int, ...], ...],
-    bias: np.ndarray,
-    factors: Mapping[int, np.ndarray],
-    **options: int,
-) -> None:
+def assert_lossless(packing: Any, form: Any, of: Content, **options: int) -> None:
     """pack gives words, and unpack gives back matrices, first values and multipliers."""
-    stream = packing.pack(form, matrices, segments, bias, factors, **options)
+    stream = packing.pack(form, of, **options)
     assert 0 <= stream.min() <= stream.max() < 2**32
-    sizes, units = tuple(m.shape[2] for m in matrices), len(bias)
-    back, first, scales = packing.unpack(
-        form, stream, sizes, segments, units, tuple(factors), **options
+    sizes = tuple(m.shape[2] for m in of.matrices)
+    units, results = of.bias.shape
+    to = Unpacking(stream, form.units, units, results, sizes, of.segments, tuple(of.multipliers))
+    packing.unpack(form, to, **options)
+    back = to.done()
+    assert len(back.matrices) == len(of.matrices)
+    assert all(np.array_equal(a, b) for a, b in zip(of.matrices, back.matrices, strict=True))
+    assert np.array_equal(back.bias, of.bias)
+    assert back.multipliers.keys() == of.multipliers.keys()
+    assert all(np.array_equal(m, back.multipliers[r]) for r, m in of.multipliers.items())
+
+
+def drawn(
+    rng: np.random.Generator,
+    segments: Segments,
+    units: int,
+    sizes: Sequence[int],
+    weights: tuple[int, int],
+    bias: int,
+    factor: int = 2**31,
+) -> Content:
+    """Random rows with weights in range(*weights), first values below `bias`, and factors for every
+    second result.
+    """
+    results = 1 + max(r for rows in segments for r in rows)
+    matrices = tuple(
+        rng.integers(*weights, (units, len(rows), size))
+        for rows, size in zip(segments, sizes, strict=False)
     )
-    assert len(back) == len(matrices)
-    assert all(np.array_equal(a, b) for a, b in zip(matrices, back, strict=True))
-    assert np.array_equal(first, bias)
-    assert scales.keys() == factors.keys()
-    assert all(np.array_equal(factors[r], scales[r]) for r in factors)
+    first = rng.integers(-bias, bias, (units, results))
+    factors = {r: rng.integers(1, factor, units) for r in range(0, results, 2)}
+    return Content(matrices, segments, first, factors)
+
+
+def only(matrix: np.ndarray, bias: int = 0) -> Content:
+    """One matrix [units, rows, columns], all its first values the same."""
+    units, rows, _ = matrix.shape
+    return Content((matrix,), (tuple(range(rows)),), np.full((units, rows), bias))
 
 
 def assert_places_are_even(form: Any) -> None:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
+import packed
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packed import assert_lossless, assert_places_are_even
 
 from rnn2c.packing import pairs16, quads4
 
-DOTS = {
-    "lstm": (4, ((0, 1, 2, 3), (0, 1, 2, 3))),
-    "lstm, x and h apart": (8, ((0, 1, 2, 3), (4, 5, 6, 7))),
-    "gru": (4, ((0, 1, 2), (0, 1, 3))),
-    "gru, x and h apart": (6, ((0, 1, 4), (2, 3, 5))),
-    "r and z": (2, ((0, 1), (0, 1))),
-    "linear": (1, ((0,),)),
-    "five rows": (5, ((0, 1, 2, 3, 4),)),
-    "three windows": (1, ((0,), (0,), (0,))),
-}
+DOTS = {**packed.DOTS, "five rows": (5, ((0, 1, 2, 3, 4),))}
 PACKINGS = {"pairs16": (pairs16, 127, 2**30, 32), "quads4": (quads4, 8, 2**11, 16)}
 """The largest weight and first value, the bits of a multiplier."""
 SHIFTS = st.one_of(st.just(0), st.integers(13, 28))
@@ -39,16 +31,13 @@ def test_unpack_returns_what_was_packed(
     shifts = ((shift,) * results,) if module is quads4 else ()
     form = module.layout(results, segments, *shifts)
     assert form is not None
+    weights = (-top, min(top, 127) if top > 8 else 8)
     rng = np.random.default_rng(seed)
-    matrices = tuple(
-        rng.integers(-top, min(top, 127) if top > 8 else 8, (units, len(rows), size))
-        for rows, size in zip(segments, sizes, strict=False)
-    )
-    bias = rng.integers(-largest, largest, (units, results))
-    factors = {r: rng.integers(1, 2 ** (bits - 1), units) for r in range(0, results, 2)}
+    of = packed.drawn(rng, segments, units, sizes, weights, largest, 2 ** (bits - 1))
     if packing == "quads4":
-        factors = {r: 2 * m << form.lifted(r) for r, m in factors.items()} if shift else {}
-    assert_lossless(module, form, matrices, segments, bias, factors)
+        lifted = {r: 2 * m << form.lifted(r) for r, m in of.multipliers.items()}
+        of = replace(of, multipliers=lifted if shift else {})
+    packed.assert_lossless(module, form, of)
 
 
 @pytest.mark.parametrize("name", DOTS)
@@ -56,7 +45,7 @@ def test_unpack_returns_what_was_packed(
 def test_every_sum_has_a_place_of_its_own_that_is_even_over_units(module: ModuleType, name: str):
     form = module.layout(*DOTS[name])
     assert form is not None
-    assert_places_are_even(form)
+    packed.assert_places_are_even(form)
 
 
 @pytest.mark.parametrize("name", DOTS)
@@ -83,12 +72,10 @@ def test_a_shift_below_that_of_high_round_raises_the_sums():
 def fits_quads4(
     bias: int, lo: int = -128, hi: int = 127, columns: int = 8, weight: int = -8
 ) -> bool:
-    form, segments = quads4.layout(1, ((0,),)), ((0,),)
+    form = quads4.layout(1, ((0,),))
     assert form is not None
-    matrix = np.full((4, 1, columns), weight)
-    first = np.full((4, 1), bias)
-    fitting = quads4.scaled(form, (15,), (matrix,), ((lo, hi),), first, segments)
-    return fitting is not None
+    of = packed.only(np.full((4, 1, columns), weight), bias)
+    return quads4.scaled(form, (15,), ((lo, hi),), of) is not None
 
 
 def test_first_values_beyond_16_bits_and_vectors_too_wide_are_left_to_plain_loops():
@@ -107,9 +94,9 @@ def test_it_is_the_weights_that_decide_how_wide_a_vector_may_be():
 
 
 def test_two_weights_of_minus_128_have_no_halfword():
-    form, segments = pairs16.layout(1, ((0,),)), ((0,),)
+    form = pairs16.layout(1, ((0,),))
     assert form is not None
     matrix = np.full((4, 1, 1), -128)
-    assert not pairs16.fits(form, (matrix,), segments)
+    assert not pairs16.fits(form, packed.only(matrix))
     matrix[::2] = -127
-    assert pairs16.fits(form, (matrix,), segments)
+    assert pairs16.fits(form, packed.only(matrix))

@@ -8,20 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packed import assert_lossless, assert_places_are_even
+from packed import DOTS, assert_lossless, assert_places_are_even, drawn, only
 
 from rnn2c.emit.kernels.halves import BEGIN, flushed, groups
 from rnn2c.packing import halves4
 
-DOTS = {
-    "lstm": (4, ((0, 1, 2, 3), (0, 1, 2, 3))),
-    "lstm, x and h apart": (8, ((0, 1, 2, 3), (4, 5, 6, 7))),
-    "gru": (4, ((0, 1, 2), (0, 1, 3))),
-    "gru, x and h apart": (6, ((0, 1, 4), (2, 3, 5))),
-    "r and z": (2, ((0, 1), (0, 1))),
-    "linear": (1, ((0,),)),
-    "three windows": (1, ((0,), (0,), (0,))),
-}
 SIZES = st.lists(st.integers(1, 17), min_size=3, max_size=3)
 
 
@@ -32,13 +23,7 @@ def test_unpack_returns_what_was_packed(name: str, units: int, sizes: list[int],
     form = halves4.layout(results, segments)
     assert form is not None
     rng = np.random.default_rng(seed)
-    matrices = tuple(
-        rng.integers(-8, 8, (units, len(rows), size))
-        for rows, size in zip(segments, sizes, strict=False)
-    )
-    bias = rng.integers(-(2**30), 2**30, (units, results))
-    factors = {r: rng.integers(1, 2**31, units) for r in range(0, results, 2)}
-    assert_lossless(halves4, form, matrices, segments, bias, factors)
+    assert_lossless(halves4, form, drawn(rng, segments, units, sizes, (-8, 8), 2**30))
 
 
 @pytest.mark.parametrize("name", DOTS)
@@ -63,10 +48,9 @@ def test_the_halves_of_a_partial_sum_are_those_of_its_rows(seed: int, lo: int, h
 
 
 def chunks_of(lo: int, hi: int, shift: int = 0) -> halves4.Layout | None:
-    form, segments = halves4.layout(1, ((0,),)), ((0,),)
+    form = halves4.layout(1, ((0,),))
     assert form is not None
-    matrix, first = np.zeros((4, 1, 8), int), np.zeros((4, 1), int)
-    return halves4.scaled(form, (shift,), (matrix,), ((lo, hi),), first, segments)
+    return halves4.scaled(form, (shift,), ((lo, hi),), only(np.zeros((4, 1, 8), int)))
 
 
 def test_the_range_of_a_vector_decides_how_many_columns_are_summed_in_halves():

@@ -6,34 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packed import assert_lossless, assert_places_are_even
+from packed import DOTS, assert_lossless, assert_places_are_even, drawn, only
 
 from rnn2c.packing import pairs8
-
-DOTS = {
-    "lstm": (4, ((0, 1, 2, 3), (0, 1, 2, 3))),
-    "lstm, x and h apart": (8, ((0, 1, 2, 3), (4, 5, 6, 7))),
-    "gru": (4, ((0, 1, 2), (0, 1, 3))),
-    "gru, x and h apart": (6, ((0, 1, 4), (2, 3, 5))),
-    "r and z": (2, ((0, 1), (0, 1))),
-    "linear": (1, ((0,),)),
-    "three windows": (1, ((0,), (0,), (0,))),
-}
-
-
-def drawn(name: str, units: int, sizes: list[int], seed: int, columns: int, apart: bool):
-    """(layout, matrices, segments, bias, factors of every second result)"""
-    results, segments = DOTS[name]
-    rng = np.random.default_rng(seed)
-    form = pairs8.layout(results, segments, columns, apart=apart)
-    assert form is not None
-    matrices = tuple(
-        rng.integers(-128 if apart else -127, 128, (units, len(rows), size))
-        for rows, size in zip(segments, sizes, strict=False)
-    )
-    bias = rng.integers(-(2**22), 2**22, (units, results))
-    factors = {r: rng.integers(1, 2**31, units) for r in range(0, results, 2)}
-    return form, matrices, segments, bias, factors
 
 
 @pytest.mark.parametrize("name", DOTS)
@@ -42,8 +17,11 @@ def drawn(name: str, units: int, sizes: list[int], seed: int, columns: int, apar
 def test_unpack_returns_what_was_packed(
     name: str, units: int, sizes: list[int], seed: int, columns: int, apart: bool
 ):
-    form, matrices, segments, bias, factors = drawn(name, units, sizes, seed, columns, apart)
-    assert_lossless(pairs8, form, matrices, segments, bias, factors)
+    results, segments = DOTS[name]
+    form = pairs8.layout(results, segments, columns, apart=apart)
+    weights = (-128 if apart else -127, 128)
+    rng = np.random.default_rng(seed)
+    assert_lossless(pairs8, form, drawn(rng, segments, units, sizes, weights, 2**22))
 
 
 @pytest.mark.parametrize("name", DOTS)
@@ -70,15 +48,15 @@ def test_rows_that_do_not_come_out_even_are_left_to_plain_loops():
 
 
 def test_two_weights_of_minus_128_have_no_halfword_unless_they_are_apart():
-    form, segments = pairs8.layout(1, ((0,),)), ((0,),)
+    form = pairs8.layout(1, ((0,),))
     apart = pairs8.layout(1, ((0,),), apart=True)
     assert form is not None
     assert apart is not None
     matrix = np.full((4, 1, 1), -128)
-    assert not pairs8.fits(form, (matrix,), segments)
-    assert pairs8.fits(apart, (matrix,), segments)
+    assert not pairs8.fits(form, only(matrix))
+    assert pairs8.fits(apart, only(matrix))
     matrix[::2] = -127
-    assert pairs8.fits(form, (matrix,), segments)
+    assert pairs8.fits(form, only(matrix))
 
 
 @given(units=st.integers(1, 9), size=st.integers(1, 17), seed=st.integers(0, 99))
@@ -87,6 +65,4 @@ def test_unpack_returns_what_was_packed_in_blocks_of_two_rows(units: int, size: 
     assert form is not None
     assert (form.units, len(form.pairs)) == (2, 1)
     rng = np.random.default_rng(seed)
-    matrices, bias = (rng.integers(-127, 128, (units, 1, size)),), rng.integers(-9, 9, (units, 1))
-    factors = {0: rng.integers(1, 2**31, units)}
-    assert_lossless(pairs8, form, matrices, ((0,),), bias, factors)
+    assert_lossless(pairs8, form, drawn(rng, ((0,),), units, [size], (-127, 128), 9))

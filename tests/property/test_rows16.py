@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packed import assert_lossless, assert_places_are_even
+from packed import assert_lossless, assert_places_are_even, drawn
 
 from rnn2c.packing import rows16
+from rnn2c.packing.blocks import Content
 
 DOTS = {
     "lstm": (4, ((0, 1, 2, 3), (0, 1, 2, 3)), ("i16", "i8")),
@@ -32,15 +33,9 @@ def made(name: str) -> rows16.Layout:
 @given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 35), min_size=3, max_size=3),
        seed=st.integers(0, 99))  # fmt: skip
 def test_unpack_returns_what_was_packed(name: str, units: int, sizes: list[int], seed: int):
-    results, segments, _ = DOTS[name]
-    form, rng = made(name), np.random.default_rng(seed)
-    matrices = tuple(
-        rng.integers(-128, 128, (units, len(rows), size))
-        for rows, size in zip(segments, sizes, strict=False)
-    )
-    bias = rng.integers(-(2**31), 2**31, (units, results))
-    factors = {r: rng.integers(1, 2**31, units) for r in range(0, results, 2)}
-    assert_lossless(rows16, form, matrices, segments, bias, factors)
+    rng = np.random.default_rng(seed)
+    _, segments, _ = DOTS[name]
+    assert_lossless(rows16, made(name), drawn(rng, segments, units, sizes, (-128, 128), 2**31))
 
 
 @pytest.mark.parametrize("name", DOTS)
@@ -68,9 +63,8 @@ def test_a_row_that_skips_a_segment_is_left_to_plain_loops():
 
 def test_the_stream_ends_with_room_for_a_chunk():
     matrix = np.ones((1, 4, 3), np.int64)
-    stream = rows16.pack(
-        made("lstm"), (matrix, matrix), DOTS["lstm"][1], np.zeros((1, 4), np.int64), {}
-    )
+    of = Content((matrix, matrix), DOTS["lstm"][1], np.zeros((1, 4), np.int64))
+    stream = rows16.pack(made("lstm"), of)
     assert stream.size == 4 + 2 * 3 + 4
     assert not stream[-4:].any()
 
@@ -84,6 +78,4 @@ def test_unpack_returns_what_was_packed_in_other_blocks(
     assert form is not None
     assert form.units == block
     rng = np.random.default_rng(seed)
-    matrices, bias = (rng.integers(-128, 128, (units, 1, size)),), rng.integers(-9, 9, (units, 1))
-    factors = {0: rng.integers(1, 2**31, units)}
-    assert_lossless(rows16, form, matrices, ((0,),), bias, factors)
+    assert_lossless(rows16, form, drawn(rng, ((0,),), units, [size], (-128, 128), 9))

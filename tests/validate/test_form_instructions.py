@@ -9,20 +9,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from core_models import GATES, cell, data, model
+from core_models import GATES, cell, model
+from counted import counted
 
 from rnn2c.ir import graph
 from rnn2c.ir.graph import Layer, Model, Recurrent, Tensor
-from rnn2c.pipeline import compile_model, emit
 from rnn2c.quantization import QuantizeOptions
-from rnn2c.target import load_target
-from rnn2c.validate.measure import measure
-from rnn2c.validate.verify import raw_sequences, verify
 
 MOST = 1.15
 STEPS = 4
@@ -98,18 +93,11 @@ def _projected(layer: Recurrent, size: int, rng: np.random.Generator) -> Recurre
 
 
 @cache
-def instructions(form: Form, target_name: str, activations: str = "int8") -> float:
+def instructions(form: Form, target: str, activations: str = "int8") -> float:
     """Of one time step of a program that is bit-exact, for one multiplication."""
-    source, target = form.model(), load_target(target_name)
-    sequences = data(source, 1, STEPS)
     options = QuantizeOptions(activations=activations)  # type: ignore[arg-type]
     longest = STEPS if form.directions > 1 else None
-    program = compile_model(source, sequences, target, options, max_steps=longest).program
-    with TemporaryDirectory() as folder:
-        emit(program, Path(folder))
-        raw = raw_sequences(program, sequences.sequences)
-        assert verify(program, Path(folder), raw).bit_exact
-        got = measure(Path(folder), program.interface(), target, raw[0])
+    got, _ = counted(form.model(), target, STEPS, options, longest)
     assert got.step.instructions is not None
     finish = got.finish.instructions if got.finish else 0
     assert finish is not None

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import pytest
-from core_models import cell_model, data
+from core_models import cell_model
+from counted import counted
 from pruned import pruned
 
 from rnn2c.emit.kernels import GENERATORS
 from rnn2c.ir.program import Dot, Program, Stage
-from rnn2c.pipeline import compile_model, emit
-from rnn2c.quantization import QuantizeOptions
 from rnn2c.tailor.sums import TURN
-from rnn2c.target import load_target
-from rnn2c.validate.measure import measure
-from rnn2c.validate.verify import raw_sequences, verify
 
 SHAPES = {"a": (10, 64), "b": (40, 128)}
 
@@ -34,7 +28,7 @@ class Step:
 
 
 @cache
-def counted(kind: str, shape: str, units: int = 1, columns: int = 4, kept: float = 1) -> Step:
+def cell_step(kind: str, shape: str, units: int = 1, columns: int = 4, kept: float = 1) -> Step:
     """With the weights pruned, and the kernels counted as what differs from ones without loops."""
     source = pruned(cell_model(kind, *SHAPES[shape]), units, columns, kept)
     step, weights, _ = one(source)
@@ -46,14 +40,7 @@ def counted(kind: str, shape: str, units: int = 1, columns: int = 4, kept: float
 
 def one(source) -> tuple[int, int, Program]:
     """Instructions of a step and bytes of weights of a program that is bit-exact."""
-    sequences = data(source, 1, 3)
-    target = load_target("cortex-m4")
-    program = compile_model(source, sequences, target, QuantizeOptions()).program
-    with TemporaryDirectory() as folder:
-        emit(program, Path(folder))
-        raw = raw_sequences(program, sequences.sequences)
-        assert verify(program, Path(folder), raw).bit_exact
-        got = measure(Path(folder), program.interface(), target, raw[0])
+    got, program = counted(source, "cortex-m4", 3)
     assert got.step.instructions is not None
     return got.step.instructions, got.flash.weights, program
 
@@ -89,7 +76,7 @@ def full(*values: object):
 def test_three_quarters_of_zeros_in_blocks(
     kind: str, shape: str, units: int, columns: int, step: float, weights: float
 ):
-    dense, sparse = counted(kind, shape), counted(kind, shape, units, columns, 0.25)
+    dense, sparse = cell_step(kind, shape), cell_step(kind, shape, units, columns, 0.25)
     assert sparse.sums <= 0.38 * dense.sums
     assert sparse.instructions <= step * dense.instructions
     assert sparse.weights <= weights * dense.weights

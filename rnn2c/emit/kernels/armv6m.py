@@ -6,7 +6,7 @@ run over weights and vector.  On the stack: the sums, the end of a loop, the vec
 
 from __future__ import annotations
 
-from rnn2c.emit.kernels.lines import repeated, turn_of
+from rnn2c.emit.kernels.lines import repeated, saturation, turn_of
 from rnn2c.emit.kernels.paired import layout_of
 from rnn2c.ir.program import Call, Dot
 from rnn2c.packing.pairs8 import Layout, Pair
@@ -24,6 +24,7 @@ COLUMN_BYTES = 4
 NEAR = 120
 """Instructions that a conditional branch can go back."""
 
+# The frame of a kernel: all registers are saved, then come three words of its own.
 BEGIN = (
     ".syntax unified",
     "push {r4-r7, lr}",
@@ -32,8 +33,6 @@ BEGIN = (
     "mov r6, r10",
     "mov r7, r11",
     "push {r4-r7}",
-    "push {r0-r2}",
-    "mov r0, r1",
 )
 END_OF_KERNEL = (
     "add sp, #12",
@@ -51,7 +50,7 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     kernel = dot.kernel
     form = layout_of(dot, types)
     assert kernel is not None
-    lines = [*BEGIN]
+    lines = [*BEGIN, "push {r0-r2}", "mov r0, r1"]
     for k, segment in enumerate(dot.segments):
         lines += _vector(k) + _first_values([p for p in form.pairs if p.first == k])
         lines += _segment(form, k, segment.size, kernel.turn)
@@ -65,12 +64,11 @@ def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
     The product to requantize has up to 48 bits; without its lowest 16 it fits, and what is shifted
     out with them never changes how the rest is rounded.
     """
+    if found := saturation(call):
+        bits, shift, ctype, name = found
+        value = f"x >> {shift}" if shift else "x"
+        return (name, _saturated(value, bits, ctype)) if bits < 32 else None
     match call.primitive, call.arguments[1:]:
-        case "clamp", (int(lo), int(hi)) if hi > 0 and (lo, hi) == (~hi, hi) and hi & (hi + 1) == 0:
-            bits = hi.bit_length() + 1
-            return (f"_to_{bits}_bits", _saturated("x", bits, "int32_t")) if bits < 32 else None
-        case "shift_sat", (int(shift), int(bits)):
-            return f"_{shift}_{bits}", _saturated(f"x >> {shift}", bits, "int16_t")
         case "requantize_wide", (multiplier, int(shift)) if shift >= 17 and not isinstance(
             multiplier, int
         ):

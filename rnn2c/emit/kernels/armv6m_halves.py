@@ -6,8 +6,8 @@ stack: the vectors, the end of a loop.
 
 from __future__ import annotations
 
-from rnn2c.emit.kernels import halves
-from rnn2c.emit.kernels.armv6m import COLUMN_BYTES, NEAR, constant
+from rnn2c.emit.kernels import armv6m, halves
+from rnn2c.emit.kernels.armv6m import COLUMN_BYTES, END_OF_KERNEL, NEAR, constant
 from rnn2c.emit.kernels.halves import Group
 from rnn2c.ir.program import Dot
 from rnn2c.packing.pairs8 import Pair
@@ -19,13 +19,7 @@ WEIGHTS = ("r3", "r4", "r5")
 VECTORS, END = "[sp, #0]", "[sp, #4]"
 
 BEGIN_OF_KERNEL = (
-    ".syntax unified",
-    "push {r4-r7, lr}",
-    "mov r4, r8",
-    "mov r5, r9",
-    "mov r6, r10",
-    "mov r7, r11",
-    "push {r4-r7}",
+    *armv6m.BEGIN,
     "sub sp, #12",
     f"str r2, {VECTORS}",
     f"mov {SUMS}, r0",
@@ -36,15 +30,6 @@ BEGIN_OF_KERNEL = (
     f"mov {KEPT_MASK}, {MASK}",
     *constant(ROW, halves.BEGIN),
     f"mov {BEGIN}, {ROW}",
-)
-END_OF_KERNEL = (
-    "add sp, #12",
-    "pop {r4-r7}",
-    "mov r8, r4",
-    "mov r9, r5",
-    "mov r10, r6",
-    "mov r11, r7",
-    "pop {r4-r7, pc}",
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnn2c.emit.kernels import paired
-from rnn2c.emit.kernels.lines import load
+from rnn2c.emit.kernels.lines import load, saturation
 from rnn2c.emit.kernels.paired import END, accumulators, smmulr
 from rnn2c.ir.program import Call, Dot
 from rnn2c.packing import pairs8
@@ -46,12 +46,11 @@ def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
 
     Saturation is one instruction, which has the number of bits and the shift before it in itself.
     """
-    match call.primitive, call.arguments[1:]:
-        case "clamp", (int(lo), int(hi)) if hi > 0 and (lo, hi) == (~hi, hi) and hi & (hi + 1) == 0:
-            return f"_to_{hi.bit_length() + 1}_bits", _saturated(hi.bit_length() + 1, 0, "int32_t")
-        case "shift_sat", (int(shift), int(bits)):
-            return f"_{shift}_{bits}", _saturated(bits, shift, "int16_t")
-    return None
+    found = saturation(call)
+    if found is None:
+        return None
+    bits, shift, ctype, name = found
+    return name, _saturated(bits, shift, ctype)
 
 
 def _saturated(bits: int, shift: int, ctype: str) -> tuple[str, ...]:

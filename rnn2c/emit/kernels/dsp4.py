@@ -8,10 +8,10 @@ of the passes 8 times the sum, raised like the results, and the mask of a multip
 from __future__ import annotations
 
 from rnn2c.emit.kernels import dsp_fours
-from rnn2c.emit.kernels.dsp_fours import SUMS, Form, store
+from rnn2c.emit.kernels.dsp_fours import SUMS, Form, layout_of, store
 from rnn2c.emit.kernels.lines import load
 from rnn2c.ir.program import Dot, Kernel
-from rnn2c.packing.fours import COLUMNS, Layout, Pass, layout
+from rnn2c.packing.fours import COLUMNS, Layout, Pass
 from rnn2c.packing.quads4 import TURN
 
 TOP, THIRD, SECOND, LOWEST = ROWS_OF = ("r0", "r2", "r3", "r4")
@@ -34,7 +34,7 @@ def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
 
 def totals(dot: Dot) -> tuple[int, list[str]]:
     """How many spans there are; the lines of the function that sums up their vectors, 8 times."""
-    form = _layout(dot)
+    form = layout_of(dot)
     many = len(dot.segments)
     lines = ["push {r4-r11, lr}", f"mov {ONES}, #0x00010001"]
     for k, (segment, total) in enumerate(zip(dot.segments, SEGMENTS, strict=False)):
@@ -63,12 +63,6 @@ def totals(dot: Dot) -> tuple[int, list[str]]:
         lines += [f"mov r2, {first}", *(f"add r2, r2, {m}" for m in more)]
         lines += [f"lsl r2, r2, #{3 + raised}", f"stmia r0!, {{r2, {ONES}}}"]
     return 2 * len(form.spans), [*lines, "pop {r4-r11, pc}"]
-
-
-def _layout(dot: Dot) -> Layout:
-    form = layout(len(dot.outs), tuple(s.results for s in dot.segments))
-    assert form is not None
-    return form
 
 
 def _first(fresh: bool) -> list[str]:

@@ -40,9 +40,8 @@ class Form:
 def instructions(dot: Dot, form: Form) -> list[str]:
     """The lines of the kernel of a dot product."""
     kernel, many = dot.kernel, len(dot.segments)
-    rows = layout(len(dot.outs), tuple(s.results for s in dot.segments))
+    rows = layout_of(dot)
     assert kernel is not None
-    assert rows is not None
     lines = [{1: "ldr r2, [r2]", 2: "ldrd r2, r3, [r2]"}.get(many, ""), "push {r0, r2-r12, lr}"]
     turn = form.turn * kernel.turn
     for place, p in enumerate(rows.passes):
@@ -55,6 +54,13 @@ def instructions(dot: Dot, form: Form) -> list[str]:
             lines += _segment(form, padded(dot.segments[k].size), turn, begins)
         lines += form.last(dot, rows, p, ROWS * place)
     return [*filter(None, lines), "mov r0, r1", "pop {r1-r12, pc}"]
+
+
+def layout_of(dot: Dot) -> Layout:
+    """The passes of a dot product that has been found to have a kernel."""
+    form = layout(len(dot.outs), tuple(s.results for s in dot.segments))
+    assert form is not None
+    return form
 
 
 def padded(size: int) -> int:

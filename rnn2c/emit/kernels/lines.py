@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rnn2c.ir.program import Call
+
 SHORT = 16
 """Columns that are few for a loop."""
 
@@ -30,3 +32,16 @@ def load(source: str, registers: Sequence[str]) -> str:
     if len(registers) == 1:
         return f"ldr {registers[0]}, [{source.removesuffix('!')}], #4"
     return f"ldmia {source}, {{{', '.join(registers)}}}"
+
+
+def saturation(call: Call) -> tuple[int, int, str, str] | None:
+    """Of a call that saturates to a given number of bits: those bits, the shift before it, the type
+    of the result, the end of the name of a function that does just that.  None: it does not.
+    """
+    match call.primitive, call.arguments[1:]:
+        case "clamp", (int(lo), int(hi)) if hi > 0 and (lo, hi) == (~hi, hi) and hi & (hi + 1) == 0:
+            bits = hi.bit_length() + 1
+            return bits, 0, "int32_t", f"_to_{bits}_bits"
+        case "shift_sat", (int(shift), int(bits)):
+            return bits, shift, "int16_t", f"_{shift}_{bits}"
+    return None

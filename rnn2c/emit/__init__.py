@@ -18,7 +18,6 @@ from rnn2c.emit.arith_c import (
     READERS,
     calls_library,
     choices,
-    chosen_by,
     definition,
     needed,
     real_text,
@@ -26,7 +25,7 @@ from rnn2c.emit.arith_c import (
 from rnn2c.emit.arrays import ArrayCode, all_arrays
 from rnn2c.emit.code import Coder
 from rnn2c.emit.golden import golden
-from rnn2c.emit.kernels import kernel_functions, own_body, special
+from rnn2c.emit.kernels import choice_bodies, kernel_functions, own_body, special
 from rnn2c.emit.shared import merged, shared_tables, table_bytes, tables_id
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import (
@@ -170,14 +169,15 @@ def _context(program: Program, shared: Mapping[str, ArrayCode]) -> dict[str, Any
 def _definitions(program: Program, primitives: set[str]) -> list[str]:
     """All functions of operations in C, callees first."""
     found = [_definition(program, f) for f in needed(primitives)]
-    how = chosen_by(program.target.kernels)
-    return choices(found, program.name, how, CODE) + found + _special_definitions(program)
+    bodies = choice_bodies(program.target.templates)
+    return choices(found, program.name, bodies, CODE) + found + _special_definitions(program)
 
 
 def _definition(program: Program, function: Function) -> str:
     """A primitive in C: the variant's own body, or that of arith.py."""
-    own = own_body(program.target.templates, function.name)
-    return definition(function, program.name, CODE, own, chosen_by(program.target.kernels))
+    variants = program.target.templates
+    own, branches = own_body(variants, function.name), not choice_bodies(variants)
+    return definition(function, program.name, CODE, own, branches)
 
 
 def _has_assembly(program: Program, primitives: set[str]) -> bool:

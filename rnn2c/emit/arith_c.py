@@ -7,7 +7,6 @@ them wider; the range proof has shown that no conversion changes a value.  Reals
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal as OneOf
 
 import numpy as np
 
@@ -47,45 +46,28 @@ READERS = {
 }
 """Suffix of the macro RNN2C_READ_... that reads a constant of this type from flash."""
 
-
-Choice = OneOf["condition", "skip", "borrow"]
-"""How the smaller or larger of two numbers is chosen: by ?:, by an instruction of Thumb-2 that is
-skipped or not and takes its time either way, by the borrow of a difference."""
 WORDS = {"minimum": "smaller", "maximum": "larger"}
-SKIP = '"cmp %0, %1\\n\\tit {0}\\n\\tmov{0} %0, %1" : "+r"(chosen) : "rI"(b) : "cc"'
-BORROW = (
-    'int32_t less;\n    int32_t sign;\n    __asm__(".syntax unified\\n\\tasrs %1, %0, #31\\n\\t'
-    'asrs %2, %3, #31\\n\\tsubs %0, %0, %3\\n\\tsbcs %1, %2\\n\\t{0} %0, %1\\n\\tadds %0, %0, %3"\n'
-    '            : "+l"(chosen), "=&l"(less), "=&l"(sign) : "l"(b) : "cc");'
-)
 
 
-def chosen_by(kernels: str) -> Choice:
-    """The choice of a target with these kernels: on Cortex-M a step takes as long for any input."""
-    if not kernels:
-        return "condition"
-    return "borrow" if kernels == "armv6-m" else "skip"
+def choices(
+    definitions: Iterable[str], prefix: str, bodies: Mapping[str, tuple[str, ...]],
+    attribute: str = "",
+) -> list[str]:  # fmt: skip
+    """The functions PREFIX_minimum and PREFIX_maximum that these definitions call.
 
-
-def choices(definitions: Iterable[str], prefix: str, how: Choice, attribute: str = "") -> list[str]:
-    """The functions PREFIX_minimum and PREFIX_maximum that these definitions call."""
+    bodies: the lines of each, empty if a target has none.
+    """
     text = "\n".join(definitions)
-    bodies = {
-        "minimum": f"__asm__({SKIP.format('gt')});" if how == "skip" else BORROW.format("ands"),
-        "maximum": f"__asm__({SKIP.format('lt')});" if how == "skip" else BORROW.format("bics"),
-    }
     return [
         "\n".join([
-            f"/* The {word} of two, without a branch. */",
+            f"/* The {WORDS[which]} of two, without a branch. */",
             *filter(None, [attribute]),
             f"static inline int32_t {prefix}_{which}(int32_t a, int32_t b)",
             "{",
-            "    int32_t chosen = a;",
-            f"    {bodies[which]}",
-            "    return chosen;",
+            *(f"    {line}" for line in body),
             "}",
         ])
-        for which, word in WORDS.items()
+        for which, body in bodies.items()
         if f"{prefix}_{which}(" in text
     ]  # fmt: skip
 
@@ -101,14 +83,14 @@ def needed(primitives: Iterable[str]) -> list[Function]:
 
 def definition(
     function: Function, prefix: str, attribute: str = "", own: tuple[str, ...] = (),
-    choice: Choice = "condition",
+    branches: bool = True,
 ) -> str:  # fmt: skip
     """The C definition of one primitive, called PREFIX_name, with its docstring.
 
-    attribute: a line before it; own: the lines of another body that computes the same; choice:
-    how extremes are made of two numbers, see chosen_by.
+    attribute: a line before it; own: the lines of another body that computes the same;
+    branches: whether extremes may be written with ?:, else they call functions, see choices.
     """
-    writer = _Writer(function.types(), prefix, choice)
+    writer = _Writer(function.types(), prefix, branches)
     doc = "\n * ".join(line.strip() for line in function.doc.splitlines()).replace(
         "\n * \n", "\n *\n"
     )
@@ -152,10 +134,10 @@ def _bare(text: str) -> str:
 class _Writer:
     """Writes the expressions of one function."""
 
-    def __init__(self, types: Mapping[str, str], prefix: str, choice: Choice) -> None:
+    def __init__(self, types: Mapping[str, str], prefix: str, branches: bool) -> None:
         self.types = types
         self.prefix = prefix
-        self.choice = choice
+        self.branches = branches
 
     def converted(self, e: Expr, width: str) -> str:
         """The expression as a C value of exactly the type of `width`."""
@@ -199,7 +181,7 @@ class _Writer:
             case Extreme(which, left, right):
                 at = operand_width(e, width, self.types)
                 a, b = self.operand(left, at), self.operand(right, at)
-                if self.choice != "condition" and at != REAL:
+                if not self.branches and at != REAL:
                     return self._chosen(which, a, b, at), _promoted(at)
                 sign = "<" if which == "minimum" else ">"
                 return f"(({a} {sign} {b}) ? {a} : {b})", _promoted(at)

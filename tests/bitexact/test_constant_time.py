@@ -77,7 +77,7 @@ def test_heads_take_as_many_instructions_for_every_input(core: str, build: Build
 
 
 def test_conditions_in_operations_would_vary(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnn2c.emit.chosen_by", lambda _: "condition")
+    monkeypatch.setattr("rnn2c.emit.choice_bodies", lambda _: {})
     assert varies(build(cell("gru", "compact"), "cortex-m0plus"))
 
 

@@ -17,8 +17,8 @@ from primitive_cases import CASES, TABLES, Case, Span
 from rnn2c.arith_tree import INTEGERS, primitive, tree
 from rnn2c.arith_tree import TABLES as TABLE_TYPES
 from rnn2c.data import templates_dir
-from rnn2c.emit.arith_c import choices, chosen_by, definition
-from rnn2c.emit.kernels import Special, own_body, special
+from rnn2c.emit.arith_c import choices, definition
+from rnn2c.emit.kernels import Special, choice_bodies, own_body, special
 from rnn2c.ir.interface import Interface
 from rnn2c.ir.program import CTYPES, Call
 from rnn2c.target import Target
@@ -162,12 +162,12 @@ def program_text(target: Target, block: int, folder: Path, cases: Cases = CASES)
 
 
 def _primitives(target: Target) -> list[str]:
-    choice = chosen_by(target.kernels)
+    bodies = choice_bodies(target.templates)
     found = [
-        definition(tree(p.__name__), "p", own=own_body(target.templates, p.__name__), choice=choice)
-        for p in INTEGERS
+        definition(tree(name), "p", own=own_body(target.templates, name), branches=not bodies)
+        for name in (p.__name__ for p in INTEGERS)
     ]
-    return choices(found, "p", choice) + found
+    return choices(found, "p", bodies) + found
 
 
 def _put(target: Target) -> str:

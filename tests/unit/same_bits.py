@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnn2c.interp import run_integer
+from rnn2c.execute import run_integer
 from rnn2c.ir.program import Program
 
 

@@ -89,13 +89,21 @@ def kernel_functions(program: Program) -> list[str]:
     return texts
 
 
-def own_body(variants: tuple[str, ...], primitive: str) -> tuple[str, ...]:
+def own_body(variants: tuple[str, ...], primitive: str, folder: str = "arith") -> tuple[str, ...]:
     """The lines of the body that the first variant with one gives a primitive, nothing if none."""
     for variant in variants:
-        path = templates_dir() / variant / "arith" / f"{primitive}.c"
+        path = templates_dir() / variant / folder / f"{primitive}.c"
         if path.is_file():
             return tuple(path.read_text(encoding="ascii").splitlines())
     return ()
+
+
+def choice_bodies(variants: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """How variants choose the smaller and the larger of two numbers without a branch; nothing where
+    they do it with ?:.
+    """
+    bodies = {which: own_body(variants, which, "choice") for which in ("minimum", "maximum")}
+    return {which: body for which, body in bodies.items() if body}
 
 
 def special(kernels: str, call: Call) -> Special | None:

@@ -1,0 +1,3 @@
+int32_t chosen = a;
+__asm__("cmp %0, %1\n\tit lt\n\tmovlt %0, %1" : "+r"(chosen) : "rI"(b) : "cc");
+return chosen;

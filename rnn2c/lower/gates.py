@@ -105,28 +105,23 @@ def cell_sums(
         else:
             ratios[s.name] = ratio(scale / s.unit)
 
-    parts = tuple(
-        (
-            place,
-            matrix[:, [s.gate for s in sums if part in s.parts]],
-            tuple(k for k, s in enumerate(sums) if part in s.parts),
-        )
-        for part, place, matrix in (("x", x, w_ih), ("h", h, w_hh))
-    )
-    used = _needed(tuple(p for p in parts if p[2]))
+    def part(name: str, place: Place, matrix: IntArray) -> Part:
+        summed = [(k, s.gate) for k, s in enumerate(sums) if name in s.parts]
+        return place, matrix[:, [gate for _, gate in summed]], tuple(k for k, _ in summed)
+
+    used = _needed(part("x", x, w_ih), part("h", h, w_hh))
     names = tuple(s.name for s in sums)
     dot, proven = b.dot(layer, label, names, used, bias, max(layer.w_ih.bits, layer.w_hh.bits))
     multipliers = {} if by_shift else _multipliers(b, layer, label, names, ratios)
     return Sums(dot, proven, shifts, ratios, multipliers)
 
 
-def _needed(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Without a matrix of zeros, if each of its sums has another: that of h, where a cell is
-    written out whose low-rank product of h comes with x.
+def _needed(x: Part, h: Part) -> tuple[Part, ...]:
+    """The parts that a dot product sums: not h with a matrix of zeros, if x has its sums too, as
+    where a cell is written out whose low-rank product of h comes with x.
     """
-    other = [p for p in parts if np.any(p[1])]
-    summed = {k for _, _, rows in other for k in rows}
-    return tuple(other) if all(summed.issuperset(rows) for _, _, rows in parts) else parts
+    is_read = bool(np.any(h[1])) or not set(h[2]) <= set(x[2])
+    return tuple(part for part in ((x, h) if is_read else (x,)) if part[2])
 
 
 def _bias(layer: graph.Recurrent, s: Sum, rows: slice) -> FloatArray:

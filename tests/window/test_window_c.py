@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from core_models import data
+from core_models import changed, data
 from window_models import program_of, reverse, stacked
 
 from rnn2c.emit import emit_c
+from rnn2c.ir.graph import Tensor
 from rnn2c.ir.program import Program
 from rnn2c.pipeline import emit
 from rnn2c.validate.measure import measure
@@ -98,3 +101,16 @@ def test_faults_are_found(name: str, tmp_path: Path):
     lenient = BuildOptions("gcc", "-O1", flags=("-Wno-error",))
     report = verify(program, tmp_path, stress_sequences(program, 5)[:1], build=lenient)
     assert not report.bit_exact
+
+
+@pytest.mark.parametrize("matrix", ["w_ih", "w_hh"])
+@pytest.mark.parametrize("profile", ["accurate", "compact", "float32"])
+def test_a_loop_with_a_matrix_of_zeros_compiles_without_a_warning(
+    profile: str, matrix: str, tmp_path: Path
+):
+    """Of whose steps only the first one is shown: nothing else has to know which it is."""
+    m = reverse("lstm")
+    layer, _, first = m.layers
+    zero = Tensor(np.zeros_like(getattr(layer, matrix).real()))
+    m = replace(m, layers=(changed(layer, **{matrix: zero}), first), outputs=m.outputs[2:])
+    assert verified(program_of(m, profile, 5), tmp_path, SANITIZED).agrees

@@ -42,6 +42,7 @@ READERS = {
     "i16": "I16",
     "u16": "U16",
     "i32": "I32",
+    "u32": "U32",
     "f32": "F32",
 }
 """Suffix of the macro RNN2C_READ_... that reads a constant of this type from flash."""

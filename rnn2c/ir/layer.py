@@ -23,12 +23,14 @@ class Tensor:
     `data` holds float64 reals when `scale` is None, else int64 integers of that many bits, and the
     real matrix is `(data - zero[:, None]) * scale[:, None]`, where `zero` None is 0.  A float Model
     may hold integers too: those of a source that was quantized before, which stay as they are.
+    packing: how the integers are stored (packing/) where their values were chosen for it.
     """
 
     data: NDArray[np.float64] | NDArray[np.int64]
     scale: FloatArray | None = None
     bits: int = 0
     zero: NDArray[np.int64] | None = None
+    packing: str = ""
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -68,7 +68,7 @@ class Builder(Values):
         outs: tuple[str, ...],
         parts: tuple[tuple[Place, IntArray, tuple[int, ...]], ...],
         bias: IntArray,
-        bits: int,
+        *tensors: graph.Tensor,
     ) -> tuple[Dot, dict[str, Interval]]:
         """A fused dot product and the proven range of each of its results.
 
@@ -84,11 +84,12 @@ class Builder(Values):
             f"{m.shape[2]} columns of {p.buffer} x {len(rows)} ({' '.join(outs[r] for r in rows)})"
             for p, m, rows in parts
         )
+        bits = max(t.bits for t in tensors)
         weight = Weight(
             self.names.take(f"{layer.name}_{name}weights"),
             matrices,
             bits,
-            "dense4" if bits == 4 else "dense8",
+            tensors[0].packing or ("dense4" if bits == 4 else "dense8"),
             f"{bias.shape[0]} units; each {columns}",
         )
         self.weights.append(weight)

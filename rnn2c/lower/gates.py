@@ -13,6 +13,7 @@ from rnn2c.ir.program import Call, Dot, Elem, Store
 from rnn2c.lower.builder import Builder, Place, units_by_gate
 from rnn2c.lower.scaling import (
     Ratio,
+    beside,
     bias_steps,
     multiplier_doc,
     ratio,
@@ -104,6 +105,8 @@ def cell_sums(
             bias[:, k] += rounding(shifts[s.name])
         else:
             ratios[s.name] = ratio(scale / s.unit)
+            if layer.w_ih.packing == layer.w_hh.packing == "overlapped4":
+                bias[:, k] = beside(bias[:, k], ratios[s.name].multiplier)
 
     def part(name: str, place: Place, matrix: IntArray) -> Part:
         summed = [(k, s.gate) for k, s in enumerate(sums) if name in s.parts]
@@ -111,7 +114,7 @@ def cell_sums(
 
     used = _needed(part("x", x, w_ih), part("h", h, w_hh))
     names = tuple(s.name for s in sums)
-    dot, proven = b.dot(layer, label, names, used, bias, max(layer.w_ih.bits, layer.w_hh.bits))
+    dot, proven = b.dot(layer, label, names, used, bias, layer.w_ih, layer.w_hh)
     multipliers = {} if by_shift else _multipliers(b, layer, label, names, ratios)
     return Sums(dot, proven, shifts, ratios, multipliers)
 

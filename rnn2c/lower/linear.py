@@ -120,7 +120,7 @@ def _block_body(
     bias += rounding(shift)
 
     parts = tuple((c.place, q[:, None, c.first : c.first + c.count], (0,)) for c in block.columns)
-    dot, proven = b.dot(layer, label, ("sum",), parts, bias[:, None], layer.weight.bits)
+    dot, proven = b.dot(layer, label, ("sum",), parts, bias[:, None], layer.weight)
     body: list[Call | Dot] = [placed(dot, block)]
     what = "Q3.12" if through_table else "y"
     if by_shift:

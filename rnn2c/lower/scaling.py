@@ -109,6 +109,11 @@ def bias_steps(layer: graph.Layer, bias: FloatArray, scale: FloatArray) -> IntAr
     return steps.astype(np.int64)
 
 
+def beside(bias: IntArray, multiplier: IntArray) -> IntArray:
+    """The number nearest to each bias whose lower half is its multiplier: both are in one word."""
+    return ((bias - multiplier + 2**15) >> 16 << 16) + multiplier
+
+
 def rounding(shift: int) -> int:
     """What the bias has to hold so that a shift down rounds to the nearest."""
     return 2 ** (shift - 1) if shift > 0 else 0

@@ -129,7 +129,7 @@ def _project(
     weight, rows = np.asarray(projection.data, np.int64), layer.size
     parts = ((source, weight[:, None, :], (0,)),)
     bias = np.zeros((rows, 1), np.int64)
-    dot, proven = b.dot(layer, "projection_", ("h_sum",), parts, bias, projection.bits)
+    dot, proven = b.dot(layer, "projection_", ("h_sum",), parts, bias, projection)
     wanted = b.format(layer.name)
     r = ratio(projection.scale * form.scale / wanted.scale)
     doc = multiplier_doc(rows, ("h_sum",))

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing import blocks8, fours, halves4, pairs8, pairs16, quads4, rows16
+from rnn2c.packing import blocks8, fours, halves4, overlapped4, pairs8, pairs16, quads4, rows16
 from rnn2c.packing.blocks import Segments
 
 USUAL_COLUMNS = 16
@@ -170,6 +170,17 @@ FAMILIES |= {
         scaled=quads4.scaled,
         code=partial(_code_of_fours, quads4.TURN),
     ),
+    "overlapped4": replace(
+        FAMILIES["pairs8"],
+        weights="overlapped4",
+        lanes=fours.COLUMNS,
+        layout=_of_any(overlapped4.layout),
+        fits=overlapped4.fits,
+        pack=overlapped4.pack_for_kernel,
+        cost=None,
+        scaled=overlapped4.scaled,
+        code=partial(_code_of_fours, overlapped4.TURN),
+    ),
     "apart8_v6m": replace(
         FAMILIES["pairs8_v6m"],
         layout=_of_any(pairs8.layout, columns=2, apart=True),
@@ -194,9 +205,9 @@ OF_KERNELS: dict[str, tuple[str, ...]] = {
     "": (),
     "dsp": (
         *("pairs8", "pairs8_two", "blocks8x4", "blocks8x2", "blocks8x2_eight"),
-        *("pairs16", "quads4"),
+        *("pairs16", "quads4", "overlapped4"),
     ),
-    "mve": ("rows16", *ROWS16, "pairs16", "quads4"),
+    "mve": ("rows16", *ROWS16, "pairs16", "quads4", "overlapped4"),
     "armv7-m": ("apart8_v7m", "apart8_v7m_two", "halves4_v7m"),
     "armv6-m": ("pairs8_v6m", "pairs8_v6m_two", "apart8_v6m", "halves4_v6m"),
 }

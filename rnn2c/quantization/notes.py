@@ -13,6 +13,7 @@ from rnn2c.ir.graph import FloatArray, Format, Input, Model
 from rnn2c.ir.names import prose
 from rnn2c.quantization.observe import Span
 from rnn2c.quantization.options import QuantizeOptions
+from rnn2c.quantization.overlapped import is_pruned
 
 WIDEST_INTERVAL = 0.5
 TOLERANCE = 1.02
@@ -92,6 +93,8 @@ def _notes(
         if not isinstance(layer, graph.Recurrent):
             continue
         name = prose(layer.name)
+        if options.overlapped and is_pruned(layer):
+            yield f"layer '{name}' is pruned: its weights are plain int4, so that zeros stay 0"
         for value, what in zip(layer.outputs, ("hidden state", "cell state"), strict=False):
             reach, top = spans[value].reach, _top(formats[value])
             if reach > top * TOLERANCE:

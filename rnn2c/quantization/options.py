@@ -13,13 +13,15 @@ from rnn2c.quantization.observe import ObserverKind
 class QuantizeOptions:
     """weights: bits of the matrices; activations: bits of h and of the values between layers.
 
+    int4-overlapped: weights of recurrent layers are rounded so that a Cortex-M4 multiplies eight
+    of them in a word without unpacking them (quantization/overlapped.py).
     profile: `accurate` (16-bit gates, interpolated tables), `fast` (the same, direct tables) or
     `compact` (8-bit gates, no multipliers); accumulate: one sum over x and h (`joint`) or one each
     (`split`); `auto` is joint for int8 and split for int16 activations, where h is too fine to
     share its scale with x; observer and percentile: how calibration turns samples into ranges.
     """
 
-    weights: Literal["int8", "int4"] = "int8"
+    weights: Literal["int8", "int4", "int4-overlapped"] = "int8"
     activations: Literal["int8", "int16"] = "int8"
     profile: Literal["accurate", "fast", "compact"] = "accurate"
     accumulate: Literal["auto", "joint", "split"] = "auto"
@@ -40,6 +42,11 @@ class QuantizeOptions:
             )
         if self.profile == "compact" and self.accumulate == "split":
             raise Rnn2cError("profile compact sums jointly; for accumulate=split use accurate")
+        if self.overlapped and (self.profile == "compact" or self.activations == "int16"):
+            raise Rnn2cError(
+                "weights int4-overlapped need sums of 32 bits: take activations int8 and profile"
+                " accurate or fast, or weights int4"
+            )
 
     @property
     def sums(self) -> Literal["joint", "split"]:
@@ -50,7 +57,12 @@ class QuantizeOptions:
 
     @property
     def weight_bits(self) -> int:
-        return int(self.weights.removeprefix("int"))
+        return int(self.weights.removeprefix("int").removesuffix("-overlapped"))
+
+    @property
+    def overlapped(self) -> bool:
+        """Whether weights of recurrent layers are rounded to the packing overlapped4."""
+        return self.weights == "int4-overlapped"
 
     @property
     def activation_bits(self) -> int:

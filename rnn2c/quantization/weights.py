@@ -16,6 +16,7 @@ import numpy as np
 from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Format, Tensor
 from rnn2c.lut import DIRECT
+from rnn2c.quantization import overlapped
 from rnn2c.quantization.options import QuantizeOptions
 
 SMALLEST_SCALE = 2.0**-36
@@ -38,10 +39,12 @@ def quantize_recurrent(
     if own:
         return _with_own_scales(layer, x, h, options)
     w_ih, w_hh = layer.w_ih.real(), layer.w_hh.real()
-    top = 2 ** (options.weight_bits - 1) - 1
+    overlaps = options.overlapped and not overlapped.is_pruned(layer)
+    top = overlapped.TOP if overlaps else 2 ** (options.weight_bits - 1) - 1
+    most = MOST_BIAS / overlapped.STEPS if overlaps else MOST_BIAS
     s_ih = np.maximum(_row_scales(w_ih, x, layer.b_ih, top), _finest(options))
-    s_ih = np.maximum(s_ih, np.abs(layer.b_ih + layer.b_hh) / MOST_BIAS)
-    s_hh = _row_scales(w_hh, h, layer.b_hh, top)
+    s_ih = np.maximum(s_ih, np.abs(layer.b_ih + layer.b_hh) / most)
+    s_hh = np.maximum(_row_scales(w_hh, h, layer.b_hh, top), np.abs(layer.b_hh) / most)
     if options.sums == "joint":
         joint = np.maximum(np.maximum(s_ih, s_hh), np.abs(layer.b_ih + layer.b_hh) / BIAS_LIMIT)
         apart = _sums_apart(layer)
@@ -50,6 +53,12 @@ def quantize_recurrent(
         s_ih = s_hh = np.full(len(s_ih), _power_of_two(max(s_ih.max(), s_hh.max())))
     else:
         s_ih, s_hh = _level(s_ih, layer.units), _level(s_hh, layer.units)
+    if overlaps:
+        return replace(
+            layer,
+            w_ih=overlapped.rounded(w_ih, s_ih / x.scale),
+            w_hh=overlapped.rounded(w_hh, s_hh / h.scale),
+        )
     return replace(
         layer,
         w_ih=_rounded(w_ih, s_ih / x.scale, options.weight_bits),
@@ -124,7 +133,7 @@ def tensor_scale(layer: graph.Linear, x: Format, bits: int) -> float:
     return _power_of_two(scale) if layer.activation in ("sigmoid", "tanh") else scale
 
 
-def _row_scales(weight: FloatArray, x: Format, bias: FloatArray, top: int) -> FloatArray:
+def _row_scales(weight: FloatArray, x: Format, bias: FloatArray, top: float) -> FloatArray:
     peak = np.abs(weight).max(axis=1) * x.scale / top
     return np.asarray(np.maximum(np.maximum(peak, np.abs(bias) / BIAS_LIMIT), SMALLEST_SCALE))
 

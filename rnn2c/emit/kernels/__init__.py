@@ -18,6 +18,7 @@ from rnn2c.emit.kernels import (
     dsp4,
     dsp16,
     dsp_blocks,
+    dsp_overlapped,
     mve,
 )
 from rnn2c.ir.program import Call, Dot, Program, Stage
@@ -37,6 +38,7 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "blocks8x2_eight": dsp_blocks.two_columns,
     "pairs16": dsp16.instructions,
     "quads4": dsp4.instructions,
+    "overlapped4": dsp_overlapped.instructions,
     "pairs8_two": dsp.instructions,
     "rows16": mve.instructions,
     **dict.fromkeys(ROWS16, mve.instructions),

@@ -6,7 +6,7 @@ A pair of rows has a sum of 64 bits, 256 * high + low, and one of 32, low.
 from __future__ import annotations
 
 from rnn2c.emit.kernels import dsp_fours
-from rnn2c.emit.kernels.dsp_fours import SUMS, Form, store
+from rnn2c.emit.kernels.dsp_fours import SUMS, Form, by_words, store
 from rnn2c.emit.kernels.lines import load
 from rnn2c.ir.program import Dot
 from rnn2c.packing.fours import Layout, Pass
@@ -18,8 +18,8 @@ SCALES = ("r9", "r10", "r11", "r12")
 
 def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
-    form = Form(("r7", "r8"), ("r9", "r10", "r11", "r12"), len(PAIRS), 1, _first, _word, _last)
-    return dsp_fours.instructions(dot, form)
+    products = by_words(("r9", "r10", "r11", "r12"), len(PAIRS), _word)
+    return dsp_fours.instructions(dot, Form(("r7", "r8"), 1, _first, products, _last))
 
 
 def _first(fresh: bool) -> list[str]:

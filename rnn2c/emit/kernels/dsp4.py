@@ -8,7 +8,7 @@ of the passes 8 times the sum, raised like the results, and the mask of a multip
 from __future__ import annotations
 
 from rnn2c.emit.kernels import dsp_fours
-from rnn2c.emit.kernels.dsp_fours import SUMS, Form, layout_of, store
+from rnn2c.emit.kernels.dsp_fours import SUMS, Form, by_words, layout_of, store
 from rnn2c.emit.kernels.lines import load
 from rnn2c.ir.program import Dot, Kernel
 from rnn2c.packing.fours import COLUMNS, Layout, Pass
@@ -28,8 +28,9 @@ ONES = "r3"
 
 def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
-    columns, weights = ("r5", "r6", "r7", "r8"), ("r9", "r10", "r11", "r12")
-    return dsp_fours.instructions(dot, Form(columns, weights, 1, TURN, _first, _word, _last))
+    products = by_words(("r9", "r10", "r11", "r12"), 1, _word)
+    form = Form(("r5", "r6", "r7", "r8"), TURN, _first, products, _last)
+    return dsp_fours.instructions(dot, form)
 
 
 def totals(dot: Dot) -> tuple[int, list[str]]:

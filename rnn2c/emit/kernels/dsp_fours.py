@@ -22,18 +22,16 @@ COLUMN_BYTES = 2
 class Form:
     """How a kind of kernel does a pass.
 
-    columns, weights: registers, a word of weights for two columns and each of `words`; turn:
-    columns of one turn of a loop for each that the level says; first(fresh): lines that begin the
-    sums, fresh: where the first word does so itself; word(w, x, is_first, k): lines for word k of
-    two columns; last(layout, pass, place): lines that finish the sums.
+    columns: registers; turn: columns of one turn of a loop for each that the level says;
+    first(fresh): lines that begin the sums, fresh: where the first word does so itself;
+    products(columns, begins): lines for the columns that are in these registers, begins: with the
+    first word; last(layout, pass, place): lines that finish the sums.
     """
 
     columns: tuple[str, ...]
-    weights: tuple[str, ...]
-    words: int
     turn: int
     first: Callable[[bool], list[str]]
-    word: Callable[[str, str, bool, int], list[str]]
+    products: Callable[[tuple[str, ...], bool], list[str]]
     last: Callable[[Dot, Layout, Pass, int], list[str]]
 
 
@@ -61,6 +59,26 @@ def layout_of(dot: Dot) -> Layout:
     form = layout(len(dot.outs), tuple(s.results for s in dot.segments))
     assert form is not None
     return form
+
+
+def by_words(
+    weights: tuple[str, ...], words: int, word: Callable[[str, str, bool, int], list[str]]
+) -> Callable[[tuple[str, ...], bool], list[str]]:
+    """Products of a Form with so many words of weights for two columns, which go into these
+    registers; word(w, x, is_first, k): lines for word k of two columns.
+    """
+
+    def products(columns: tuple[str, ...], begins: bool) -> list[str]:
+        lines: list[str] = []
+        todo = [(x, k) for x in columns for k in range(words)]
+        for done in range(0, len(todo), len(weights)):
+            batch = todo[done : done + len(weights)]
+            lines.append(load("r1!", weights[: len(batch)]))
+            for n, (w, (x, which)) in enumerate(zip(weights, batch, strict=False)):
+                lines += word(w, x, begins and done + n == 0, which)
+        return lines
+
+    return products
 
 
 def padded(size: int) -> int:
@@ -104,12 +122,5 @@ def _columns(form: Form, count: int, begins: bool) -> list[str]:
     lines: list[str] = []
     for done in range(0, count, COLUMNS * len(form.columns)):
         columns = form.columns[: (count - done) // COLUMNS]
-        lines.append(load("lr!", columns))
-        todo = [(x, k) for x in columns for k in range(form.words)]
-        for k in range(0, len(todo), len(form.weights)):
-            batch = todo[k : k + len(form.weights)]
-            lines.append(load("r1!", form.weights[: len(batch)]))
-            for w, (x, which) in zip(form.weights, batch, strict=False):
-                lines += form.word(w, x, begins, which)
-                begins = False
+        lines += [load("lr!", columns), *form.products(columns, begins and not done)]
     return lines

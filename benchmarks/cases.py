@@ -53,6 +53,7 @@ class Variant:
 VARIANTS = {
     "int8": Variant(),
     "int4": Variant({"weights": "int4"}),
+    "int4 overlapped": Variant({"weights": "int4-overlapped"}, everywhere=False),
     "int16": Variant({"activations": "int16"}),
     "fast": Variant({"profile": "fast"}),
     "size": Variant(lower={"level": "size"}, everywhere=False),

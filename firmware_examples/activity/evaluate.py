@@ -21,6 +21,7 @@ VARIANTS: tuple[dict[str, str], ...] = (
     {"profile": "fast"},
     {"profile": "compact"},
     {"weights": "int4"},
+    {"weights": "int4-overlapped"},
     {"profile": "compact", "weights": "int4"},
 )
 

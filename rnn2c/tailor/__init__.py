@@ -21,6 +21,16 @@ __all__ = ["tailor"]
 
 def tailor(program: Program, level: Level) -> Program:
     """The program at a level and for the kernels of its target, or itself if nothing changes."""
+    made = _tailored(program, level)
+    slow = [w.name for w in made.weights if w.packing == "overlapped4" and w.stream is None]
+    notes = (
+        f"{name} overlap, which {program.target.name} has no kernel for: plain int4 is faster there"
+        for name in slow
+    )
+    return replace(made, notes=(*made.notes, *notes)) if slow else made
+
+
+def _tailored(program: Program, level: Level) -> Program:
     program = _at(program, level)
     if level == "size" and not program.is_float:
         program = small_tables(program)

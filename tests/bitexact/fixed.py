@@ -22,6 +22,7 @@ COMPACT = QuantizeOptions(profile="compact")
 EXACT_OPTIONS: dict[str, QuantizeOptions] = {
     "int8": QuantizeOptions(),
     "int4": QuantizeOptions(weights="int4"),
+    "int4 overlapped": QuantizeOptions(weights="int4-overlapped"),
     "int16": QuantizeOptions(activations="int16"),
     "split": QuantizeOptions(accumulate="split"),
     "int16 split": QuantizeOptions(activations="int16", accumulate="split"),

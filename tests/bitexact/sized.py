@@ -1,6 +1,6 @@
 """Cells of sizes 1 to 70 x 1 to 70 beside each other in one model, made from a seed.
 
-The rule: formats and levels take turns with the seed, so any 30 seeds in a row have every pair.
+The rule: formats and levels take turns with the seed, so any PAIRS seeds in a row have every pair.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from rnn2c.target import LEVELS, Level
 LARGEST = 70
 EDGES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 69, 70)
 FORMATS = (*EXACT_OPTIONS.values(), QuantizeOptions(weights="int4", accumulate="split"))
+PAIRS = len(FORMATS) * len(LEVELS)
 GAINS = (1.0, 3.0, 12.0, 40.0)
 CELLS = ("lstm", "gru")
 

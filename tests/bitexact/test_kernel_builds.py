@@ -70,6 +70,7 @@ MATRIX = [
 
 FORMATS = {
     "int4": QuantizeOptions(weights="int4"),
+    "int4 overlapped": QuantizeOptions(weights="int4-overlapped"),
     "int16": QuantizeOptions(activations="int16"),
 }
 """Formats beside int8 that there are kernels of their own for."""

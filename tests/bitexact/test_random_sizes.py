@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from building import Build
 from models import Case
-from sized import FORMATS, LARGEST, level_of, sized
+from sized import FORMATS, LARGEST, PAIRS, level_of, sized
 
 from rnn2c.execute import run_integer
 from rnn2c.ir.program import Dot, Program, Stage
@@ -102,14 +102,14 @@ def test_a_sample_on_every_core(number: int, core: str, build: Build) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(100, 130))
+@pytest.mark.parametrize("seed", range(100, 100 + PAIRS))
 @pytest.mark.parametrize("core", CORES)
 def test_every_format_and_level_on_every_core(core: str, seed: int, build: Build) -> None:
     on_a_core(core, seed, build, "-O3" if seed % 2 else "-Os")
 
 
 def test_the_sample_has_all_formats_and_levels_and_the_ends_of_the_span() -> None:
-    assert {(s % len(FORMATS), level_of(s)) for s in range(100, 130)} == {
+    assert {(s % len(FORMATS), level_of(s)) for s in range(100, 100 + PAIRS)} == {
         (f, level) for f in range(len(FORMATS)) for level in LEVELS
     }
     sizes = [

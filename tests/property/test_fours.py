@@ -1,9 +1,9 @@
-"""The packings pairs16 and quads4 are lossless: they give back rows, first values, multipliers."""
+"""The packings pairs16, quads4 and overlapped4 give back rows, first values and multipliers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import packed
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn2c.packing import pairs16, quads4
+from rnn2c.packing import overlapped4, pairs16, quads4
 
 DOTS = {**packed.DOTS, "five rows": (5, ((0, 1, 2, 3, 4),))}
 PACKINGS = {"pairs16": (pairs16, 127, 2**30, 32), "quads4": (quads4, 8, 2**11, 16)}
@@ -41,7 +41,39 @@ def test_unpack_returns_what_was_packed(
 
 
 @pytest.mark.parametrize("name", DOTS)
-@pytest.mark.parametrize("module", [pairs16, quads4])
+@given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 17), min_size=3, max_size=3),
+       shift=st.integers(17, 32), seed=st.integers(0, 99))  # fmt: skip
+def test_overlapped_words_hold_fractions_and_first_values_hold_multipliers(
+    name: str, units: int, sizes: list[int], shift: int, seed: int
+):
+    results, segments = DOTS[name]
+    form = overlapped4.layout(results, segments, (shift,) * results)
+    assert form is not None
+    of = packed.drawn(np.random.default_rng(seed), segments, units, sizes, (-(2**31), 2**31), 2**31)
+    matrices = tuple(
+        overlapped4.weights(m[..., : -(-m.shape[2] // 8)] & 0xFFFFFFFF)[..., : m.shape[2]]
+        for m in of.matrices
+    )
+    scales = {r: (of.bias[:, r] & 0xFFFF) << form.lifted(r) for r in of.multipliers}
+    of = replace(of, matrices=matrices, multipliers=scales)
+    assert overlapped4.fits(form, of)
+    kernel = SimpleNamespace(
+        pack=overlapped4.pack_for_kernel, unpack=overlapped4.unpack_from_kernel
+    )
+    packed.assert_lossless(kernel, form, of)
+
+
+def test_fractions_that_are_not_the_bits_below_have_no_word():
+    form = overlapped4.layout(1, ((0,),))
+    assert form is not None
+    matrix = overlapped4.weights(np.full((4, 1, 1), 0x12345678))
+    assert overlapped4.fits(form, packed.only(matrix))
+    matrix[2, 0, 5] ^= 1
+    assert not overlapped4.fits(form, packed.only(matrix))
+
+
+@pytest.mark.parametrize("name", DOTS)
+@pytest.mark.parametrize("module", [pairs16, quads4, overlapped4])
 def test_every_sum_has_a_place_of_its_own_that_is_even_over_units(module: ModuleType, name: str):
     form = module.layout(*DOTS[name])
     assert form is not None

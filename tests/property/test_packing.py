@@ -7,14 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn2c.packing import PACKINGS
+from rnn2c.packing import PACKINGS, overlapped4
 
 SHAPES = st.tuples(
     st.integers(1, 6), st.lists(st.tuples(st.integers(1, 5), st.integers(1, 9)), min_size=1,
                                 max_size=3)
 )  # fmt: skip
-TOP = {"dense8": 127, "dense4": 7, "dense16": 32767, "dense_f32": 2**23}
-ELEMENT = {"i8": (-128, 127), "u8": (0, 255), "i16": (-32768, 32767), "f32": (-(2**24), 2**24)}
+TOP = {"dense8": 127, "dense4": 7, "overlapped4": 32767, "dense16": 32767, "dense_f32": 2**23}
+ELEMENT = {
+    "i8": (-128, 127),
+    "u8": (0, 255),
+    "i16": (-32768, 32767),
+    "u32": (0, 2**32 - 1),
+    "f32": (-(2**24), 2**24),
+}
 
 
 def random_matrices(units, segments, top: int, seed: int) -> tuple[np.ndarray, ...]:
@@ -22,11 +28,18 @@ def random_matrices(units, segments, top: int, seed: int) -> tuple[np.ndarray, .
     return tuple(rng.integers(-top - 1, top + 1, (units, r, c)) for r, c in segments)
 
 
+def overlapping(matrix: np.ndarray) -> np.ndarray:
+    """The same matrix with the fractions that its words give it."""
+    return overlapped4.weights(overlapped4.words(matrix))[..., : matrix.shape[-1]]
+
+
 @pytest.mark.parametrize("name", sorted(PACKINGS))
 @given(shape=SHAPES, seed=st.integers(0, 99))
 def test_unpack_returns_what_was_packed(name: str, shape, seed: int):
     matrices = random_matrices(*shape, TOP[name], seed)
     packing = PACKINGS[name]
+    if name == "overlapped4":
+        matrices = tuple(overlapping(m) for m in matrices)
     stream = packing.pack(matrices)
     back = packing.unpack(stream, tuple(m.shape for m in matrices))
     assert len(back) == len(matrices)

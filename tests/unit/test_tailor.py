@@ -28,10 +28,17 @@ FORMATS = [
     *({"weights": "int4", "profile": "compact"}, {"activations": "int16"}),
     {"activations": "int16", "accumulate": "joint"},
 ]
-OF_FORMAT = {"int8": "pairs8", "int16": "pairs16", "int4": "quads4"}
+OVERLAPPED = {"weights": "int4-overlapped"}
+OF_FORMAT = {
+    "int8": "pairs8",
+    "int16": "pairs16",
+    "int4": "quads4",
+    "int4-overlapped": "overlapped4",
+}
 CASES = [
     *((core, options, level) for core in CORES for options in OPTIONS for level in LEVELS),
     *((core, options, "balanced") for core in NAMES[:3] for options in FORMATS),
+    *(("cortex-m4", OVERLAPPED | more, "balanced") for more in ({}, {"accumulate": "split"})),
 ]
 
 
@@ -141,7 +148,7 @@ def test_a_table_that_another_look_up_reads_stays_as_it_is():
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_formats_have_kernels_of_their_own(kind: str):
-    for options in ({}, {"activations": "int16"}, {"weights": "int4"}):
+    for options in ({}, {"activations": "int16"}, *({"weights": w} for w in list(OF_FORMAT)[2:])):
         _, tailored = plain_and_tailored(kind, "balanced", **options)
         wanted = OF_FORMAT[next(iter(options.values()), "int8")]
         families = {d.kernel.family for d in kernels(tailored) if d.kernel}

@@ -101,7 +101,8 @@ class Board:
 class Target:
     """One target.  `templates` is the search path of variants, most special first.
 
-    `kernels` names the assembly that computes dot products, empty for none.
+    `kernels` names the assembly that computes dot products, empty for none.  `product_instructions`
+    are what a product of integers takes about, more than 1 where the core has no multiplication.
     `harness` names the startup and output code of the verification program.  `accumulators` are
     the accumulator widths in bits that the core adds cheaply, narrowest first; `alignment` the
     largest alignment in bytes a member of a struct gets.  `timing` names the model that estimates
@@ -123,6 +124,7 @@ class Target:
     board: Board | None = None
     timing: Timing = "none"
     kernels: Kernels = ""
+    product_instructions: int = 1
 
     @property
     def cycles_kind(self) -> Literal["exact", "estimated"] | None:

@@ -66,9 +66,23 @@ def _record(job: Job, paths: tuple[Path, ...]) -> dict[str, object]:
         "window_bytes": need.window,
         "stack_bytes_at_most": need.stack,
         "macs": program.macs,
-        "notes": list(program.notes),
+        "notes": _notes(program),
         "files": [str(path) for path in paths],
     }
+
+
+def _notes(program: Program) -> list[str]:
+    """What is to be known about the numbers, and about a core that cannot multiply."""
+    target = program.target
+    each = target.product_instructions
+    if each == 1 or program.is_float:
+        return list(program.notes)
+    products = program.macs + program.loop_macs
+    slow = (
+        f"{target.name} has no multiplication: a product is a call of about {each} instructions,"
+        f" all of a step take about {each * products}"
+    )
+    return [*program.notes, slow]
 
 
 def _window(program: Program, need: Budget) -> list[str]:
@@ -100,7 +114,7 @@ def _summary(job: Job, paths: tuple[Path, ...]) -> str:
             f"  RAM      {need.ram} bytes, stack at most {need.stack}{has_ram}",
             *_window(program, need),
             f"  bounds   of code and stack hold for {program.target.compiled_with}",
-            *(f"  note     {note}" for note in program.notes),
+            *(f"  note     {note}" for note in _notes(program)),
             f"  files    {' '.join(str(path) for path in paths)}",
         ]
     )

@@ -51,6 +51,17 @@ def test_the_level_is_chosen_on_the_command_line(
     assert "'size', 'balanced', 'speed'" in done.stderr
 
 
+def test_build_says_what_products_cost_on_a_core_without_multiplication(
+    cli: Run, model: Path, calib: Path, tmp_path: Path
+) -> None:
+    options = ("--calib", calib, "--json", "-o", tmp_path / "out")
+    record = json.loads(cli("build", model, "--target", "rv32ec", *options).stdout)
+    products = f"a step take about {115 * record['macs']}"
+    assert products in record["notes"][-1]
+    record = json.loads(cli("build", model, "--target", "rv32imc", *options).stdout)
+    assert not any("multiplication" in note for note in record["notes"])
+
+
 def test_models_that_are_built_into_one_folder_share_their_tables(
     cli: Run, model: Path, calib: Path, tmp_path: Path
 ) -> None:
@@ -145,7 +156,7 @@ def test_bench_on_host_is_refused(cli: Run, model: Path, calib: Path) -> None:
 
 def test_targets_lists_every_target(cli: Run) -> None:
     names = {t["name"] for t in json.loads(cli("targets", "--json").stdout)}
-    assert {"host", "cortex-m0plus", "cortex-m4", "atmega328p", "rv32imc"} <= names
+    assert {"host", "cortex-m0plus", "cortex-m4", "atmega328p", "rv32imc", "rv32imac"} <= names
 
 
 def test_build_from_onnx_imports_no_torch(model: Path, calib: Path, tmp_path: Path) -> None:

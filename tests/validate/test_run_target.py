@@ -11,8 +11,9 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.target import list_targets, load_target, read_target
 
 NAMES = [
-    *("atmega2560", "atmega328p", "cortex-m0plus", "cortex-m3", "cortex-m33", "cortex-m4"),
-    *("cortex-m55", "cortex-m7", "cortex-m85", "host", "rv32imc"),
+    *("atmega1284p", "atmega2560", "atmega328p", "cortex-m0plus", "cortex-m3", "cortex-m33"),
+    *("cortex-m4", "cortex-m55", "cortex-m7", "cortex-m85", "esp32c3", "host", "rv32ec"),
+    *("rv32imac", "rv32imc"),
 ]
 
 
@@ -43,7 +44,7 @@ def test_limits_are_those_of_the_part():
 
 @pytest.mark.parametrize("name", ["cortex-m99", "", "../targets/host", "/etc/passwd", "host.toml"])
 def test_unknown_and_path_like_names_are_refused(name):
-    with pytest.raises(Rnn2cError, match=r"there is no target .*: choose one of atmega2560, "):
+    with pytest.raises(Rnn2cError, match=r"there is no target .*: choose one of atmega1284p, "):
         load_target(name)
 
 

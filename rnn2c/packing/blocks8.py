@@ -1,5 +1,5 @@
-"""blocks8: the blocks of weights that are not all zero, for cores with SMLAD and matrices with
-zeros in blocks: the rows of a block of units, two or four columns.
+"""blocks8: the blocks of weights that are not all zero, for matrices with zeros in blocks: the rows
+of a block of units, two or four columns.
 
 The rows are paired as in pairs8.  The stream of a block of units is a head of bytes, filled up to
 words: how many more there are; for each segment the places of its stored blocks, counted from 1,
@@ -27,16 +27,18 @@ MOST_PAIRS = 4
 TWO_UNITS = {1: 8, 2: 4, 4: 2}
 """Rows of a unit in one segment -> units of a block, so that a block has 8 rows."""
 
-PLACE, OVERHEAD = 5, 8
-"""Instructions, about: to find a stored block, and beside the stored blocks for every segment."""
+OVERHEAD = 8
+"""Instructions, about, beside the stored blocks for every segment."""
 
 Blocks = list[tuple[IntArray, IntArray]]
 """For each segment words [block of units, place, words of a stored block] and which are stored."""
 
 
-def layout_of_eight(results: int, segments: Segments) -> Layout | None:
+def layout_of_eight(results: int, segments: Segments, apart: bool = False) -> Layout | None:
     """The layout for blocks of 8 rows."""
-    return pairs8.layout(results, segments, block_units=TWO_UNITS, most_pairs=MOST_PAIRS)
+    return pairs8.layout(
+        results, segments, block_units=TWO_UNITS, most_pairs=MOST_PAIRS, apart=apart
+    )
 
 
 def fits(form: Layout, of: Content, columns: int) -> bool:
@@ -47,12 +49,15 @@ def fits(form: Layout, of: Content, columns: int) -> bool:
     return is_short and pairs8.fits(form, of)
 
 
-def cost(form: Layout, of: Content, columns: int) -> int:
-    """About the instructions that the columns of all blocks take; compare pairs8.cost."""
+def cost(form: Layout, of: Content, columns: int, place: int, word: int) -> int:
+    """About the instructions that the columns of all blocks take; compare pairs8.cost.
+
+    place: to find a stored block; word: for a word of weights that is loaded.
+    """
     total = 0
     for s, (_, stored) in enumerate(_blocks(form, of, columns)):
         loads = 2 if len(form.of(s)) == MOST_PAIRS else 1
-        one = PLACE + columns // 2 * (3 * len(form.of(s)) + loads)
+        one = place + columns // 2 * (word * len(form.of(s)) + loads)
         total += one * int(stored.sum()) + OVERHEAD * len(stored)
     return total
 
@@ -65,9 +70,7 @@ def pack(form: Layout, of: Content, columns: int) -> IntArray:
     for k in range(len(first)):
         parts.append(_head([np.flatnonzero(stored[k]) for _, stored in blocks]))
         for s, (words, stored) in enumerate(blocks):
-            for p in (p for p in form.of(s) if p.first == s):
-                low = first[k][p.low]
-                parts.append(np.asarray([256 * first[k][p.high] + low, low]))
+            parts += [np.asarray(form.first(p, first[k])) for p in form.of(s) if p.first == s]
             parts.append(words[k, stored[k]].ravel())
             ending = [scales[r][k, u] for u, r in form.ending(s) if r in scales]
             parts.append(np.ravel(ending).astype(np.int64))
@@ -92,7 +95,7 @@ def unpack(form: Layout, to: Unpacking, columns: int) -> None:
             at += begun
             end = at + width * len(places[s])
             words[places[s]] = to.stream[at:end].reshape(-1, width)
-            filled = -(-size // pairs8.COLUMNS) * pairs8.COLUMNS // 2 * len(form.of(s))
+            filled = -(-size // form.columns) * form.columns // 2 * len(form.of(s))
             dense.append(np.pad(words.ravel(), (0, filled))[:filled])
             dense.append(to.stream[end : end + ended])
             at = end + ended

@@ -94,14 +94,22 @@ def _of_any(
     return lambda results, segments, types: layout(results, segments, **options)
 
 
-def _blocks8(layout: Callable[..., Layout | None], columns: int) -> Family:
-    """The family of stored blocks of so many columns."""
+def _blocks8(
+    name: str,
+    columns: int,
+    place: int,
+    word: int,
+    layout: Callable[..., Layout | None] = pairs8.layout,
+) -> Family:
+    """A family with stored blocks of so many columns; place, word: as in blocks8.cost."""
+    apart = name.startswith("apart8")
     return replace(
-        FAMILIES["pairs8"],
-        layout=_of_any(layout),
+        FAMILIES[name],
+        lanes=columns,
+        layout=_of_any(layout, apart=apart),
         fits=partial(blocks8.fits, columns=columns),
         pack=partial(blocks8.pack, columns=columns),
-        cost=partial(blocks8.cost, columns=columns),
+        cost=partial(blocks8.cost, columns=columns, place=place, word=word),
     )
 
 
@@ -124,25 +132,33 @@ def _narrow(name: str, **options: object) -> Family:
     return replace(
         FAMILIES[name],
         layout=_of_any(pairs8.layout, block_units=pairs8.NARROW, **options),
-        cost=pairs8.cost_of_narrow,
+        cost=partial(pairs8.cost_of_narrow, two_words=TWO_WORDS[name]),
     )
+
+
+TWO_WORDS = {"pairs8": 7, "apart8_v7m": 18, "pairs8_v6m": 26, "apart8_v6m": 30}
+"""Instructions for two words of weights, as in pairs8.cost."""
+
+
+def _cost_of_pairs(name: str) -> Callable[..., int]:
+    return partial(pairs8.cost, two_words=TWO_WORDS[name])
 
 
 FAMILIES: dict[str, Family] = {
     "pairs8": Family(
         "dense8", "i32", "i16", pairs8.COLUMNS, "int16_t", True,
-        _of_any(pairs8.layout), pairs8.fits, pairs8.pack, pairs8.cost,
+        _of_any(pairs8.layout), pairs8.fits, pairs8.pack, _cost_of_pairs("pairs8"),
         code=partial(_written_out, 4),
     ),
     "apart8_v7m": Family(
         "dense8", "i32", "i32", 2, "int32_t", True,
-        _of_any(pairs8.layout, columns=2, apart=True), pairs8.fits, pairs8.pack, pairs8.cost,
-        code=partial(_written_out, 10),
+        _of_any(pairs8.layout, columns=2, apart=True), pairs8.fits, pairs8.pack,
+        _cost_of_pairs("apart8_v7m"), code=partial(_written_out, 10),
     ),
     "pairs8_v6m": Family(
         "dense8", "i32", "i32", 2, "int32_t", False,
-        _of_any(pairs8.layout, columns=2), pairs8.fits, pairs8.pack, pairs8.cost,
-        code=partial(_written_out, 8),
+        _of_any(pairs8.layout, columns=2), pairs8.fits, pairs8.pack,
+        _cost_of_pairs("pairs8_v6m"), code=partial(_written_out, 8),
     ),
     "rows16": Family(
         "dense8", "i32", "", 1, "void", True, rows16.layout, rows16.fits, rows16.pack, rows16.cost,
@@ -184,17 +200,26 @@ FAMILIES |= {
     "apart8_v6m": replace(
         FAMILIES["pairs8_v6m"],
         layout=_of_any(pairs8.layout, columns=2, apart=True),
-        cost=None,
+        cost=_cost_of_pairs("apart8_v6m"),
         code=partial(_written_out, 9),
     ),
     "halves4_v7m": _halves4("apart8_v7m"),
     "halves4_v6m": _halves4("pairs8_v6m"),
-    "blocks8x4": _blocks8(pairs8.layout, 4),
-    "blocks8x2": _blocks8(pairs8.layout, 2),
-    "blocks8x2_eight": _blocks8(blocks8.layout_of_eight, 2),
     "pairs8_two": _narrow("pairs8"),
     "apart8_v7m_two": _narrow("apart8_v7m", columns=2, apart=True),
     "pairs8_v6m_two": _narrow("pairs8_v6m", columns=2),
+}
+FAMILIES |= {
+    "blocks8x4": _blocks8("pairs8", 4, 5, 3),
+    "blocks8x2": _blocks8("pairs8", 2, 5, 3),
+    "blocks8x2_eight": _blocks8("pairs8", 2, 5, 3, blocks8.layout_of_eight),
+    "blocks8x4_v7m": _blocks8("apart8_v7m", 4, 5, 8),
+    "blocks8x2_v7m": _blocks8("apart8_v7m", 2, 5, 8),
+    "blocks8x2_eight_v7m": _blocks8("apart8_v7m", 2, 6, 8, blocks8.layout_of_eight),
+    "blocks8x4_v6m": _blocks8("pairs8_v6m", 4, 7, 12),
+    "blocks8x2_v6m": _blocks8("pairs8_v6m", 2, 7, 12),
+    "blocks8x4_apart_v6m": _blocks8("apart8_v6m", 4, 7, 14),
+    "blocks8x2_apart_v6m": _blocks8("apart8_v6m", 2, 7, 14),
 }
 ROWS16 = {
     f"rows16_of_{n}": replace(FAMILIES["rows16"], layout=partial(rows16.layout, block_units={1: n}))
@@ -208,7 +233,13 @@ OF_KERNELS: dict[str, tuple[str, ...]] = {
         *("pairs16", "quads4", "overlapped4"),
     ),
     "mve": ("rows16", *ROWS16, "pairs16", "quads4", "overlapped4"),
-    "armv7-m": ("apart8_v7m", "apart8_v7m_two", "halves4_v7m"),
-    "armv6-m": ("pairs8_v6m", "pairs8_v6m_two", "apart8_v6m", "halves4_v6m"),
+    "armv7-m": (
+        *("apart8_v7m", "apart8_v7m_two", "blocks8x4_v7m", "blocks8x2_v7m", "blocks8x2_eight_v7m"),
+        "halves4_v7m",
+    ),
+    "armv6-m": (
+        *("pairs8_v6m", "pairs8_v6m_two", "blocks8x4_v6m", "blocks8x2_v6m"),
+        *("apart8_v6m", "blocks8x4_apart_v6m", "blocks8x2_apart_v6m", "halves4_v6m"),
+    ),
 }
 """The families of a target's kernels: the first that fits, or one like it that costs less."""

@@ -86,6 +86,11 @@ class Layout:
             for u in range(self.units)
         )
 
+    def first(self, p: Pair, values: IntArray) -> tuple[IntArray, IntArray]:
+        """What the accumulators of a pair begin with, of the first values [..., unit, result]."""
+        high, low = values[..., p.high[0], p.high[1]], values[..., p.low[0], p.low[1]]
+        return (high if self.apart else 256 * high + low), low
+
     def ending(self, segment: int) -> tuple[Row, ...]:
         """The rows whose sums are complete after a segment, in the order of the accumulators."""
         return tuple(row for p in self.of(segment) if p.last == segment for row in (p.high, p.low))
@@ -139,30 +144,33 @@ def fits(form: Layout, of: Content) -> bool:
     )
 
 
-def cost(form: Layout, of: Content) -> int:
-    """About the instructions that the columns of all blocks take: 3 for a word, loads, the loop."""
+def cost(form: Layout, of: Content, two_words: int) -> int:
+    """About the instructions that the columns of all blocks take.
+
+    two_words: for so many words of weights, with their share of loads and of the loop.
+    """
     words_of_block = sum(
-        len(form.of(s)) * 2 * -(-m.shape[2] // COLUMNS) for s, m in enumerate(of.matrices)
+        len(form.of(s)) * -(-m.shape[2] // form.columns) * form.columns // 2
+        for s, m in enumerate(of.matrices)
     )
     count = -(-len(of.bias) // form.units)
-    return int(count * words_of_block * 7 // 2)
+    return int(count * words_of_block * two_words // 2)
 
 
-def cost_of_narrow(form: Layout, of: Content) -> int:
+def cost_of_narrow(form: Layout, of: Content, two_words: int) -> int:
     """The same for blocks of 2 rows, with the calls that blocks of 4 would not take."""
     units = len(of.bias)
     more = -(-units // form.units) - -(-units // BLOCKS[1])
-    return cost(form, of) + CALL * more
+    return cost(form, of, two_words) + CALL * more
 
 
 def pack(form: Layout, of: Content) -> IntArray:
     """The stream of words, u32."""
-    first, scales = of.first(form.units), of.scales(form.units)
+    first, scales = of.first(form.units)[..., 0], of.scales(form.units)
     parts: list[IntArray] = []
     for s, matrix in enumerate(of.matrices):
-        for p in (p for p in form.of(s) if p.first == s):
-            high, low = first[:, p.high[0], p.high[1]], first[:, p.low[0], p.low[1]]
-            parts += [high if form.apart else 256 * high + low, low]
+        beginning = (p for p in form.of(s) if p.first == s)
+        parts += [value[:, None] for p in beginning for value in form.first(p, first)]
         parts.append(words(form, matrix, of.segments[s], s).reshape(len(first), -1))
         parts += [scales[r][:, u] for u, r in form.ending(s) if r in scales]
     return np.concatenate(parts, axis=1).ravel() & 0xFFFFFFFF

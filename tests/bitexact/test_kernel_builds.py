@@ -12,6 +12,7 @@ import pytest
 from building import Build, Built
 from drafts import recurrent
 from fixed import draft_of, finished
+from pruned import pruned
 
 from rnn2c.pipeline import QuantizeOptions
 from rnn2c.validate.compare import compare
@@ -77,14 +78,19 @@ FORMATS = {
 FORMAT_CORES = ("cortex-m4", "cortex-m3", "cortex-m0plus")
 
 
-def made_for(target: str, build: Build, options: QuantizeOptions | None = None) -> Built:
+def made_for(
+    target: str, build: Build, options: QuantizeOptions | None = None, is_pruned: bool = False
+) -> Built:
     draft = draft_of(9, 1.0)
     draft.input("x", 5)
     recurrent(draft, "lstm", "lstm", 37, states="hc")
     recurrent(draft, "gru", "gru", 35)
     draft.linear("y", 3)
     draft.show("y")
-    return build(finished(draft, "firm", options or QuantizeOptions(), None), target)
+    case = finished(draft, "firm", options or QuantizeOptions(), None)
+    if is_pruned:
+        case = case._replace(model=pruned(case.model, 2, 2, 0.3))
+    return build(case, target)
 
 
 def check(made: Built, command: tuple[str, ...], out: Path) -> None:
@@ -120,6 +126,17 @@ def test_kernels_of_other_formats_are_the_same_too(
     target: str, format_: str, name: str, build: Build, tmp_path: Path
 ) -> None:
     check(made_for(target, build, FORMATS[format_]), BUILDS[name], tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize("target", FORMAT_CORES)
+def test_kernels_of_stored_blocks_are_the_same_too(
+    target: str, name: str, build: Build, tmp_path: Path
+) -> None:
+    made = made_for(target, build, is_pruned=True)
+    assert any(w.packing.startswith("blocks") for w in made.program.weights)
+    check(made, BUILDS[name], tmp_path)
 
 
 @pytest.mark.full

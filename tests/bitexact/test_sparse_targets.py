@@ -17,7 +17,13 @@ from rnn2c.target import Level, load_target
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
 from rnn2c.validate.verify import raw_sequences, stress_sequences, verify
 
-BLOCKS8 = {"blocks8x4", "blocks8x2", "blocks8x2_eight"}
+BLOCKS8 = {
+    "cortex-m4": {"blocks8x4", "blocks8x2", "blocks8x2_eight"},
+    "cortex-m3": {"blocks8x4_v7m", "blocks8x2_v7m", "blocks8x2_eight_v7m"},
+    "cortex-m0plus": {"blocks8x4_v6m", "blocks8x2_v6m"},
+}
+WITHOUT_SMLAD = ("cortex-m3", "cortex-m0plus")
+LEVELS: tuple[Level, ...] = ("size", "balanced", "speed")
 
 
 def sparse() -> Model:
@@ -71,12 +77,23 @@ def check(
     return compiled.program
 
 
-@pytest.mark.parametrize("level", ["size", "balanced", "speed"])
-def test_every_form_of_blocks(level: Level, tmp_path: Path):
-    p = check(tmp_path, level=level)
+@pytest.mark.parametrize(
+    ("target", "level"),
+    [
+        *(("cortex-m4", level) for level in LEVELS),
+        *((target, "balanced") for target in WITHOUT_SMLAD),
+        *(
+            pytest.param(t, level, marks=pytest.mark.full)
+            for t in WITHOUT_SMLAD
+            for level in LEVELS
+        ),
+    ],
+)
+def test_every_form_of_blocks(target: str, level: Level, tmp_path: Path):
+    p = check(tmp_path, target, level=level)
     stages = [op for op in p.operations() if isinstance(op, Stage)]
     kernels = [i.kernel for s in stages for i in s.body if isinstance(i, Dot) and i.kernel]
-    assert {k.family for k in kernels} >= BLOCKS8
+    assert {k.family for k in kernels} >= BLOCKS8[target]
 
 
 @pytest.mark.parametrize("target", ["cortex-m7", "cortex-m33"])
@@ -99,3 +116,9 @@ def test_every_way_to_compile(build: BuildOptions, tmp_path: Path):
 
 def test_x_and_h_apart(tmp_path: Path):
     check(tmp_path, options=QuantizeOptions(accumulate="split"))
+
+
+@pytest.mark.full
+def test_vectors_of_16_bits_on_a_core_that_sums_rows_apart(tmp_path: Path):
+    p = check(tmp_path, "cortex-m0plus", options=QuantizeOptions(activations="int16"))
+    assert any(w.packing.endswith("_apart_v6m") for w in p.weights)

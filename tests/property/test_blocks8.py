@@ -15,21 +15,23 @@ from rnn2c.packing import blocks8, pairs8
 
 DOTS = {name: dot for name, dot in packed.DOTS.items() if name != "lstm, x and h apart"}
 FORMS = [
-    (name, layout, columns)
+    (name, layout, columns, apart)
     for name in DOTS
     for layout, columns in ((pairs8.layout, 4), (pairs8.layout, 2), (blocks8.layout_of_eight, 2))
+    for apart in (False, True)
     if layout(*DOTS[name]) is not None
 ]
 
 
-@pytest.mark.parametrize(("name", "layout", "columns"), FORMS)
-@settings(max_examples=30)
+@pytest.mark.parametrize(("name", "layout", "columns", "apart"), FORMS)
+@settings(max_examples=15)
 @given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 17), min_size=3, max_size=3),
        kept=st.sampled_from([0, 0.25, 0.6, 1]), seed=st.integers(0, 99))  # fmt: skip
-def test_unpack_returns_what_was_packed(name, layout, columns, units, sizes, kept, seed):
+def test_unpack_returns_what_was_packed(name, layout, columns, apart, units, sizes, kept, seed):
     results, segments = DOTS[name]
-    form = layout(results, segments)
-    of = packed.drawn(np.random.default_rng(seed), segments, units, sizes, (-127, 128), 2**22)
+    form = layout(results, segments, apart=apart)
+    rng, least = np.random.default_rng(seed), -128 if apart else -127
+    of = packed.drawn(rng, segments, units, sizes, (least, 128), 2**22)
     of = replace(of, matrices=tuple(in_blocks(m, form.units, columns, kept) for m in of.matrices))
     assert blocks8.fits(form, of, columns)
     packed.assert_lossless(blocks8, form, of, columns=columns)
@@ -51,10 +53,10 @@ def test_the_cost_is_that_of_the_stored_blocks():
     form = pairs8.layout(4, ((0, 1, 2, 3),))
     assert form is not None
     matrix = in_blocks(np.full((16, 4, 128), 3), form.units, 4, 0.25)
-    quarter = blocks8.cost(form, packed.only(matrix), 4)
-    dense = pairs8.cost(form, packed.only(matrix))
+    quarter = blocks8.cost(form, packed.only(matrix), 4, 5, 3)
+    dense = pairs8.cost(form, packed.only(matrix), 7)
     assert 0.3 * dense < quarter < 0.38 * dense
-    assert blocks8.cost(form, packed.only(np.full((16, 4, 128), 3)), 4) > dense
+    assert blocks8.cost(form, packed.only(np.full((16, 4, 128), 3)), 4, 5, 3) > dense
 
 
 @pytest.mark.parametrize(("columns", "most"), [(4, 1008), (2, 504)])

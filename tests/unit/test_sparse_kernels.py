@@ -17,7 +17,9 @@ from rnn2c.proof import verify_ranges
 from rnn2c.tailor import tailor
 from rnn2c.target import load_target
 
-M4 = load_target("cortex-m4")
+SUFFIXES = {"cortex-m4": "", "cortex-m3": "_v7m", "cortex-m0plus": "_v6m"}
+"""Target -> the end of the names of its families."""
+
 WIDE = cell_model("lstm", units=32, inputs=16), cell_model("gru", units=32, inputs=16)
 
 
@@ -26,8 +28,8 @@ def dense_layer() -> Model:
     return model((layer,), (("y", "fc"),), 64)
 
 
-def programs(source: Model, **options: str) -> tuple[Program, Program]:
-    plain = lower(integer(source, **options), M4)
+def programs(source: Model, target: str = "cortex-m4", **options: str) -> tuple[Program, Program]:
+    plain = lower(integer(source, **options), load_target(target))
     return plain, tailor(plain, "balanced")
 
 
@@ -58,14 +60,46 @@ def test_zeros_in_blocks_are_found_and_change_no_bit(
     assert_same_bits(plain, tailored, 6)
 
 
+@pytest.mark.parametrize(
+    ("source", "units", "columns", "family"),
+    [
+        (WIDE[0], 1, 4, "blocks8x4"),
+        (WIDE[0], 2, 2, "blocks8x2_eight"),
+        (WIDE[1], 2, 2, "blocks8x2"),
+        (dense_layer(), 4, 4, "blocks8x4"),
+    ],
+    ids=lambda v: v.layers[0].name if isinstance(v, Model) else str(v),
+)
+@pytest.mark.parametrize("target", ["cortex-m3", "cortex-m0plus"])
+def test_cores_without_smlad_have_the_same_blocks(
+    source: Model, units: int, columns: int, family: str, target: str
+):
+    """Blocks of 8 rows are two of 4 where there are too few registers."""
+    if target == "cortex-m0plus":
+        family = family.removesuffix("_eight")
+    plain, tailored = programs(pruned(source, units, columns), target)
+    assert set(families(tailored)) == {family + SUFFIXES[target]}
+    verify_ranges(tailored)
+    assert_same_bits(plain, tailored, 6)
+
+
+def test_sums_of_more_than_32_bits_together_have_blocks_apart():
+    source = pruned(WIDE[0], 1, 4)
+    plain, tailored = programs(source, "cortex-m0plus", activations="int16")
+    assert families(tailored) == ["blocks8x4_apart_v6m"]
+    assert_same_bits(plain, tailored, 6)
+
+
 @pytest.mark.parametrize("source", [*WIDE, dense_layer()], ids=lambda m: m.layers[0].name)
-def test_matrices_without_zeros_stay_dense(source: Model):
-    assert set(families(programs(source)[1])) == {"pairs8"}
+@pytest.mark.parametrize("target", SUFFIXES)
+def test_matrices_without_zeros_stay_dense(target: str, source: Model):
+    assert not [f for f in families(programs(source, target)[1]) if f.startswith("blocks8")]
 
 
 @pytest.mark.parametrize(("kept", "is_sparse"), [(0.9, False), (0.5, True), (0.0, True)])
-def test_the_cost_decides(kept: float, is_sparse: bool):
-    found = families(programs(pruned(WIDE[0], 1, 4, kept))[1])
+@pytest.mark.parametrize("target", SUFFIXES)
+def test_the_cost_decides(target: str, kept: float, is_sparse: bool):
+    found = families(programs(pruned(WIDE[0], 1, 4, kept), target)[1])
     assert [f.startswith("blocks8") for f in found] == [is_sparse]
 
 

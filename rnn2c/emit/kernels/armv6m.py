@@ -34,8 +34,7 @@ BEGIN = (
     "mov r7, r11",
     "push {r4-r7}",
 )
-END_OF_KERNEL = (
-    "add sp, #12",
+RESTORE = (
     "pop {r4-r7}",
     "mov r8, r4",
     "mov r9, r5",
@@ -43,6 +42,7 @@ END_OF_KERNEL = (
     "mov r11, r7",
     "pop {r4-r7, pc}",
 )
+END_OF_KERNEL = ("add sp, #12", *RESTORE)
 
 
 def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
@@ -52,9 +52,9 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     assert kernel is not None
     lines = [*BEGIN, "push {r0-r2}", "mov r0, r1"]
     for k, segment in enumerate(dot.segments):
-        lines += _vector(k) + _first_values([p for p in form.pairs if p.first == k])
+        lines += _vector(k) + first_values([p for p in form.pairs if p.first == k])
         lines += _segment(form, k, segment.size, kernel.turn)
-        lines += _finish([p for p in form.of(k) if p.last == k], form.apart)
+        lines += finish([p for p in form.of(k) if p.last == k], form.apart)
     return [*lines, *END_OF_KERNEL]
 
 
@@ -120,7 +120,8 @@ def _accumulators(p: Pair) -> tuple[str, str]:
     return ACCUMULATORS[2 * p.slot], ACCUMULATORS[2 * p.slot + 1]
 
 
-def _first_values(beginning: list[Pair]) -> list[str]:
+def first_values(beginning: list[Pair]) -> list[str]:
+    """The accumulators of pairs from the stream."""
     if not beginning:
         return []
     targets = [a for p in beginning for a in _accumulators(p)]
@@ -152,8 +153,13 @@ def _segment(form: Layout, index: int, size: int, turn: int) -> list[str]:
 
 def _columns(pairs: tuple[Pair, ...], apart: bool) -> list[str]:
     """Two columns."""
+    return [f"ldmia r1!, {{{FIRST}, {SECOND}}}", *products(pairs, apart)]
+
+
+def products(pairs: tuple[Pair, ...], apart: bool) -> list[str]:
+    """Those of the next words with two columns that have been loaded."""
     weights = WEIGHTS[: len(pairs)]
-    lines = [f"ldmia r1!, {{{FIRST}, {SECOND}}}", f"ldmia r0!, {{{', '.join(weights)}}}"]
+    lines = [f"ldmia r0!, {{{', '.join(weights)}}}"]
     for w, p in zip(weights, pairs, strict=True):
         high, low = _accumulators(p)
         for column in (FIRST, SECOND):
@@ -168,7 +174,7 @@ def _columns(pairs: tuple[Pair, ...], apart: bool) -> list[str]:
     return lines
 
 
-def _finish(ending: list[Pair], apart: bool) -> list[str]:
+def finish(ending: list[Pair], apart: bool) -> list[str]:
     """Take the pairs that end here apart and store their sums."""
     if not ending:
         return []

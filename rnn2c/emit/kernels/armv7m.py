@@ -82,13 +82,14 @@ def _twos(pairs: tuple[Pair, ...], registers: Registers, count: int) -> list[str
     for k, w in enumerate(weights):
         if k % len(pairs) == 0:
             lines.append(load("lr!", registers.columns))
-        lines += _products(w, registers, *accumulators(pairs[k % len(pairs)]))
+        held = accumulators(pairs[k % len(pairs)])
+        lines += products(w, registers.columns, registers.row, *held)
     return lines
 
 
-def _products(w: str, registers: Registers, high: str, low: str) -> list[str]:
-    """A word of weights: two rows, two columns."""
-    (first, second), row = registers.columns, registers.row
+def products(w: str, columns: tuple[str, str], row: str, high: str, low: str) -> list[str]:
+    """A word of weights: two rows, two columns; row: holds one of them."""
+    first, second = columns
     return [
         f"sxtb {row}, {w}",
         f"mla {low}, {row}, {first}, {low}",

@@ -60,7 +60,7 @@ def buffer_bytes(buffer: Buffer) -> int:
 
 def _weight_bytes(weight: Weight) -> int:
     if weight.stream is not None:
-        return WORD * weight.stream.size
+        return BYTES[CTYPES[FAMILIES[weight.packing].element]] * weight.stream.size
     packing = PACKINGS[weight.packing]
     return BYTES[CTYPES[packing.type]] * packing.pack(weight.matrices).size
 

@@ -18,7 +18,7 @@ from rnn2c.data import targets_dir
 from rnn2c.errors import Rnn2cError, quoted
 
 Profile = Literal["accurate", "fast", "compact"]
-Kernels = Literal["", "dsp", "mve", "armv7-m", "armv6-m"]
+Kernels = Literal["", "dsp", "mve", "armv7-m", "armv6-m", "avr"]
 Level = Literal["size", "balanced", "speed"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 EmulatorKind = Literal["native", "qemu", "simavr"]

@@ -8,6 +8,7 @@ from rnn2c.emit.arith_c import READERS, real_text
 from rnn2c.ir.graph import NumberArray
 from rnn2c.ir.program import CTYPES, Const, Program, Weight
 from rnn2c.packing import PACKINGS
+from rnn2c.packing.families import FAMILIES
 
 WIDEST = 96
 
@@ -35,7 +36,8 @@ def array(name: str, type_: str, data: NumberArray, doc: str, group: int = 0) ->
 def weight_array(weight: Weight, prefix: str) -> ArrayCode:
     """The packed stream of a dot product, one unit after the other."""
     if weight.stream is not None:
-        return array(f"{prefix}_{weight.name}", "u32", weight.stream, weight.doc)
+        element = FAMILIES[weight.packing].element
+        return array(f"{prefix}_{weight.name}", element, weight.stream, weight.doc)
     packing = PACKINGS[weight.packing]
     stream = packing.pack(weight.matrices)
     units = weight.matrices[0].shape[0]

@@ -78,12 +78,17 @@ class Dots:
         """The call of the function that computes a dot product."""
         kernel = dot.kernel
         assert kernel is not None
+        types = tuple(self.program.buffer[s.vector].type for s in dot.segments)
+        family = FAMILIES[kernel.family]
         first, last = kernel.places[0], kernel.places[-1]
         steps = [(b - a) // max(kernel.units - 1, 1) for a, b in zip(first, last, strict=True)]
         return KernelCode(
             function=self.static(kernel_name(dot)),
             weights=self.static(dot.weight),
-            pointer=FAMILIES[kernel.family].pointer,
+            pointer=family.pointer,
+            ctype=CTYPES[dot.width],
+            stream=CTYPES[family.element],
+            advance=0 if family.advances else self._elements(dot) // units,
             vectors=tuple(self.vector(s.vector, s.new) + start_text(s) for s in dot.segments),
             block=kernel.units,
             count=kernel.units * len(dot.outs),
@@ -94,5 +99,11 @@ class Dots:
             partial=units % kernel.units != 0 and units > kernel.units,
             straight=self.program.level == "speed" and kernel.units == 2 and units % 2 == 0,
             totals=self.static(totals_name(dot)),
-            more=totals_count(dot),
+            more=totals_count(dot, types),
         )
+
+    def _elements(self, dot: Dot) -> int:
+        """Of the stream of a kernel."""
+        stream = self.program.weight[dot.weight].stream
+        assert stream is not None
+        return int(stream.size)

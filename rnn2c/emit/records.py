@@ -53,7 +53,8 @@ class DotCode:
 @dataclass(frozen=True)
 class KernelCode:
     """A call of a kernel: for `block` units it gives `count` sums of those vectors, which it takes
-    as pointers to the C type `pointer`.
+    as pointers to the C type `pointer`.  ctype: of the sums; stream: of what the weights lie in;
+    advance: how many of these a block has, 0: the kernel returns where the next one begins.
 
     sums: (name, place among them, comment); partial: the last block of several has fewer
     units; straight: the units of a block stand one after the other, without a loop; totals: the
@@ -63,6 +64,9 @@ class KernelCode:
     function: str
     weights: str
     pointer: str
+    ctype: str
+    stream: str
+    advance: int
     vectors: tuple[str, ...]
     block: int
     count: int

@@ -12,7 +12,17 @@ from functools import partial
 from typing import Protocol
 
 from rnn2c.ir.graph import IntArray
-from rnn2c.packing import blocks8, fours, halves4, overlapped4, pairs8, pairs16, quads4, rows16
+from rnn2c.packing import (
+    blocks8,
+    bytes8,
+    fours,
+    halves4,
+    overlapped4,
+    pairs8,
+    pairs16,
+    quads4,
+    rows16,
+)
 from rnn2c.packing.blocks import Segments
 
 USUAL_COLUMNS = 16
@@ -37,7 +47,8 @@ class Family:
     """weights, width: packing and width of a dot product that its kernels compute; vector, lanes:
     type of the elements they read, and how many at once; an empty type and 1: vectors of 8 or 16
     bits as they lie; pointer: C type of a vector, or void; requantizes: whether they multiply by
-    high_round.
+    high_round; element: type of what a stream consists of; advances: whether they return where the
+    next block begins.
 
     layout(results, segments, types of the vectors): None where rows do not come out even.
     fits(layout, content): whether the weights can be stored.
@@ -61,6 +72,8 @@ class Family:
     pack: Callable[..., IntArray]
     cost: Callable[..., int] | None = None
     scaled: Callable[..., Layout | None] | None = None
+    element: str = "u32"
+    advances: bool = True
     code: Callable[[int, Segments, tuple[int, ...], int], int] = lambda *_: 0
 
 
@@ -226,6 +239,14 @@ ROWS16 = {
     for n in rows16.OTHER_BLOCKS
 }
 FAMILIES |= ROWS16
+FAMILIES |= {
+    f"bytes8_{8 * octets}": Family(
+        "dense8", f"i{8 * octets}", "", 1, "void", False,
+        partial(bytes8.layout, octets=octets), bytes8.fits, bytes8.pack,
+        element="u8", advances=False, code=bytes8.code_bytes,
+    )
+    for octets in (2, 3)
+}  # fmt: skip
 OF_KERNELS: dict[str, tuple[str, ...]] = {
     "": (),
     "dsp": (
@@ -241,5 +262,6 @@ OF_KERNELS: dict[str, tuple[str, ...]] = {
         *("pairs8_v6m", "pairs8_v6m_two", "blocks8x4_v6m", "blocks8x2_v6m"),
         *("apart8_v6m", "blocks8x4_apart_v6m", "blocks8x2_apart_v6m", "halves4_v6m"),
     ),
+    "avr": ("bytes8_16", "bytes8_24"),
 }
 """The families of a target's kernels: the first that fits, or one like it that costs less."""

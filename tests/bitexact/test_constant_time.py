@@ -1,4 +1,4 @@
-"""On Cortex-M a step takes the same number of instructions whatever the input is."""
+"""On Cortex-M and AVR a step takes the same number of instructions whatever the input is."""
 
 from __future__ import annotations
 
@@ -61,6 +61,8 @@ FEW = [
     ("gru", "fast", "cortex-m4", "size"),
     ("tanh", "compact", "cortex-m4", "speed"),
     ("lstm", "compact", "cortex-m55", "balanced"),
+    ("lstm", "compact", "atmega328p", "balanced"),
+    ("gru", "compact", "atmega2560", "speed"),
 ]
 
 

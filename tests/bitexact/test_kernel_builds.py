@@ -50,6 +50,15 @@ BUILDS = {
     "clang -O2": (*CLANG, "-O2"),
     "clang -O0 with stack protectors": (*CLANG, "-O0", "-fstack-protector-all"),
 }
+AVR_GCC, AVR_GXX = ("avr-gcc", "-std=c99"), ("avr-g++", "-x", "c++", "-std=gnu++11")
+AVR_BUILDS = {
+    "gcc -O0": (*AVR_GCC, "-O0"),
+    "gcc -O3": (*AVR_GCC, "-O3"),
+    "gcc -Os with short calls of prologues": (*AVR_GCC, "-Os", "-mcall-prologues", "-mrelax"),
+    "gcc -O2, linked as a whole": (*AVR_GCC, "-O2", "-flto"),
+    "g++ as Arduino has it": (*AVR_GXX, "-Os", "-flto", "-fno-exceptions", "-fpermissive"),
+}
+AVR_CORES = ("atmega328p", "atmega2560")
 LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os", "-Og", "-Ofast")
 CLANG_LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os", "-Oz")
 WAYS: tuple[tuple[str, ...], ...] = (
@@ -106,7 +115,8 @@ def check(made: Built, command: tuple[str, ...], out: Path) -> None:
     text = render("trace.c.j2", target, interface, every_step=True, raw=False)
     whole = BuildOptions(optimize="-flto") if "-flto" in command else BuildOptions()
     blob = pack_sequences(sequences, interface)
-    elf = link_program(text + STUBS, blob, (model,), made.folder, target, out, build=whole)
+    stubs = STUBS if target.harness == "arm" else ""
+    elf = link_program(text + stubs, blob, (model,), made.folder, target, out, build=whole)
     got = parse_trace(run_elf(target, elf), sequences, interface, "trace", raw=False)
     assert compare([reference(made.program, s) for s in sequences], got, interface) is None
 
@@ -117,6 +127,29 @@ def test_kernels_are_the_same_in_every_firmware(
     target: str, name: str, build: Build, tmp_path: Path
 ) -> None:
     check(made_for(target, build), BUILDS[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", AVR_BUILDS)
+def test_kernels_of_avr_are_the_same_in_every_firmware(
+    name: str, build: Build, tmp_path: Path
+) -> None:
+    target = AVR_CORES[list(AVR_BUILDS).index(name) % 2]
+    made = made_for(target, build, QuantizeOptions(profile="compact"))
+    assert {w.packing for w in made.program.weights} == {"bytes8_24"}
+    check(made, AVR_BUILDS[name], tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("way", [(), ("-flto",), ("-fno-inline",), ("-mcall-prologues",)], ids=str)
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("compiler", [AVR_GCC, AVR_GXX], ids=["gcc", "g++"])
+@pytest.mark.parametrize("target", AVR_CORES)
+def test_kernels_of_avr_at_every_level_and_way(
+    target: str, compiler: tuple[str, ...], level: str, way: tuple[str, ...], build: Build,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    made = made_for(target, build, QuantizeOptions(profile="compact"))
+    check(made, (*compiler, level, *way), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["gcc -Os -fpic without r9", "clang -O2"])

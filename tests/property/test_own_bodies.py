@@ -1,7 +1,8 @@
 """Every body that a target gives a primitive computes what arith.py says, proven over its contract.
 
 z3 finds no arguments for which the two differ, a result leaves its type, an index its table, or
-RNN2C_KNOWN says what is not so.  Tests in emulators run the same bodies on samples.
+RNN2C_KNOWN says what is not so.  Tests in emulators run the same bodies on samples, and those of
+AVR, whose instructions are not known here, on more of them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ CONTRACTS: dict[str, list[tuple[Span, ...]]] = {
 }
 """The arguments of each, as its docstring says; numbers where the compiler fixes them."""
 
-BODIES = sorted(templates_dir().glob("*/arith/*.c"))
+BODIES = sorted(p for p in templates_dir().glob("*/arith/*.c") if p.parts[-3] != "avr")
 IDS = [f"{p.parts[-3]} {p.stem}" for p in BODIES]
 
 
@@ -102,7 +103,7 @@ def test_a_body_of_its_own_computes_the_primitive_for_all_arguments(path) -> Non
 
 
 def specials() -> Iterator[tuple[str, tuple[Span, ...], tuple[str, ...]]]:
-    for kernels in SPECIAL:
+    for kernels in SPECIAL.keys() - {"avr"}:
         for name, contracts in CONTRACTS.items():
             for contract in contracts:
                 call = Call("v", name, tuple(a if isinstance(a, int) else "x" for a in contract))

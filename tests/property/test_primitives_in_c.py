@@ -16,6 +16,7 @@ from rnn2c.validate.toolchain import BuildOptions
 
 HOST_BLOCK, FULL_BLOCK = 13_000, 1_250_000
 AVR_BLOCK = 60
+AVR_OWN_BLOCK, AVR_EVERY_BLOCK = 150, 8192
 EVERY_BLOCK = 18_000  # of eight: more than the spans have
 SMALL = {"lut", "look", "lut_half", "look_half", "sat8", "sat16"}
 
@@ -61,12 +62,17 @@ def test_without_branches_on_cores_that_choose_so(target: str, tmp_path: Path):
     assert differences(got, expected(HOST_BLOCK // 4), HOST_BLOCK // 4) == []
 
 
+SUMS = ((-(2**23), 2**23 - 1), (-70000, 70000))
+HALVES = (64 - 2**15, 2**15 - 65)
 CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33", "cortex-m55")
 OWN = [
     *CASES,
     *[Case(f"sat{bits}", ((-70000, 70000),), lambda *_: 0) for bits in (8, 16)],
     *[Case("shift_sat", (I32, at(s), at(b)), lambda *_: 0) for s in (0, 4, 31) for b in (2, 9, 16)],
     *[Case("clamp", (I32, at(~hi), at(hi)), lambda *_: 0) for hi in (1, 127, 32767, 2**31 - 1)],
+    *[Case("clamp", ((-40000, 40000), at(-300), at(hi)), lambda *_: 0) for hi in (-300, 511)],
+    *[Case("shift_sat16", (s, at(n)), lambda *_: 0) for n in range(1, 8) for s in SUMS],
+    *[Case("round_sat8", (HALVES, at(n)), lambda *_: 0) for n in range(1, 8)],
 ]
 """With literals, too, for which a target may have functions of their own."""
 
@@ -92,6 +98,24 @@ def test_bodies_of_their_own_on_a_core_without_long_multiplication(tmp_path: Pat
     names = {c.primitive for c in own_cases(load_target("cortex-m0plus"))}
     assert names == {"requantize_wide", "lut", "sat8", "sat16", "clamp", "shift_sat"}
     check_own(load_target("cortex-m0plus"), HOST_BLOCK, tmp_path)
+
+
+def test_bodies_of_their_own_on_avr(tmp_path: Path):
+    names = {c.primitive for c in own_cases(load_target("atmega328p"))}
+    assert names == {
+        *("lut_u8", "lut_slope", "mul_u8", "add_sat16"),
+        *("clamp", "shift_sat16", "round_sat8"),
+    }
+    check_own(load_target("atmega328p"), AVR_OWN_BLOCK, tmp_path)
+
+
+@pytest.mark.full
+def test_every_16_bit_argument_of_bodies_of_their_own_on_avr(tmp_path: Path):
+    target = load_target("atmega328p")
+    few = [c for c in own_cases(target) if c.primitive in {"lut_u8", "lut_slope", "round_sat8"}]
+    every = [replace(c, counted=True) for c in few]
+    got = run(target, tmp_path, AVR_EVERY_BLOCK, BuildOptions(), every)
+    assert differences(got, expected(AVR_EVERY_BLOCK, every), AVR_EVERY_BLOCK, every) == []
 
 
 @pytest.mark.full

@@ -1,7 +1,8 @@
 """Kernels: the functions in assembly that compute dot products, one generator per kind of core.
 
 A kernel `const uint32_t *NAME(int32_t *sums, const uint32_t *w, const T *const *vectors)`
-writes the sums of one block of units and returns where the weights of the next block begin.
+writes the sums of one block of units and returns where the weights of the next block begin; on AVR,
+where these are of bytes and compilers warn that nothing is returned in C, it does not.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rnn2c.emit.kernels import (
     armv7m,
     armv7m_blocks,
     armv7m_halves,
+    avr,
     dsp,
     dsp4,
     dsp16,
@@ -23,7 +25,7 @@ from rnn2c.emit.kernels import (
     dsp_overlapped,
     mve,
 )
-from rnn2c.ir.program import Call, Dot, Program, Stage
+from rnn2c.ir.program import CTYPES, Call, Dot, Program, Stage
 from rnn2c.packing.families import FAMILIES, ROWS16
 
 Special = tuple[str, tuple[str, ...]]
@@ -32,6 +34,7 @@ SPECIAL: dict[str, Callable[[Call], Special | None]] = {
     "mve": dsp.special,
     "armv7-m": dsp.special,
     "armv6-m": armv6m.special,
+    "avr": avr.special,
 }
 GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "pairs8": dsp.instructions,
@@ -58,13 +61,22 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "apart8_v6m": armv6m.instructions,
     "halves4_v7m": armv7m_halves.instructions,
     "halves4_v6m": armv6m_halves.instructions,
+    "bytes8_16": avr.instructions,
+    "bytes8_24": avr.instructions,
 }
-TOTALS: dict[str, Callable[[Dot], tuple[int, list[str]]]] = {
+TOTALS: dict[str, Callable[[Dot, tuple[str, ...]], tuple[int, list[str]]]] = {
     "quads4": dsp4.totals,
     "halves4_v7m": armv7m_halves.totals,
     "halves4_v6m": armv6m_halves.totals,
+    "bytes8_24": avr.totals,
 }
 """Kernels that need totals of the vectors behind the sums: how many, and what computes them."""
+
+CLOBBERED = {
+    "arm": '"r0", "r1", "r2", "r3", "r12", "lr", "cc", "memory"',
+    "avr": ", ".join(f'"r{n}"' for n in (0, *range(18, 28), 30, 31)) + ', "memory"',
+}
+"""What a function need not give back as it was, by the harness of a target."""
 
 
 def kernel_name(dot: Dot) -> str:
@@ -77,10 +89,10 @@ def totals_name(dot: Dot) -> str:
     return f"{dot.weight.removesuffix('weights')}totals"
 
 
-def totals_count(dot: Dot) -> int:
-    """How many totals stand behind the sums of a kernel."""
+def totals_count(dot: Dot, types: tuple[str, ...]) -> int:
+    """How many totals stand behind the sums of a kernel; types: the elements of its vectors."""
     assert dot.kernel is not None
-    return TOTALS[dot.kernel.family](dot)[0] if dot.kernel.family in TOTALS else 0
+    return TOTALS[dot.kernel.family](dot, types)[0] if dot.kernel.family in TOTALS else 0
 
 
 def kernel_functions(program: Program) -> list[str]:
@@ -94,9 +106,10 @@ def kernel_functions(program: Program) -> list[str]:
     }
     texts = []
     for dot in dots.values():
-        if totals_count(dot):
-            texts.append(_totals(program, dot))
-        texts.append(_kernel(program, dot))
+        types = tuple(program.buffer[s.vector].type for s in dot.segments)
+        if totals_count(dot, types):
+            texts.append(_totals(program, dot, types))
+        texts.append(_kernel(program, dot, types))
     return texts
 
 
@@ -124,33 +137,41 @@ def special(kernels: str, call: Call) -> Special | None:
     return SPECIAL[kernels](call) if kernels in SPECIAL else None
 
 
-def _kernel(program: Program, dot: Dot) -> str:
+def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
     rows = " ".join(dot.outs)
     columns = ", then ".join(f"{s.size} columns of {s.vector}" for s in dot.segments)
     assert dot.kernel is not None
-    family = dot.kernel.family
-    types = tuple(program.buffer[s.vector].type for s in dot.segments)
-    pointer = FAMILIES[family].pointer
+    family = FAMILIES[dot.kernel.family]
+    stream = CTYPES[family.element]
     many = "a unit" if dot.kernel.units == 1 else f"{dot.kernel.units} units"
     return _function(
         f"The sums {rows} of {many}: {columns}.",
-        f"const uint32_t *{program.name}_{kernel_name(dot)}",
-        ("int32_t *sums", "const uint32_t *w", f"const {pointer} *const *vectors"),
-        GENERATORS[family](dot, types),
+        f"{f'const {stream} *' if family.advances else 'void '}{program.name}_{kernel_name(dot)}",
+        (
+            f"{CTYPES[dot.width]} *sums",
+            f"const {stream} *w",
+            f"const {family.pointer} *const *vectors",
+        ),
+        GENERATORS[dot.kernel.family](dot, types),
+        program.target.harness,
     )
 
 
-def _totals(program: Program, dot: Dot) -> str:
+def _totals(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
     assert dot.kernel is not None
+    pointer = FAMILIES[dot.kernel.family].pointer
     return _function(
-        "By what the rows of each group are too large, above all 8 times the sum of their vectors.",
+        "By what the rows of each group are too large: a multiple of the sum of their vectors.",
         f"void {program.name}_{totals_name(dot)}",
-        ("int32_t *totals", f"const {FAMILIES[dot.kernel.family].pointer} *const *vectors"),
-        TOTALS[dot.kernel.family](dot)[1],
+        (f"{CTYPES[dot.width]} *totals", f"const {pointer} *const *vectors"),
+        TOTALS[dot.kernel.family](dot, types)[1],
+        program.target.harness,
     )
 
 
-def _function(doc: str, name: str, parameters: tuple[str, ...], lines: list[str]) -> str:
+def _function(
+    doc: str, name: str, parameters: tuple[str, ...], lines: list[str], harness: str
+) -> str:
     last = len(parameters) - 1
     texts = [
         f"/* {doc} */",
@@ -160,7 +181,7 @@ def _function(doc: str, name: str, parameters: tuple[str, ...], lines: list[str]
         "{",
         "    __asm__ volatile(",
         *(f'        "{line}\\n\\t"' for line in lines),
-        '        ::: "r0", "r1", "r2", "r3", "r12", "lr", "cc", "memory");',
+        f"        ::: {CLOBBERED[harness]});",
         "}",
     ]
     return "\n".join(texts)

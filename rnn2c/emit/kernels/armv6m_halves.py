@@ -49,7 +49,7 @@ def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     return [*lines, *END_OF_KERNEL]
 
 
-def totals(dot: Dot) -> tuple[int, list[str]]:
+def totals(dot: Dot, _types: tuple[str, ...]) -> tuple[int, list[str]]:
     """How many words there are behind the sums; the lines of the function that computes them."""
     sums = ("r4", "r5", "r6", "r7")
     lines = [".syntax unified", "push {r4-r7, lr}"]

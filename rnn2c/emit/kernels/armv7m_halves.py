@@ -53,7 +53,7 @@ def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     return [*lines, "mov r0, r1", "pop {r2, r4-r11, pc}"]
 
 
-def totals(dot: Dot) -> tuple[int, list[str]]:
+def totals(dot: Dot, _types: tuple[str, ...]) -> tuple[int, list[str]]:
     """How many words there are behind the sums; the lines of the function that computes them."""
     sums, words = ("r4", "r5", "r6", "r7"), ("r2", "r3", "r8", "r9")
     lines = ["push {r4-r9, r12, lr}"]

@@ -33,7 +33,7 @@ def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     return dsp_fours.instructions(dot, form)
 
 
-def totals(dot: Dot) -> tuple[int, list[str]]:
+def totals(dot: Dot, _types: tuple[str, ...]) -> tuple[int, list[str]]:
     """How many spans there are; the lines of the function that sums up their vectors, 8 times."""
     form = layout_of(dot)
     many = len(dot.segments)

@@ -9,6 +9,7 @@ for each two columns a word of every pair of rows; the multipliers of the sums t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -27,8 +28,38 @@ MOST_PAIRS = 4
 TWO_UNITS = {1: 8, 2: 4, 4: 2}
 """Rows of a unit in one segment -> units of a block, so that a block has 8 rows."""
 
+
+@dataclass(frozen=True)
+class Effort:
+    """What a kind of core takes for stored blocks.
+
+    place: instructions to find one; word: those for a word of weights that is loaded, word_bytes:
+    their bytes; longest: columns of a turn of a loop where the level sets no limit, 0: a block.
+    """
+
+    place: int
+    word: int
+    word_bytes: int
+    longest: int
+
+    def copies(self, turn: int, columns: int) -> int:
+        """How many stored blocks a turn has, where other loops have `turn` columns (0: all).
+
+        Two columns are counted for each that is stored: the loop may end in the middle of a turn.
+        """
+        return max((turn or self.longest) // (2 * columns), 1) if self.longest else 1
+
+
+DSP = Effort(place=5, word=3, word_bytes=16, longest=32)
+ARMV7M = Effort(place=5, word=8, word_bytes=36, longest=16)
+ARMV6M = Effort(place=7, word=12, word_bytes=26, longest=0)
+ARMV6M_APART = Effort(place=7, word=14, word_bytes=30, longest=0)
+
 OVERHEAD = 8
 """Instructions, about, beside the stored blocks for every segment."""
+
+KERNEL_BYTES, SEGMENT_BYTES, BLOCK_BYTES = 100, 60, 24
+"""Of code: a kernel; every segment; every copy of the loop in it, beside the words."""
 
 Blocks = list[tuple[IntArray, IntArray]]
 """For each segment words [block of units, place, words of a stored block] and which are stored."""
@@ -49,17 +80,21 @@ def fits(form: Layout, of: Content, columns: int) -> bool:
     return is_short and pairs8.fits(form, of)
 
 
-def cost(form: Layout, of: Content, columns: int, place: int, word: int) -> int:
-    """About the instructions that the columns of all blocks take; compare pairs8.cost.
-
-    place: to find a stored block; word: for a word of weights that is loaded.
-    """
+def cost(form: Layout, of: Content, columns: int, effort: Effort) -> int:
+    """About the instructions that the columns of all blocks take; compare pairs8.cost."""
     total = 0
     for s, (_, stored) in enumerate(_blocks(form, of, columns)):
         loads = 2 if len(form.of(s)) == MOST_PAIRS else 1
-        one = place + columns // 2 * (word * len(form.of(s)) + loads)
+        one = effort.place + columns // 2 * (effort.word * len(form.of(s)) + loads)
         total += one * int(stored.sum()) + OVERHEAD * len(stored)
     return total
+
+
+def code_bytes(form: Layout, segments: int, turn: int, columns: int, effort: Effort) -> int:
+    """A bound on the code of a kernel with so many segments."""
+    words = sum(len(form.of(s)) * columns // 2 for s in range(segments))
+    of_blocks = effort.copies(turn, columns) * (segments * BLOCK_BYTES + words * effort.word_bytes)
+    return KERNEL_BYTES + segments * SEGMENT_BYTES + of_blocks
 
 
 def pack(form: Layout, of: Content, columns: int) -> IntArray:

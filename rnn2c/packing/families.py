@@ -110,19 +110,24 @@ def _of_any(
 def _blocks8(
     name: str,
     columns: int,
-    place: int,
-    word: int,
-    layout: Callable[..., Layout | None] = pairs8.layout,
+    effort: blocks8.Effort,
+    layout: Callable[..., pairs8.Layout | None] = pairs8.layout,
 ) -> Family:
-    """A family with stored blocks of so many columns; place, word: as in blocks8.cost."""
+    """A family with stored blocks of so many columns."""
     apart = name.startswith("apart8")
+
+    def code(results: int, segments: Segments, sizes: tuple[int, ...], turn: int) -> int:
+        form = layout(results, segments)
+        return blocks8.code_bytes(form, len(sizes), turn, columns, effort) if form else 0
+
     return replace(
         FAMILIES[name],
         lanes=columns,
         layout=_of_any(layout, apart=apart),
         fits=partial(blocks8.fits, columns=columns),
         pack=partial(blocks8.pack, columns=columns),
-        cost=partial(blocks8.cost, columns=columns, place=place, word=word),
+        cost=partial(blocks8.cost, columns=columns, effort=effort),
+        code=code,
     )
 
 
@@ -223,16 +228,16 @@ FAMILIES |= {
     "pairs8_v6m_two": _narrow("pairs8_v6m", columns=2),
 }
 FAMILIES |= {
-    "blocks8x4": _blocks8("pairs8", 4, 5, 3),
-    "blocks8x2": _blocks8("pairs8", 2, 5, 3),
-    "blocks8x2_eight": _blocks8("pairs8", 2, 5, 3, blocks8.layout_of_eight),
-    "blocks8x4_v7m": _blocks8("apart8_v7m", 4, 5, 8),
-    "blocks8x2_v7m": _blocks8("apart8_v7m", 2, 5, 8),
-    "blocks8x2_eight_v7m": _blocks8("apart8_v7m", 2, 6, 8, blocks8.layout_of_eight),
-    "blocks8x4_v6m": _blocks8("pairs8_v6m", 4, 7, 12),
-    "blocks8x2_v6m": _blocks8("pairs8_v6m", 2, 7, 12),
-    "blocks8x4_apart_v6m": _blocks8("apart8_v6m", 4, 7, 14),
-    "blocks8x2_apart_v6m": _blocks8("apart8_v6m", 2, 7, 14),
+    "blocks8x4": _blocks8("pairs8", 4, blocks8.DSP),
+    "blocks8x2": _blocks8("pairs8", 2, blocks8.DSP),
+    "blocks8x2_eight": _blocks8("pairs8", 2, blocks8.DSP, blocks8.layout_of_eight),
+    "blocks8x4_v7m": _blocks8("apart8_v7m", 4, blocks8.ARMV7M),
+    "blocks8x2_v7m": _blocks8("apart8_v7m", 2, blocks8.ARMV7M),
+    "blocks8x2_eight_v7m": _blocks8("apart8_v7m", 2, blocks8.ARMV7M, blocks8.layout_of_eight),
+    "blocks8x4_v6m": _blocks8("pairs8_v6m", 4, blocks8.ARMV6M),
+    "blocks8x2_v6m": _blocks8("pairs8_v6m", 2, blocks8.ARMV6M),
+    "blocks8x4_apart_v6m": _blocks8("apart8_v6m", 4, blocks8.ARMV6M_APART),
+    "blocks8x2_apart_v6m": _blocks8("apart8_v6m", 2, blocks8.ARMV6M_APART),
 }
 ROWS16 = {
     f"rows16_of_{n}": replace(FAMILIES["rows16"], layout=partial(rows16.layout, block_units={1: n}))

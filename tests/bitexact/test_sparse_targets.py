@@ -9,11 +9,13 @@ import pytest
 from core_models import cell, data, linear, model
 from pruned import pruned
 
+from rnn2c.budget import budget
 from rnn2c.ir.graph import Layer, Model, Tensor
 from rnn2c.ir.program import Dot, Program, Stage
 from rnn2c.ir.temporal import Conv1d
 from rnn2c.pipeline import QuantizeOptions, compile_model, emit
 from rnn2c.target import Level, load_target
+from rnn2c.validate.measure import measure
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
 from rnn2c.validate.verify import raw_sequences, stress_sequences, verify
 
@@ -61,7 +63,7 @@ def check(
     folder: Path, target: str = "cortex-m4", level: Level = "balanced",
     build: BuildOptions = DEFAULT_BUILD, options: QuantizeOptions | None = None,
 ) -> Program:  # fmt: skip
-    """Bit-exact for usual and extreme inputs; the program."""
+    """Bit-exact for usual and extreme inputs, no more code and stack than said; the program."""
     source = sparse()
     sequences = data(source, 1, 5)
     compiled = compile_model(
@@ -74,6 +76,11 @@ def check(
     ]
     report = verify(compiled.program, folder, inputs, build=build)
     assert report.bit_exact, report.to_json()
+    if build == DEFAULT_BUILD:
+        got = measure(folder, compiled.program.interface(), compiled.program.target, inputs[0])
+        bound = budget(compiled.program)
+        assert got.flash.code + got.flash.other <= bound.code
+        assert got.stack_bytes <= bound.stack
     return compiled.program
 
 

@@ -53,10 +53,10 @@ def test_the_cost_is_that_of_the_stored_blocks():
     form = pairs8.layout(4, ((0, 1, 2, 3),))
     assert form is not None
     matrix = in_blocks(np.full((16, 4, 128), 3), form.units, 4, 0.25)
-    quarter = blocks8.cost(form, packed.only(matrix), 4, 5, 3)
+    quarter = blocks8.cost(form, packed.only(matrix), 4, blocks8.DSP)
     dense = pairs8.cost(form, packed.only(matrix), 7)
     assert 0.3 * dense < quarter < 0.38 * dense
-    assert blocks8.cost(form, packed.only(np.full((16, 4, 128), 3)), 4, 5, 3) > dense
+    assert blocks8.cost(form, packed.only(np.full((16, 4, 128), 3)), 4, blocks8.DSP) > dense
 
 
 @pytest.mark.parametrize(("columns", "most"), [(4, 1008), (2, 504)])

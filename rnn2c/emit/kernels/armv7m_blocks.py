@@ -7,6 +7,7 @@ from rnn2c.emit.kernels.lines import load
 from rnn2c.emit.kernels.paired import END
 from rnn2c.emit.kernels.stored import VECTOR, WORDS, Core, Registers, instructions, slots
 from rnn2c.ir.program import Dot
+from rnn2c.packing import blocks8
 from rnn2c.packing.pairs8 import Pair
 
 TWO_PAIRS = Registers(
@@ -25,12 +26,12 @@ OF_PAIRS = {1: TWO_PAIRS, 2: TWO_PAIRS, 3: THREE_PAIRS, 4: FOUR_PAIRS}
 
 def four_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of a kernel for stored blocks of four columns."""
-    return instructions(ARMV7M, dot, types, 4)
+    return instructions(CORE, dot, types, 4)
 
 
 def two_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of a kernel for stored blocks of two columns."""
-    return instructions(ARMV7M, dot, types, 2)
+    return instructions(CORE, dot, types, 2)
 
 
 def _start(pairs: tuple[Pair, ...], columns: int) -> list[str]:
@@ -66,4 +67,4 @@ def _block(pairs: tuple[Pair, ...], columns: int) -> list[str]:
     return lines
 
 
-ARMV7M = Core(OF_PAIRS, _start, _block, high_round)
+CORE = Core(blocks8.ARMV7M, OF_PAIRS, _start, _block, high_round)

@@ -7,6 +7,7 @@ from rnn2c.emit.kernels.lines import load
 from rnn2c.emit.kernels.paired import smmulr
 from rnn2c.emit.kernels.stored import VECTOR, WORDS, Core, Registers, instructions, slots
 from rnn2c.ir.program import Dot
+from rnn2c.packing import blocks8
 from rnn2c.packing.pairs8 import Pair
 
 TWO_PAIRS = Registers(("r0", "r2", "r3", "r4"), ("r5", "r6"), ("r7", "r8", "r9", "r10"))
@@ -18,12 +19,12 @@ OF_PAIRS = {1: TWO_PAIRS, 2: TWO_PAIRS, 3: THREE_PAIRS, 4: FOUR_PAIRS}
 
 def four_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of a kernel for stored blocks of four columns."""
-    return instructions(DSP, dot, types, 4)
+    return instructions(CORE, dot, types, 4)
 
 
 def two_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of a kernel for stored blocks of two columns."""
-    return instructions(DSP, dot, types, 2)
+    return instructions(CORE, dot, types, 2)
 
 
 def _start(pairs: tuple[Pair, ...], columns: int) -> list[str]:
@@ -54,4 +55,4 @@ def _block(pairs: tuple[Pair, ...], columns: int) -> list[str]:
     return lines
 
 
-DSP = Core(OF_PAIRS, _start, _block, smmulr)
+CORE = Core(blocks8.DSP, OF_PAIRS, _start, _block, smmulr)

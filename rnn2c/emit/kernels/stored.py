@@ -13,16 +13,12 @@ from dataclasses import dataclass
 from rnn2c.emit.kernels.lines import load
 from rnn2c.emit.kernels.paired import VECTORS, Multiply, finish, layout_of
 from rnn2c.ir.program import Dot
+from rnn2c.packing.blocks8 import Effort
 from rnn2c.packing.pairs8 import Pair
 
 VECTOR, PLACES, WORDS = "r12", "r1", "lr"
 FARTHEST = 126
 """How far cbz goes, from 4 bytes after it."""
-
-LONGEST_TURN = 32
-"""Columns of a turn where the level sets no limit.  Two are counted for each that is stored: the
-loop may end in the middle of a turn.
-"""
 
 
 @dataclass(frozen=True)
@@ -60,6 +56,7 @@ class Core:
     segment.  block(pairs, columns): one, its place + 1 in its register.
     """
 
+    effort: Effort
     registers: Mapping[int, Registers]
     start: Callable[[tuple[Pair, ...], int], list[str]]
     block: Callable[[tuple[Pair, ...], int], list[str]]
@@ -77,7 +74,7 @@ def instructions(core: Core, dot: Dot, types: tuple[str, ...], columns: int) -> 
     assert kernel is not None
     form = layout_of(dot, types)
     count = len(dot.segments)
-    copies = max((kernel.turn or LONGEST_TURN) // (2 * columns), 1)
+    copies = core.effort.copies(kernel.turn, columns)
     lines = [
         f"ldrd {VECTOR}, r2, [r2]" if count == 2 else f"ldr {VECTOR}, [r2]",
         "push {r0, r2-r11, lr}",

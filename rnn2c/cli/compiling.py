@@ -26,7 +26,8 @@ from rnn2c.pipeline import (
 from rnn2c.target import Target, load_target
 
 INTEGER_OPTIONS = (
-    *("calib", "weights", "activations", "profile", "accumulate", "observer", "percentile"),
+    *("calib", "weights", "activations", "profile", "accumulate", "sum_width", "observer"),
+    "percentile",
 )
 """What decides integers only; --precision float32 refuses it."""
 

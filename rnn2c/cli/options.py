@@ -90,6 +90,9 @@ def compile_options(command: F) -> F:
                 "--accumulate", "auto", ("auto", "joint", "split"), "One sum over x and h, or two."
             ),
             _choice(
+                "--sum-width", "int32", ("int32", "int16"), "int16: coarser weights, fast on AVR."
+            ),
+            _choice(
                 "--observer", "minmax", ("minmax", "percentile"), "How calibration finds ranges."
             ),
             click.option(

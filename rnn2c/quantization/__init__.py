@@ -12,7 +12,7 @@ from rnn2c.quantization.embedding import quantize_embedding
 from rnn2c.quantization.formats import choose_formats, gate_bits
 from rnn2c.quantization.given import given_matrices, own_scales, refuse_coarser
 from rnn2c.quantization.joint import with_rounded_inputs
-from rnn2c.quantization.notes import coarse_inputs, find_notes
+from rnn2c.quantization.notes import coarse_inputs, find_notes, notes_of_narrow_sums
 from rnn2c.quantization.observe import observe
 from rnn2c.quantization.options import QuantizeOptions
 from rnn2c.quantization.weights import quantize_linear, quantize_projection, quantize_recurrent
@@ -49,13 +49,17 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
                 return quantize_embedding(layer, formats[layer.name], options)
         return layer
 
+    layers = tuple(map(converted, model.layers))
+    notes = find_notes(model, data, spans, formats, options)
+    if options.narrow_sums:
+        notes = (*notes, *notes_of_narrow_sums(layers))
     numerics = Numerics(
         profile=options.profile,
         accumulate=options.sums,
         formats=formats,
         pre_bits=gate_bits(model, spans, options),
-        notes=find_notes(model, data, spans, formats, options),
+        notes=notes,
         split=split,
         cells=cells,
     )
-    return replace(model, layers=tuple(map(converted, model.layers)), numerics=numerics)
+    return replace(model, layers=layers, numerics=numerics)

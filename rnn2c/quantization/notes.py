@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -20,6 +20,9 @@ TOLERANCE = 1.02
 """A range is said to be too short only if calibration leaves it by more than rounding."""
 
 
+FEW_LEVELS = 32
+"""The largest weight of a matrix below which it is said to have few values."""
+
 FEWEST_STEPS = 32
 ENOUGH_STEPS = 64
 """An input channel that calibration moves over fewer steps of its format is said to be coarse."""
@@ -34,6 +37,20 @@ def find_notes(
 ) -> tuple[str, ...]:
     """One line for every state that leaves its format in calibration, and every coarse input."""
     return (*_channels(model, data, formats), *_notes(model, spans, formats, options))
+
+
+def notes_of_narrow_sums(layers: Iterable[graph.Layer]) -> Iterator[str]:
+    """One line for every matrix that sums of 16 bits leave few values for."""
+    for layer in layers:
+        if isinstance(layer, graph.Recurrent):
+            for name, tensor in (("w_ih", layer.w_ih), ("w_hh", layer.w_hh)):
+                most = int(np.abs(np.asarray(tensor.data)).max(initial=0))
+                if most < FEW_LEVELS:
+                    yield (
+                        f"layer '{prose(layer.name)}': sums of 16 bits leave {name} the values"
+                        f" -{most} to {most}; train with smaller weights or inputs, or take"
+                        " sum_width int32"
+                    )
 
 
 def coarse_inputs(model: Model, data: SequenceSet) -> dict[str, tuple[FloatArray, FloatArray]]:

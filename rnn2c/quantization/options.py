@@ -18,13 +18,16 @@ class QuantizeOptions:
     profile: `accurate` (16-bit gates, interpolated tables), `fast` (the same, direct tables) or
     `compact` (8-bit gates, no multipliers); accumulate: one sum over x and h (`joint`) or one each
     (`split`); `auto` is joint for int8 and split for int16 activations, where h is too fine to
-    share its scale with x; observer and percentile: how calibration turns samples into ranges.
+    share its scale with x; sum_width int16: weights of recurrent layers are as
+    coarse as sums of 16 bits ask for, the fastest ones on AVR; observer and percentile: how
+    calibration turns samples into ranges.
     """
 
     weights: Literal["int8", "int4", "int4-overlapped"] = "int8"
     activations: Literal["int8", "int16"] = "int8"
     profile: Literal["accurate", "fast", "compact"] = "accurate"
     accumulate: Literal["auto", "joint", "split"] = "auto"
+    sum_width: Literal["int32", "int16"] = "int32"
     observer: ObserverKind = "minmax"
     percentile: float = 99.99
 
@@ -42,11 +45,14 @@ class QuantizeOptions:
             )
         if self.profile == "compact" and self.accumulate == "split":
             raise Rnn2cError("profile compact sums jointly; for accumulate=split use accurate")
-        if self.overlapped and (self.profile == "compact" or self.activations == "int16"):
+        unfit = self.profile == "compact" or self.narrow_sums
+        if self.overlapped and (unfit or self.activations == "int16"):
             raise Rnn2cError(
                 "weights int4-overlapped need sums of 32 bits: take activations int8 and profile"
                 " accurate or fast, or weights int4"
             )
+        if self.narrow_sums and self.activations == "int16":
+            raise Rnn2cError("sum_width int16 has no room for activations int16; take int8")
 
     @property
     def sums(self) -> Literal["joint", "split"]:
@@ -58,6 +64,11 @@ class QuantizeOptions:
     @property
     def weight_bits(self) -> int:
         return int(self.weights.removeprefix("int").removesuffix("-overlapped"))
+
+    @property
+    def narrow_sums(self) -> bool:
+        """Whether sums of recurrent layers are to fit 16 bits."""
+        return self.sum_width == "int16"
 
     @property
     def overlapped(self) -> bool:

@@ -58,5 +58,6 @@ def balanced(layer: graph.Recurrent, reach: float, own: float, options: Quantize
     if scale >= coarsest and options.activation_bits == 8:
         return symmetric(reach, 8)
     scale = float(np.clip(scale, finest, coarsest))
-    limit = 2 ** int(np.ceil(np.log2(reach / scale * HEADROOM)))
+    needed = reach / scale * HEADROOM
+    limit = int(np.ceil(needed)) if options.narrow_sums else 2 ** int(np.ceil(np.log2(needed)))
     return Format(scale, 16) if limit >= 2**15 else Format(scale, 16, lo=-limit, hi=limit - 1)

@@ -17,6 +17,7 @@ from rnn2c.ir import graph
 from rnn2c.ir.graph import FloatArray, Format, Tensor
 from rnn2c.lut import DIRECT
 from rnn2c.quantization import overlapped
+from rnn2c.quantization.narrow_sums import Rows, coarsened
 from rnn2c.quantization.options import QuantizeOptions
 
 SMALLEST_SCALE = 2.0**-36
@@ -53,6 +54,13 @@ def quantize_recurrent(
         s_ih = s_hh = np.full(len(s_ih), _power_of_two(max(s_ih.max(), s_hh.max())))
     else:
         s_ih, s_hh = _level(s_ih, layer.units), _level(s_hh, layer.units)
+    if options.narrow_sums:
+        more = {"accurate": 0.0, "fast": LARGEST_HALF, "compact": 2.0**-13}[options.profile]
+        joint_rows = (options.sums == "joint") & ~_sums_apart(layer)
+        rows = Rows(layer, x, h, joint_rows, more)
+        s_ih, s_hh = coarsened(rows, s_ih, s_hh, options.profile == "compact")
+        if options.profile != "compact":
+            s_ih, s_hh = _level(s_ih, layer.units), _level(s_hh, layer.units)
     if overlaps:
         return replace(
             layer,

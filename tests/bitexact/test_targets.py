@@ -11,6 +11,8 @@ from fixed import EXACT_OPTIONS, ZOOS, single, zoo_case
 from models import CELLS, random_model
 
 from rnn2c.errors import TooLargeError
+from rnn2c.ir.program import Dot, Stage
+from rnn2c.quantization import QuantizeOptions
 from rnn2c.target import Target, list_targets, load_target
 from rnn2c.validate.compare import compare
 from rnn2c.validate.runner import run_sequences
@@ -45,6 +47,20 @@ def test_one_cell_with_every_option(target: str, cell: str, options: str, build:
     made = build(single("one", cell, EXACT_OPTIONS[options], units=13, gain=gain), target)
     report = verify(made.program, made.folder, made.sequences(10))
     assert report.bit_exact, report.to_json()
+
+
+@pytest.mark.parametrize("profile", ["compact", "accurate"])
+@pytest.mark.parametrize("target", ["atmega328p", "cortex-m4", "host"])
+def test_sums_of_16_bits(target: str, profile: str, build: Build) -> None:
+    options = QuantizeOptions(profile=profile, sum_width="int16")  # type: ignore[arg-type]
+    for cell in ("lstm", "gru"):
+        made = build(single("one", cell, options, units=13, gain=12.0), target, folder=cell)
+        assert made.program.target.accumulators[0] != 16 or "i16" in {
+            i.width for op in made.program.operations() if isinstance(op, Stage)
+            for i in op.body if isinstance(i, Dot)
+        }  # fmt: skip
+        report = verify(made.program, made.folder, made.sequences(10))
+        assert report.bit_exact, report.to_json()
 
 
 @pytest.mark.full

@@ -268,6 +268,8 @@ class Interpreter:
             multipliers = self.program.const[kernel.multipliers].data.reshape(1, units, -1)
             sums = fits(raised[:, :, results], "i32", "sums")
             raised[:, :, results] = called("high_round", [sums, multipliers], "sums")
+        for a, b in kernel.joined:
+            raised[:, :, a] = called("add", [raised[:, :, a], raised[:, :, b]], "sums")
         return raised
 
 

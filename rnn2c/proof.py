@@ -188,6 +188,8 @@ def _delivered(program: Program, kernel: Kernel, bounds: list[Interval]) -> list
         words = program.const[kernel.multipliers].data[k :: len(kernel.scaled)]
         multiplier = Interval(int(words.min()), int(words.max()))
         result[r] = bound("high_round", (fit(result[r], "i32", "sum"), multiplier))
+    for a, b in kernel.joined:
+        result[a] = bound("add", (result[a], result[b]))
     return result
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rnn2c.emit.arith_c import READERS
 from rnn2c.emit.expressions import index_text, place_text, start_text
-from rnn2c.emit.kernels import kernel_name, totals_count, totals_name
+from rnn2c.emit.kernels import delivered, kernel_name, totals_count, totals_name
 from rnn2c.emit.records import DotCode, KernelCode, Part
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import CTYPES, Dot, Elem, Program
@@ -95,6 +95,7 @@ class Dots:
             sums=tuple(
                 (renamed[out], place_text(at, step), doc)
                 for out, at, step, doc in zip(dot.outs, first, steps, kernel.docs, strict=True)
+                if out in delivered(dot)
             ),
             partial=units % kernel.units != 0 and units > kernel.units,
             straight=self.program.level == "speed" and kernel.units == 2 and units % 2 == 0,

@@ -53,6 +53,7 @@ class Family:
     layout(results, segments, types of the vectors): None where rows do not come out even.
     fits(layout, content): whether the weights can be stored.
     pack(layout, content): the stream of 32-bit words.
+    joins(layout, result, earlier): whether they can add a requantized result to another one.
     scaled(layout, shifts, vectors, content): the layout for sums that are requantized with these
     shifts (0: they are not) over vectors of these ranges, None where they do not fit.
     code(results, segments, sizes, turn): a bound on the bytes of code of a kernel beyond what the
@@ -75,6 +76,7 @@ class Family:
     element: str = "u32"
     advances: bool = True
     code: Callable[[int, Segments, tuple[int, ...], int], int] = lambda *_: 0
+    joins: Callable[..., bool] = lambda *_: False
 
 
 def _code_of_fours(
@@ -192,6 +194,7 @@ FAMILIES |= {
         pack=pairs16.pack,
         cost=None,
         code=partial(_code_of_fours, 1),
+        joins=fours.Layout.joins,
     ),
     "quads4": replace(
         FAMILIES["pairs8"],

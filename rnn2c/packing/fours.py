@@ -47,6 +47,22 @@ class Layout:
         """[unit][result]: 0, sums leave the kernel as they are."""
         return ((0,) * self.results,) * self.units
 
+    def other(self, place: int) -> int:
+        """The pass that lies before the pass `place` by as many as there are of its span."""
+        return place - sum(p.span == self.passes[place].span for p in self.passes)
+
+    def joins(self, result: int, earlier: int) -> bool:
+        """Whether every sum of a result has its place in a pass as that of the earlier result has
+        it in the other pass.
+        """
+        return all(
+            other >= 0 and self.passes[other].rows[k] == (unit, earlier)
+            for place, p in enumerate(self.passes)
+            for other in [self.other(place)]
+            for k, (unit, r) in enumerate(p.rows)
+            if r == result
+        )
+
     @property
     def spans(self) -> tuple[tuple[int, ...], ...]:
         """The segments of each pass, without repetitions."""

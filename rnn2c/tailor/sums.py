@@ -6,7 +6,9 @@ stream.  Where a kernel has a sum 2^n times as large, the multiplier is as much 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -99,6 +101,8 @@ class Sums:
         )
         up = np.asarray([raised[j % form.units] for j in range(stage.units)], np.int64)
         words = {r: self._word(call, stage.units, up[:, r]) for r, call in calls.items()}
+        joined = _joined(stage, calls, partial(FAMILIES[family].joins, form))
+        last = calls | {a: call for (a, _), call in joined.items()}
         kernel = Kernel(
             family=family,
             units=form.units,
@@ -108,17 +112,18 @@ class Sums:
             chunks=form.chunks if isinstance(form, halves4.Layout) else (),
             scaled=tuple(calls),
             multipliers=self._multipliers(dot, words),
-            docs=tuple(calls[r].doc if r in calls else "" for r in range(len(dot.outs))),
+            docs=tuple(_doc(r, calls, joined) for r in range(len(dot.outs))),
             lifted=tuple(
                 HIGH_SHIFT - _shift(call) - max(u[r] for u in raised) for r, call in calls.items()
             ),
+            joined=tuple(joined),
         )
         self._pack(dot, family, form, words)
-        outs = tuple(calls[r].out if r in calls else out for r, out in enumerate(dot.outs))
+        outs = tuple(last[r].out if r in last else out for r, out in enumerate(dot.outs))
         body = tuple(
             replace(i, outs=outs, kernel=kernel) if isinstance(i, Dot) else i
             for i in stage.body
-            if i not in calls.values()
+            if i not in (*calls.values(), *joined.values())
         )
         return replace(stage, body=body)
 
@@ -216,13 +221,44 @@ def _dot(op: object) -> Dot | None:
     return dots[0] if len(dots) == 1 else None
 
 
-def _requantizing(stage: Stage, value: str) -> Call | None:
-    """The call that requantizes a sum, if that is all that is done with it."""
+def _only_user(stage: Stage, value: str) -> Call | None:
+    """The call that takes a value, if nothing else does."""
     using = [i for i in stage.body if isinstance(i, Call) and value in i.arguments]
     stored = any(s.value == value for s in stage.stores)
-    if stored or len(using) != 1 or using[0].primitive not in ("requantize", "requantize_wide"):
+    return None if stored or len(using) != 1 else using[0]
+
+
+def _requantizing(stage: Stage, value: str) -> Call | None:
+    """The call that requantizes a sum, if that is all that is done with it."""
+    call = _only_user(stage, value)
+    if call is None or call.primitive not in ("requantize", "requantize_wide"):
         return None
-    return using[0] if using[0].arguments.index(value) == 0 else None
+    return call if call.arguments.index(value) == 0 else None
+
+
+def _joined(
+    stage: Stage, calls: dict[int, Call], joins: Callable[[int, int], bool]
+) -> dict[tuple[int, int], Call]:
+    """The calls that add a requantized result to another and are all that is done with both, by
+    (result, earlier result), where the kernel joins these.
+    """
+    users = {r: _only_user(stage, call.out) for r, call in calls.items()}
+    return {
+        (a, b): call
+        for b, call in users.items()
+        for a, same in users.items()
+        if call is not None and same == call and call.primitive == "add" and a != b and joins(a, b)
+    }
+
+
+def _doc(result: int, calls: dict[int, Call], joined: dict[tuple[int, int], Call]) -> str:
+    """Comment of a result that leaves the kernel."""
+    added = [
+        f", plus {calls[b].arguments[0]} * multiplier / 2^{_shift(calls[b])}"
+        for a, b in joined
+        if a == result
+    ]
+    return "".join([calls[result].doc, *added]) if result in calls else ""
 
 
 def _shift(call: Call | None) -> int:

@@ -54,6 +54,11 @@ def kernels(p: Program) -> list[Dot]:
     return [i for s in stages for i in s.body if isinstance(i, Dot) and i.kernel is not None]
 
 
+def calls(p: Program) -> list[Call]:
+    stages = [op for op in p.operations() if isinstance(op, Stage)]
+    return [i for s in stages for i in s.body if isinstance(i, Call)]
+
+
 @pytest.mark.parametrize(("core", "options", "level"), CASES, ids=str)
 @pytest.mark.parametrize("kind", CELLS)
 def test_kernels_change_no_bit(kind: str, core: str, options: dict[str, str], level: Level):
@@ -114,6 +119,28 @@ def test_what_one_kernel_reads_in_place_another_one_copies(monkeypatch: pytest.M
     verify_ranges(tailored)
     x = {"x": rng.integers(-128, 128, (2, 12, 7))}
     assert np.array_equal(run_integer(plain, x)["y"], run_integer(tailored, x)["y"])
+
+
+@pytest.mark.parametrize(("kind", "pairs"), [("lstm", 4), ("gru", 2), ("rnn", 1)])
+def test_a_kernel_adds_the_sums_of_x_and_h_that_are_only_added(kind: str, pairs: int):
+    plain, tailored = plain_and_tailored(kind, "balanced", activations="int16")
+    (dot,) = kernels(tailored)
+    assert dot.kernel is not None
+    names = [(dot.outs[a], dot.outs[b]) for a, b in dot.kernel.joined]
+    assert [(a.endswith("_both"), b.endswith("x_pre")) for a, b in names] == [(True, True)] * pairs
+    assert sum(call.primitive == "add" for call in calls(plain)) - pairs == sum(
+        call.primitive == "add" for call in calls(tailored)
+    )
+
+
+def test_a_sum_that_something_else_takes_too_is_added_behind_the_kernel():
+    plain = lower(integer(cell_model("lstm"), activations="int16"), CORES["cortex-m4"])
+    (stage,) = plain.step
+    assert isinstance(stage, Stage)
+    more = replace(stage, body=(*stage.body, Call("more", "sat16", ("fx_pre",))))
+    (dot,) = kernels(tailor(replace(plain, step=(more,)), "balanced"))
+    assert dot.kernel is not None
+    assert [dot.outs[b] for _, b in dot.kernel.joined] == ["ix_pre", "gx_pre", "ox_pre"]
 
 
 def test_levels_differ_in_their_loops_only():

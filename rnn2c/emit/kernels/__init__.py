@@ -84,6 +84,13 @@ def kernel_name(dot: Dot) -> str:
     return f"{dot.weight.removesuffix('weights')}sums"
 
 
+def delivered(dot: Dot) -> tuple[str, ...]:
+    """The results of a kernel that are of use behind it."""
+    assert dot.kernel is not None
+    added = {b for _, b in dot.kernel.joined}
+    return tuple(out for r, out in enumerate(dot.outs) if r not in added)
+
+
 def totals_name(dot: Dot) -> str:
     """Name of the function that computes what the kernel of all blocks has in common."""
     return f"{dot.weight.removesuffix('weights')}totals"
@@ -138,7 +145,7 @@ def special(kernels: str, call: Call) -> Special | None:
 
 
 def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
-    rows = " ".join(dot.outs)
+    rows = " ".join(delivered(dot))
     columns = ", then ".join(f"{s.size} columns of {s.vector}" for s in dot.segments)
     assert dot.kernel is not None
     family = FAMILIES[dot.kernel.family]

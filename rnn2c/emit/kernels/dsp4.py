@@ -30,7 +30,7 @@ def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
     products = by_words(("r9", "r10", "r11", "r12"), 1, _word)
     form = Form(("r5", "r6", "r7", "r8"), TURN, _first, products, _last)
-    return dsp_fours.instructions(dot, form)
+    return dsp_fours.instructions(dot, lambda _: form)
 
 
 def totals(dot: Dot, _types: tuple[str, ...]) -> tuple[int, list[str]]:

@@ -35,14 +35,15 @@ class Form:
     last: Callable[[Dot, Layout, Pass, int], list[str]]
 
 
-def instructions(dot: Dot, form: Form) -> list[str]:
-    """The lines of the kernel of a dot product."""
+def instructions(dot: Dot, form_of: Callable[[Pass], Form]) -> list[str]:
+    """The lines of the kernel of a dot product; form_of: how a pass is done."""
     kernel, many = dot.kernel, len(dot.segments)
     rows = layout_of(dot)
     assert kernel is not None
     lines = [{1: "ldr r2, [r2]", 2: "ldrd r2, r3, [r2]"}.get(many, ""), "push {r0, r2-r12, lr}"]
-    turn = form.turn * kernel.turn
     for place, p in enumerate(rows.passes):
+        form = form_of(p)
+        turn = form.turn * kernel.turn
         size = padded(dot.segments[p.span[0]].size)
         fresh = not (turn and size // turn >= 2)
         lines += form.first(fresh)
@@ -93,10 +94,14 @@ def vector(index: int, count: int) -> list[str]:
     return [f"ldr lr, [sp, #{VECTORS[0]}]", f"ldr lr, [lr, #{4 * index}]"]
 
 
+def step(words: int) -> list[str]:
+    """lr goes on by so many words."""
+    return [f"add lr, lr, #{4 * words}"] if words else []
+
+
 def store(results: tuple[str, ...], place: int) -> list[str]:
     """Store the four sums of a pass; lr points to all sums."""
-    at = [f"add lr, lr, #{4 * place}"] if place else []
-    return [*at, f"stmia lr, {{{', '.join(results)}}}"]
+    return [*step(place), f"stmia lr, {{{', '.join(results)}}}"]
 
 
 def _segment(form: Form, size: int, turn: int, begins: bool) -> list[str]:

@@ -21,7 +21,8 @@ ENDS, MASK, SCALE = COLUMNS, "r9", "r10"
 
 def instructions(dot: Dot, _types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
-    return dsp_fours.instructions(dot, Form(COLUMNS, TURN, _first, _products, _last))
+    form = Form(COLUMNS, TURN, _first, _products, _last)
+    return dsp_fours.instructions(dot, lambda _: form)
 
 
 def _first(fresh: bool) -> list[str]:

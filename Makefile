@@ -12,7 +12,7 @@ DEV := .venv/dev-$(HERE)
 SEGLEARN := seglearn-1.2.5
 DATA := .data/$(SEGLEARN)/installed
 MODELS := .data/models/installed
-PYTEST := $(PY) -m pytest -n $(JOBS)
+PYTEST := $(PY) -m pytest -n $(JOBS) --dist worksteal
 # The folders of the parts of test-full; its last part is whatever is in none of them.
 BITEXACT := tests/bitexact
 FRONTEND := tests/conformance tests/frontend tests/keras tests/pt2

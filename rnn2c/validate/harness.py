@@ -67,15 +67,26 @@ def render(template: str, target: Target, interface: Interface, **context: Any) 
 
 def compile_objects(
     folder: Path, interface: Interface, target: Target, out: Path, *,
-    selftest: bool = False, build: BuildOptions = DEFAULT_BUILD,
+    build: BuildOptions = DEFAULT_BUILD,
 ) -> tuple[Path, ...]:  # fmt: skip
-    """Objects of NAME.c and of its shared tables in `folder`; of the self-test if asked for."""
+    """Objects of NAME.c and of its shared tables in `folder`."""
     names = [interface.name, *filter(None, [interface.tables_file])]
-    files = [folder / f"{n}.c" for n in (*names, *[f"{interface.name}_selftest"] * selftest)]
-    for file in files:
-        if not file.is_file():
-            raise Rnn2cError(f"there is no {file.name} in {folder}: emit the model there first")
-    return tuple(compile_object(f, target, out / f"{f.stem}.o", build=build) for f in files)
+    return tuple(_compiled(folder, name, target, out, build) for name in names)
+
+
+def compile_selftest(
+    folder: Path, interface: Interface, target: Target, out: Path, *,
+    build: BuildOptions = DEFAULT_BUILD,
+) -> Path:  # fmt: skip
+    """The object of NAME_selftest.c in `folder`."""
+    return _compiled(folder, f"{interface.name}_selftest", target, out, build)
+
+
+def _compiled(folder: Path, name: str, target: Target, out: Path, build: BuildOptions) -> Path:
+    file = folder / f"{name}.c"
+    if not file.is_file():
+        raise Rnn2cError(f"there is no {file.name} in {folder}: emit the model there first")
+    return compile_object(file, target, out / f"{name}.o", build=build)
 
 
 def link_program(

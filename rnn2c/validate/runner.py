@@ -22,6 +22,7 @@ from rnn2c.validate.emulator import RUN_SECONDS, run_elf
 from rnn2c.validate.harness import (
     Sequences,
     compile_objects,
+    compile_selftest,
     dtype_of,
     link_program,
     pack_sequences,
@@ -78,7 +79,7 @@ def compile_model(
 def run_sequences(
     folder: Path, interface: Interface, target: Target, sequences: Sequences, *,
     mode: Mode = "trace", raw: bool = False, build: BuildOptions = DEFAULT_BUILD,
-    seconds: float = RUN_SECONDS,
+    seconds: float = RUN_SECONDS, objects: tuple[Path, ...] = (),
 ) -> list[SequenceResult]:  # fmt: skip
     """Run raw sequences through the emitted C on `target`.
 
@@ -86,11 +87,11 @@ def run_sequences(
     per step, [n] per sequence (absent: NULL is passed).  `raw`: the first per-step input is int16
     sensor counts [T, n] that go through `NAME_from_raw`; the converted input is then an output of
     its own name.  Sequences that do not fit the flash together run one after another, each run at
-    most `seconds`.
+    most `seconds`.  `objects`: those of `compile_objects`, where they are there already.
     """
     with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
         out = Path(name)
-        objects = compile_objects(folder, interface, target, out, build=build)
+        objects = objects or compile_objects(folder, interface, target, out, build=build)
         text = render("trace.c.j2", target, interface, every_step=mode == "trace", raw=raw)
         results: list[SequenceResult] = []
         for part in _parts(sequences, interface, target, objects, raw):
@@ -104,15 +105,19 @@ def run_sequences(
 def self_check(
     folder: Path, interface: Interface, target: Target, sequences: Sequences, *,
     build: BuildOptions = DEFAULT_BUILD, selftest: bool = True, seconds: float = RUN_SECONDS,
+    objects: tuple[Path, ...] = (),
 ) -> list[CheckFailure]:  # fmt: skip
     """The promises (CHECKS) that do not hold on `target`; an empty list means that all hold.
 
     `selftest=False` is for models emitted without NAME_selftest.c.  Steps of `sequences` must
-    return 0.
+    return 0.  `objects`: those of `compile_objects` without a self-test, where they are there
+    already.
     """
     with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
         out = Path(name)
-        objects = compile_objects(folder, interface, target, out, selftest=selftest, build=build)
+        objects = objects or compile_objects(folder, interface, target, out, build=build)
+        if selftest:
+            objects += (compile_selftest(folder, interface, target, out, build=build),)
         failures: list[CheckFailure] = []
         done = 0
         for part in _parts(sequences, interface, target, objects, False):

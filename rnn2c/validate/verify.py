@@ -21,6 +21,7 @@ from rnn2c.ir.graph import NumberArray, Rate
 from rnn2c.ir.interface import FLOAT_TOLERANCE
 from rnn2c.ir.program import Buffer, Program
 from rnn2c.validate.compare import Mismatch, SequenceResult, compare, largest_error
+from rnn2c.validate.harness import compile_objects
 from rnn2c.validate.runner import CheckFailure, run_sequences, self_check
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
 
@@ -87,17 +88,21 @@ def verify(
 
     checks: also the promises about run, save, restore, several states, the self-test.
     """
-    interface = program.interface()
-    got = run_sequences(folder, interface, program.target, sequences, build=build)
-    wanted = [reference(program, s) for s in sequences]
-    mismatch = compare(wanted, got, interface)
+    interface, target = program.interface(), program.target
     failed: tuple[CheckFailure, ...] = ()
-    if checks and mismatch is None:
-        failed = tuple(self_check(folder, interface, program.target, sequences[:1], build=build))
+    with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
+        objects = compile_objects(folder, interface, target, Path(name), build=build)
+        got = run_sequences(folder, interface, target, sequences, build=build, objects=objects)
+        wanted = [reference(program, s) for s in sequences]
+        mismatch = compare(wanted, got, interface)
+        if checks and mismatch is None:
+            failed = tuple(
+                self_check(folder, interface, target, sequences[:1], build=build, objects=objects)
+            )
     steps = sum(len(r.codes) for r in got)
     error = largest_error(wanted, got) if program.is_float else None
     return Report(
-        program.target.name,
+        target.name,
         len(sequences),
         steps,
         mismatch,

@@ -53,24 +53,17 @@ HELPERS = {
 
 @pytest.mark.parametrize("zoo", ZOOS)
 @pytest.mark.parametrize("target", TARGETS)
-def test_an_object_needs_the_compilers_helpers_only(
+def test_an_object_needs_the_compilers_helpers_only_and_has_no_variables(
     target: str, zoo: str, build: Build, tmp_path: Path
 ) -> None:
     made = build(zoo_case(zoo), target)
     allowed = HELPERS.get(made.target.harness, r"$^")
     for suffix in ("", "_selftest"):
-        needs = undefined_symbols(made.compiled(tmp_path, suffix=suffix))
-        own = [n for n in needs if not n.startswith(f"{made.name}_")]
+        compiled = made.compiled(tmp_path, suffix=suffix)
+        own = [n for n in undefined_symbols(compiled) if not n.startswith(f"{made.name}_")]
         strange = [n for n in own if n not in ("memset", "memcpy") and not re.fullmatch(allowed, n)]
         assert not strange
-
-
-@pytest.mark.parametrize("zoo", ZOOS)
-@pytest.mark.parametrize("target", TARGETS)
-def test_an_object_has_no_variables(target: str, zoo: str, build: Build, tmp_path: Path) -> None:
-    made = build(zoo_case(zoo), target)
-    for suffix in ("", "_selftest"):
-        sizes = object_sizes(made.compiled(tmp_path, suffix=suffix))
+        sizes = object_sizes(compiled)
         assert (sizes.data, sizes.bss) == (0, 0)
         if made.target.harness == "avr":  # start-up code would copy these to RAM
             assert not [s.name for s in sizes.symbols if s.section.startswith(".rodata")]

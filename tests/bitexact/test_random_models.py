@@ -20,7 +20,7 @@ from rnn2c.validate.runner import run_sequences
 from rnn2c.validate.toolchain import BuildOptions
 from rnn2c.validate.verify import RawSequence, raw_sequences, stress_sequences, verify
 
-COUNT, FULL_COUNT, STEPS = 60, 560, 12
+COUNT, FULL_COUNT, STEPS = 40, 560, 12
 BUILDS = (
     BuildOptions("gcc", "-O0", sanitizers=("undefined", "address")),
     BuildOptions("clang", "-O3"),

@@ -253,14 +253,17 @@ class Interpreter:
                 part = vector[:, segment.offset : segment.offset + segment.size]
                 total[:, :, results] += product(matrix, part)
         if dot.kernel is not None:
-            total = self._scaled(dot.kernel, total, stage.units)
+            total = self._delivered(dot, dot.kernel, total, stage.units)
         return {
             out: total[:, :, r] if dot.width == REAL else fits(total[:, :, r], dot.width, out)
             for r, out in enumerate(dot.outs)
         }
 
-    def _scaled(self, kernel: Kernel, total: NumberArray, units: int) -> NumberArray:
+    def _delivered(self, dot: Dot, kernel: Kernel, total: NumberArray, units: int) -> NumberArray:
         """What a kernel makes of the sums [N, units, results]."""
+        if kernel.shifted:
+            sums = fits(total, dot.width, "sums")
+            return called("shift_sat16", [sums, np.asarray(kernel.shifted)], "sums")
         up = [kernel.raised[j % kernel.units] for j in range(units)]
         raised: NumberArray = total << np.asarray(up, np.int64)
         if kernel.scaled:

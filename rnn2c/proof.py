@@ -173,15 +173,21 @@ def _verify_dot(program: Program, dot: Dot, stage: Stage) -> Mapping[str, Interv
     )
     bounds = dot_bound(weight.matrices, vectors, tuple(s.results for s in dot.segments), bias)
     if dot.kernel is not None:
-        bounds = _delivered(program, dot.kernel, bounds)
+        bounds = _delivered(program, dot, dot.kernel, bounds)
     return {
         out: fit(value, dot.width, f"sum {out}")
         for out, value in zip(dot.outs, bounds, strict=True)
     }
 
 
-def _delivered(program: Program, kernel: Kernel, bounds: list[Interval]) -> list[Interval]:
+def _delivered(
+    program: Program, dot: Dot, kernel: Kernel, bounds: list[Interval]
+) -> list[Interval]:
     """The ranges of what a kernel makes of sums with these ranges."""
+    if kernel.shifted:
+        sums = [fit(b, dot.width, "sum") for b in bounds]
+        shifts = [Interval(n, n) for n in kernel.shifted]
+        return [bound("shift_sat16", pair) for pair in zip(sums, shifts, strict=True)]
     up = [max(powers) for powers in zip(*kernel.raised, strict=True)]
     result = [Interval(b.lo << n, b.hi << n) for b, n in zip(bounds, up, strict=True)]
     for k, r in enumerate(kernel.scaled):

@@ -77,7 +77,8 @@ class Kernel:
     raised: [unit of a block][result], the power of two that the result is multiplied by.  After
     that the results of `scaled` go through high_round with the constant `multipliers`, an array
     [units][scaled] of multiples of 2^lifted[scaled].  joined: (a, b), after that b is added to a
-    and of no use any more.  places: [unit of a block][result], where it stands among the sums;
+    and of no use any more.  shifted: all results go through shift_sat16 instead, by these
+    shifts.  places: [unit of a block][result], where it stands among the sums;
     turn: columns of one turn of the loop, 0: all; chunks: columns of each segment of which a
     kernel makes partial sums; docs: comment of each result.
     """
@@ -93,6 +94,7 @@ class Kernel:
     lifted: tuple[int, ...] = ()
     chunks: tuple[int, ...] = ()
     joined: tuple[tuple[int, int], ...] = ()
+    shifted: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

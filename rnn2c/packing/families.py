@@ -48,7 +48,7 @@ class Family:
     type of the elements they read, and how many at once; an empty type and 1: vectors of 8 or 16
     bits as they lie; pointer: C type of a vector, or void; requantizes: whether they multiply by
     high_round; element: type of what a stream consists of; advances: whether they return where the
-    next block begins.
+    next block begins; shifts: whether they do shift_sat16.
 
     layout(results, segments, types of the vectors): None where rows do not come out even.
     fits(layout, content): whether the weights can be stored.
@@ -75,6 +75,7 @@ class Family:
     scaled: Callable[..., Layout | None] | None = None
     element: str = "u32"
     advances: bool = True
+    shifts: bool = False
     code: Callable[[int, Segments, tuple[int, ...], int], int] = lambda *_: 0
     joins: Callable[..., bool] = lambda *_: False
 
@@ -251,7 +252,7 @@ FAMILIES |= {
     f"bytes8_{8 * octets}": Family(
         "dense8", f"i{8 * octets}", "", 1, "void", False,
         partial(bytes8.layout, octets=octets), bytes8.fits, bytes8.pack,
-        element="u8", advances=False, code=bytes8.code_bytes,
+        element="u8", advances=False, shifts=True, code=bytes8.code_bytes,
     )
     for octets in (2, 3)
 }  # fmt: skip

@@ -29,12 +29,8 @@ from rnn2c.ir.program import (
 )
 from rnn2c.packing import halves4
 from rnn2c.packing.blocks import HIGH_SHIFT, LEAST_SHIFT, Content
-from rnn2c.packing.families import (
-    FAMILIES,
-    OF_KERNELS,
-    Family,
-    Layout,
-)
+from rnn2c.packing.bytes8 import SHIFTS
+from rnn2c.packing.families import FAMILIES, OF_KERNELS, Family, Layout
 from rnn2c.ranges import dot_bound
 from rnn2c.target import Level
 
@@ -96,13 +92,14 @@ class Sums:
             if FAMILIES[family].requantizes
             and (call := _requantize(stage, out, {unit[r] for unit in form.raised}))
         }
+        shifting = _shifting(stage, dot) if FAMILIES[family].shifts else {}
         raised = tuple(
             tuple(up if r in calls else 0 for r, up in enumerate(unit)) for unit in form.raised
         )
         up = np.asarray([raised[j % form.units] for j in range(stage.units)], np.int64)
         words = {r: self._word(call, stage.units, up[:, r]) for r, call in calls.items()}
         joined = _joined(stage, calls, partial(FAMILIES[family].joins, form))
-        last = calls | {a: call for (a, _), call in joined.items()}
+        last = calls | {a: call for (a, _), call in joined.items()} | shifting
         kernel = Kernel(
             family=family,
             units=form.units,
@@ -112,18 +109,19 @@ class Sums:
             chunks=form.chunks if isinstance(form, halves4.Layout) else (),
             scaled=tuple(calls),
             multipliers=self._multipliers(dot, words),
-            docs=tuple(_doc(r, calls, joined) for r in range(len(dot.outs))),
+            docs=tuple(_doc(r, calls | shifting, joined) for r in range(len(dot.outs))),
             lifted=tuple(
                 HIGH_SHIFT - _shift(call) - max(u[r] for u in raised) for r, call in calls.items()
             ),
             joined=tuple(joined),
+            shifted=tuple(_shift(call) for call in shifting.values()),
         )
         self._pack(dot, family, form, words)
         outs = tuple(last[r].out if r in last else out for r, out in enumerate(dot.outs))
         body = tuple(
             replace(i, outs=outs, kernel=kernel) if isinstance(i, Dot) else i
             for i in stage.body
-            if i not in (*calls.values(), *joined.values())
+            if i not in (*calls.values(), *joined.values(), *shifting.values())
         )
         return replace(stage, body=body)
 
@@ -236,6 +234,17 @@ def _requantizing(stage: Stage, value: str) -> Call | None:
     return call if call.arguments.index(value) == 0 else None
 
 
+def _shifting(stage: Stage, dot: Dot) -> dict[int, Call]:
+    """The calls that shift the sums, if that is all that is done with every one of them."""
+    found = {r: _only_user(stage, out) for r, out in enumerate(dot.outs)}
+    calls = {
+        r: call
+        for r, call in found.items()
+        if call is not None and call.primitive == "shift_sat16" and _shift(call) in SHIFTS
+    }
+    return calls if len(calls) == len(dot.outs) else {}
+
+
 def _joined(
     stage: Stage, calls: dict[int, Call], joins: Callable[[int, int], bool]
 ) -> dict[tuple[int, int], Call]:
@@ -263,7 +272,7 @@ def _doc(result: int, calls: dict[int, Call], joined: dict[tuple[int, int], Call
 
 def _shift(call: Call | None) -> int:
     """By how much a sum is shifted when it is requantized, 0: it is not."""
-    shift = call.arguments[2] if call is not None else 0
+    shift = call.arguments[-1] if call is not None else 0
     return shift if isinstance(shift, int) else 0
 
 

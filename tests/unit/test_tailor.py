@@ -10,7 +10,7 @@ from core_models import CELLS, cell, cell_model, integer, linear, model
 from same_bits import assert_same_bits
 
 from rnn2c.execute import run_integer
-from rnn2c.ir.graph import Input, Model, Output
+from rnn2c.ir.graph import Input, Model, Output, Tensor
 from rnn2c.ir.program import Call, Clock, Dot, Program, Stage, Table, When
 from rnn2c.lower import lower
 from rnn2c.packing.blocks import Segments
@@ -21,6 +21,7 @@ from rnn2c.target import Level, load_target
 
 NAMES = ("cortex-m4", "cortex-m3", "cortex-m0plus", "cortex-m55")
 CORES = {name: load_target(name) for name in NAMES}
+AVR = load_target("atmega328p")
 LEVELS: tuple[Level, ...] = ("size", "balanced", "speed")
 OPTIONS = [{}, {"accumulate": "split"}, {"profile": "compact"}, {"profile": "fast"}]
 FORMATS = [
@@ -66,6 +67,30 @@ def test_kernels_change_no_bit(kind: str, core: str, options: dict[str, str], le
     assert kernels(tailored)
     verify_ranges(tailored)
     assert_same_bits(plain, tailored)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_kernels_of_avr_shift_and_saturate_their_sums(kind: str):
+    plain = lower(integer(cell_model(kind, units=9, inputs=7), profile="compact"), AVR)
+    tailored = tailor(plain, "balanced")
+    (dot,) = kernels(tailored)
+    assert dot.kernel is not None
+    assert len(dot.kernel.shifted) == 4
+    verify_ranges(tailored)
+    assert_same_bits(plain, tailored)
+
+
+def test_sums_that_fit_16_bits_stay_in_them_on_avr():
+    rng = np.random.default_rng(0)
+    fc = linear("fc", "x", 3, 40, rng)
+    few = np.where(np.arange(3) < 2, fc.weight.real(), 0.0)
+    made = model((replace(fc, weight=Tensor(few)),), (("y", "fc"),), 3)
+    plain = lower(integer(made, profile="compact"), AVR)
+    tailored = tailor(plain, "balanced")
+    assert [(d.width, d.kernel and d.kernel.family) for d in kernels(tailored)] == [
+        ("i16", "bytes8_16")
+    ]
+    verify_ranges(tailored)
 
 
 @pytest.mark.parametrize("core", CORES)

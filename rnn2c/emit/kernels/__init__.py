@@ -96,8 +96,13 @@ def totals_name(dot: Dot) -> str:
     return f"{dot.weight.removesuffix('weights')}totals"
 
 
+def sums_type(dot: Dot) -> str:
+    """The C type of what a kernel gives."""
+    return CTYPES["i16" if dot.kernel is not None and dot.kernel.shifted else dot.width]
+
+
 def totals_count(dot: Dot, types: tuple[str, ...]) -> int:
-    """How many totals stand behind the sums of a kernel; types: the elements of its vectors."""
+    """Room for totals behind the sums of a kernel, in sums; types: the elements of its vectors."""
     assert dot.kernel is not None
     return TOTALS[dot.kernel.family](dot, types)[0] if dot.kernel.family in TOTALS else 0
 
@@ -155,7 +160,7 @@ def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
         f"The sums {rows} of {many}: {columns}.",
         f"{f'const {stream} *' if family.advances else 'void '}{program.name}_{kernel_name(dot)}",
         (
-            f"{CTYPES[dot.width]} *sums",
+            f"{sums_type(dot)} *sums",
             f"const {stream} *w",
             f"const {family.pointer} *const *vectors",
         ),
@@ -170,7 +175,7 @@ def _totals(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
     return _function(
         "By what the rows of each group are too large: a multiple of the sum of their vectors.",
         f"void {program.name}_{totals_name(dot)}",
-        (f"{CTYPES[dot.width]} *totals", f"const {pointer} *const *vectors"),
+        (f"{sums_type(dot)} *totals", f"const {pointer} *const *vectors"),
         TOTALS[dot.kernel.family](dot, types)[1],
         program.target.harness,
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rnn2c.emit.kernels.lines import repeated
-from rnn2c.ir.program import Call, Dot, Segment
+from rnn2c.ir.program import Call, Dot, Kernel, Segment
 from rnn2c.packing.bytes8 import TURN_WORDS, Layout, layout
 
 OCTETS = {"i16": 2, "i24": 3}
@@ -72,21 +72,27 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     octets = [octet for total in r.sums for octet in total]
     lines = [*(f"push {name}" for name in r.saved), "movw r30, r22"]
     lines += [f"lpm {octet}, Z+" for octet in octets]
-    behind = len(octets)
+    behind = 2 * len(dot.outs) if kernel.shifted else len(octets)
     for k, (segment, element) in enumerate(zip(dot.segments, types, strict=True)):
         if form.unsigned[k]:
             lines += _less_total(segment, r, behind)
-            behind += form.octets
+            behind += _total_bytes(kernel)
         lines += _vector(k) + _segment(segment, element, form.unsigned[k], kernel.turn, r)
-    lines += [f"movw r26, r{SUMS}", *(f"st X+, {octet}" for octet in octets)]
+    lines.append(f"movw r26, r{SUMS}")
+    if kernel.shifted:
+        for total, shift in zip(r.sums, kernel.shifted, strict=True):
+            lines += _saturated(total, shift, r.weight)
+    else:
+        lines += [f"st X+, {octet}" for octet in octets]
     return [*lines, "clr r1", *(f"pop {name}" for name in r.saved[::-1]), "ret"]
 
 
 def totals(dot: Dot, types: tuple[str, ...]) -> tuple[int, list[str]]:
-    """How many vectors are multiplied as unsigned bytes, and what computes 128 times the sum of
-    each.
+    """Room for the totals of vectors that are multiplied as unsigned bytes, and what computes them:
+    128 times the sum of each.
     """
     form = _form(dot, types)
+    assert dot.kernel is not None
     some = [k for k, unsigned in enumerate(form.unsigned) if unsigned]
     lines = [f"movw r30, r{SUMS}", f"movw r{VECTORS}, r22"]
     for k in some:
@@ -97,7 +103,32 @@ def totals(dot: Dot, types: tuple[str, ...]) -> tuple[int, list[str]]:
         lines += ["add r18, r23", "adc r19, r1", "adc r22, r1", "sbiw r24, 1", "brne 1b"]
         lines += ["clr r23", "lsr r22", "ror r19", "ror r18", "ror r23"]
         lines += ["st Z+, r23", "st Z+, r18", "st Z+, r19"]
-    return len(some), [*lines, "ret"]
+        lines += ["st Z+, r1"] * (_total_bytes(dot.kernel) - 3)
+    return len(some) * (2 if dot.kernel.shifted else 1), [*lines, "ret"]
+
+
+def _total_bytes(kernel: Kernel) -> int:
+    """Of a total: whole elements of the array of sums."""
+    return 4 if kernel.shifted else 3
+
+
+def _saturated(total: tuple[str, ...], shift: int, high: str) -> list[str]:
+    """Stores a sum as 16 bits, shifted down and saturated; high: a register for anything."""
+    first, second, *third = total
+    if not third:
+        down = [f"asr {second}", f"ror {first}"] * shift
+        return [*down, f"st X+, {first}", f"st X+, {second}"]
+    (top,) = third
+    if shift > 4:
+        down = [f"lsl {first}", f"rol {second}", f"rol {top}"] * (8 - shift)
+        down += [f"mov {first}, {second}", f"mov {high}, {top}"]
+    else:
+        down = [*[f"asr {top}", f"ror {second}", f"ror {first}"] * shift, f"mov {high}, {second}"]
+    most = [f"lsl {top}", f"sbc {first}, {first}", f"com {first}"]
+    most += [f"mov {high}, {first}", f"subi {high}, 0x80"]
+    within = [f"mov {high}, {top}", f"subi {high}, {-(2 ** (shift - 1)) & 255}"]
+    within += [f"cpi {high}, {2**shift}"]
+    return [*within, *_either("brlo", most, down), f"st X+, {first}", f"st X+, {high}"]
 
 
 def _form(dot: Dot, types: tuple[str, ...]) -> Layout:

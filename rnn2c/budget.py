@@ -18,6 +18,8 @@ from rnn2c.packing.families import FAMILIES
 WORD = 4
 USUAL_SUMS = 12
 """Of a block of units, at most, where a kernel does two or three rows of a unit at once."""
+OVERLAPPED_SUM = 96
+"""Bytes of code by which a loop over overlapped weights is longer, for each sum of a segment."""
 FLOAT_CODE = 1.5
 FLOAT_STACK = 2.5
 
@@ -78,17 +80,13 @@ def budget(program: Program) -> Budget:
     struct = struct_bytes(members, copies, program.target.alignment)
     estimate = program.target.estimate
     calls = sum(len(op.body) if isinstance(op, Stage) else 2 for op in program.operations())
-    sums = sum(
-        len(i.outs) * len(i.segments)
-        for op in program.operations()
-        if isinstance(op, Stage)
-        for i in op.body
-        if isinstance(i, Dot)
-    )
+    stages = [op for op in program.operations() if isinstance(op, Stage)]
+    dots = [i for op in stages for i in op.body if isinstance(i, Dot)]
+    sums = sum(len(i.outs) * len(i.segments) for i in dots)
     code = estimate.code_base + estimate.code_per_call * calls + estimate.code_per_sum * sums
-    kernels = _kernels(program)
-    code += sum(_kernel_bytes(dot) for dot in kernels)
-    stack = estimate.stack + max(map(_more_stack, kernels), default=0)
+    code += sum(_more_code(program.weight[i.weight], i) for i in dots)
+    code += sum(_kernel_bytes(dot) for dot in program.kernels)
+    stack = estimate.stack + max(map(_more_stack, program.kernels), default=0)
     if program.is_float:
         code, stack = int(FLOAT_CODE * code), int(FLOAT_STACK * stack)
     return Budget(
@@ -103,11 +101,11 @@ def budget(program: Program) -> Budget:
     )
 
 
-def _kernels(program: Program) -> list[Dot]:
-    """The dot products that kernels compute, one for each kernel."""
-    stages = [op for op in program.operations() if isinstance(op, Stage)]
-    dots = [i for s in stages for i in s.body if isinstance(i, Dot) and i.kernel is not None]
-    return list({dot.weight: dot for dot in dots}.values())
+def _more_code(weight: Weight, dot: Dot) -> int:
+    """What the plain loop of a packing needs beyond those that the estimate has room for."""
+    if dot.kernel is not None or weight.packing != "overlapped4":
+        return 0
+    return OVERLAPPED_SUM * len(dot.outs) * len(dot.segments)
 
 
 def _more_stack(dot: Dot) -> int:

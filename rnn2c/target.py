@@ -18,7 +18,7 @@ from rnn2c.data import targets_dir
 from rnn2c.errors import Rnn2cError, quoted
 
 Profile = Literal["accurate", "fast", "compact"]
-Kernels = Literal["", "dsp", "mve", "armv7-m", "armv6-m", "avr"]
+Kernels = Literal["", "c", "dsp", "mve", "armv7-m", "armv6-m", "avr"]
 Level = Literal["size", "balanced", "speed"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 EmulatorKind = Literal["native", "qemu", "simavr"]
@@ -101,8 +101,9 @@ class Board:
 class Target:
     """One target.  `templates` is the search path of variants, most special first.
 
-    `kernels` names the assembly that computes dot products, empty for none.  `product_instructions`
-    are what a product of integers takes about, more than 1 where the core has no multiplication.
+    `kernels` names the assembly that computes dot products: "c" is none, but functions in C, and
+    empty plain loops.  `product_instructions` are what a product of integers takes about, more than
+    1 where the core has no multiplication.
     `harness` names the startup and output code of the verification program.  `accumulators` are
     the accumulator widths in bits that the core adds cheaply, narrowest first; `alignment` the
     largest alignment in bytes a member of a struct gets.  `timing` names the model that estimates

@@ -25,7 +25,7 @@ from rnn2c.emit.arith_c import (
 from rnn2c.emit.arrays import ArrayCode, all_arrays
 from rnn2c.emit.code import Coder
 from rnn2c.emit.golden import golden
-from rnn2c.emit.kernels import choice_bodies, kernel_functions, own_body, special
+from rnn2c.emit.kernels import choice_bodies, kernel_functions, kernel_primitives, own_body, special
 from rnn2c.emit.shared import merged, shared_tables, table_bytes, tables_id
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import (
@@ -268,4 +268,4 @@ def _primitives(program: Program) -> set[str]:
         ]
         integer = {"affine", "sat8" if b.type == "i8" else "sat16"}
         names |= {"affine_f32"} if program.is_float else integer
-    return names
+    return names | kernel_primitives(program)

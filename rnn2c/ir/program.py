@@ -113,6 +113,13 @@ class Program:
         return tuple(flat((*self.init, *self.step, *self.finish)))
 
     @cached_property
+    def kernels(self) -> tuple[Dot, ...]:
+        """The dot products that kernels compute, one for each kernel."""
+        dots = [i for s in self.operations() if isinstance(s, Stage) for i in s.body]
+        found = {i.weight: i for i in dots if isinstance(i, Dot) and i.kernel is not None}
+        return tuple(found.values())
+
+    @cached_property
     def clocks(self) -> tuple[Clock, ...]:
         """The clocks of step, each one once."""
         return tuple(dict.fromkeys(op.clock for op in self.step if isinstance(op, When)))

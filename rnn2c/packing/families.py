@@ -46,9 +46,9 @@ class Layout(Protocol):
 class Family:
     """weights, width: packing and width of a dot product that its kernels compute; vector, lanes:
     type of the elements they read, and how many at once; an empty type and 1: vectors of 8 or 16
-    bits as they lie; pointer: C type of a vector, or void; requantizes: whether they multiply by
-    high_round; element: type of what a stream consists of; advances: whether they return where the
-    next block begins; shifts: whether they do shift_sat16.
+    bits as they lie; pointer: C type of a vector, or void, empty for kernels in C; requantizes:
+    whether they multiply by high_round; element: type of what a stream consists of; advances:
+    whether they return where the next block begins; shifts: whether they do shift_sat16.
 
     layout(results, segments, types of the vectors): None where rows do not come out even.
     fits(layout, content): whether the weights can be stored.
@@ -256,8 +256,20 @@ FAMILIES |= {
     )
     for octets in (2, 3)
 }  # fmt: skip
+IN_C = {
+    f"rows4_of_{n}": replace(
+        FAMILIES["rows16"],
+        pointer="",
+        layout=partial(rows16.layout_in_c, units=n),
+        cost=rows16.cost_in_c,
+        code=partial(rows16.code_in_c, units=n),
+    )
+    for n in range(rows16.ROWS_IN_C, 0, -1)
+}
+FAMILIES |= IN_C
 OF_KERNELS: dict[str, tuple[str, ...]] = {
     "": (),
+    "c": tuple(IN_C),
     "dsp": (
         *("pairs8", "pairs8_two", "blocks8x4", "blocks8x2", "blocks8x2_eight"),
         *("pairs16", "quads4", "overlapped4"),

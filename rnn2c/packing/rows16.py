@@ -1,16 +1,16 @@
-"""rows16: rows of 8-bit weights in chunks of a vector register, for cores with MVE.
+"""rows16: rows of 8-bit weights in chunks of columns, for cores with MVE and for kernels in C.
 
-A chunk has the columns that one instruction multiplies: 16 of a vector of 8-bit elements, 8 of one
-of 16-bit elements; the last chunk of a segment has those that are left.  The stream of a block of
-units is, for each segment: the first values of the sums that begin there; for each chunk the
-weights of every row, filled up to a word; the multipliers of the sums that end there.  After the
-last block there is room to read a whole chunk wherever one begins.
+With MVE a chunk has the columns that one instruction multiplies: 16 of a vector of 8-bit elements,
+8 of one of 16-bit elements; in C it has 4.  The last chunk of a segment has those that are left.
+The stream of a block of units is, for each segment: the first values of the sums that begin there;
+for each chunk the weights of every row, filled up to a word; the multipliers of the sums that end
+there.  With MVE there is room after the last block to read a whole chunk wherever one begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,11 +20,17 @@ from rnn2c.packing.blocks import Content, Row, Segments, Unpacking, blocked, gro
 CHUNK = {"i8": 16, "i16": 8}
 """Type of a vector's elements -> columns of a chunk."""
 
+COLUMNS_IN_C = {"i8": 4, "i16": 4}
+"""The same for kernels in C."""
+
 BLOCKS = {1: 4, 2: 2, 3: 2, 4: 1, 5: 1, 6: 1}
 """Rows of a unit in one segment -> units of a block, which has at most 6 rows there."""
 
 OTHER_BLOCKS = (1, 2, 3, 5, 6)
 """Units of a block, of one row each, where that is less work than blocks of 4."""
+
+ROWS_IN_C = 8
+"""Of a block, at most, in one segment."""
 
 CALL, PARTIAL = 25, 10
 """About the instructions of a kernel beside its chunks; more for each if the last is partial."""
@@ -44,12 +50,15 @@ class Sum:
 
 @dataclass(frozen=True)
 class Layout:
-    """The sums of a block of `units` units; chunk: columns of a chunk of each segment."""
+    """The sums of a block of `units` units; chunk: columns of a chunk of each segment; room: words
+    after the last block.
+    """
 
     units: int
     results: int
     sums: tuple[Sum, ...]
     chunk: tuple[int, ...]
+    room: int = max(CHUNK.values()) // WORD
 
     def of(self, segment: int) -> tuple[Sum, ...]:
         """The sums of a segment, by slot: the order of their weights."""
@@ -102,6 +111,16 @@ def layout(
     return Layout(units, results, tuple(sums), tuple(CHUNK[t] for t in types))
 
 
+def layout_in_c(
+    results: int, segments: Segments, types: tuple[str, ...], units: int
+) -> Layout | None:
+    """The same for a kernel in C with blocks of so many units."""
+    rows = max(map(len, segments))
+    form = layout(results, segments, types, {rows: units} if rows * units <= ROWS_IN_C else {})
+    chunk = tuple(COLUMNS_IN_C[t] for t in types)
+    return replace(form, chunk=chunk, room=0) if form is not None else None
+
+
 def fits(form: Layout, of: Content) -> bool:
     """Every matrix of 8-bit weights can be stored."""
     return True
@@ -118,6 +137,32 @@ def cost(form: Layout, of: Content) -> int:
     return int(blocks * (of_block + CALL + (PARTIAL if missing else 0)))
 
 
+def cost_in_c(form: Layout, of: Content) -> int:
+    """The same in C: three for a weight, one for an element, and what sums take in memory."""
+    of_block = sum(
+        m.shape[2] * (1 + 3 * len(form.of(s))) + 3 * -(-m.shape[2] // form.chunk[s])
+        for s, m in enumerate(of.matrices)
+    )
+    blocks = -(-len(of.bias) // form.units)
+    return int(blocks * (of_block + CALL + 4 * len(form.sums)))
+
+
+def chunks_in_c(turn: int) -> int:
+    """Of one turn of a loop in C; turn: of the loops of other kernels, in columns."""
+    return 1 if 0 < turn <= 16 else 2
+
+
+def code_in_c(
+    results: int, segments: Segments, sizes: tuple[int, ...], turn: int, units: int
+) -> int:
+    """A bound on the bytes of code of a kernel in C."""
+    columns = max(COLUMNS_IN_C.values()) * chunks_in_c(turn)
+    written = [columns + n % columns if n >= 2 * columns else n for n in sizes]
+    rows = [units * len(there) for there in segments]
+    weights = sum(n * count for n, count in zip(rows, written, strict=True))
+    return 80 + 10 * weights + 40 * len(segments) + 36 * units * results
+
+
 def pack(form: Layout, of: Content) -> IntArray:
     """The stream of words, u32."""
     first, scales = of.first(form.units), of.scales(form.units)
@@ -131,14 +176,13 @@ def pack(form: Layout, of: Content) -> IntArray:
             parts.append(_words(chunk))
         ending = [b.row for b in form.ending(s)]
         parts += [scales[r][:, u] for u, r in ending if r in scales]
-    room = np.zeros(max(CHUNK.values()) // WORD, np.int64)
+    room = np.zeros(form.room, np.int64)
     return np.concatenate([np.concatenate(parts, axis=1).ravel(), room]) & 0xFFFFFFFF
 
 
 def unpack(form: Layout, to: Unpacking) -> None:
     """The inverse of pack."""
-    room = max(CHUNK.values()) // WORD
-    to.begin(to.stream[:-room])
+    to.begin(to.stream[: to.stream.size - form.room])
     for s, size in enumerate(to.sizes):
         for b in form.beginning(s):
             to.bias[:, b.row[0], b.row[1]] = signed(to.take(1)[:, 0], 32)

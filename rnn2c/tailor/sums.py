@@ -51,6 +51,9 @@ class Sums:
     def __init__(self, program: Program, level: Level) -> None:
         self.program = program
         self.turn, self.word_turn = TURN[level], WORD_TURN[level]
+        of_target = OF_KERNELS[program.target.kernels]
+        self.families = tuple(f for f in of_target if FAMILIES[f].pointer or level != "size")
+        """Those in C are longer than a loop."""
         self.taken = dict(program.weight)
         self.constants = dict(program.const)
         self.chosen: dict[str, tuple[str, Layout]] = {}
@@ -138,7 +141,7 @@ class Sums:
         bounds = dot_bound(content.matrices, vectors, content.segments, content.bias)
         found: list[tuple[str, Layout]] = []
         shifts = tuple(_shift(_requantizing(stage, out)) for out in dot.outs)
-        for name in OF_KERNELS[self.program.target.kernels]:
+        for name in self.families:
             family = FAMILIES[name]
             narrower = {"i8"} if family.vector == "i8" else {"i8", "i16"}
             if (weight.packing, dot.width) != (family.weights, family.width):

@@ -14,6 +14,7 @@ from drafts import recurrent
 from fixed import draft_of, finished
 from pruned import pruned
 
+from rnn2c.packing.families import IN_C
 from rnn2c.pipeline import QuantizeOptions
 from rnn2c.validate.compare import compare
 from rnn2c.validate.emulator import run_elf
@@ -57,6 +58,16 @@ AVR_BUILDS = {
     "gcc -Os with short calls of prologues": (*AVR_GCC, "-Os", "-mcall-prologues", "-mrelax"),
     "gcc -O2, linked as a whole": (*AVR_GCC, "-O2", "-flto"),
     "g++ as Arduino has it": (*AVR_GXX, "-Os", "-flto", "-fno-exceptions", "-fpermissive"),
+}
+RISCV_GCC = "riscv64-unknown-elf-gcc"
+RISCV_BUILDS = {
+    "gcc -O0 with a frame pointer": (RISCV_GCC, "-std=c99", "-O0", "-fno-omit-frame-pointer"),
+    "gcc -O3, linked as a whole": (RISCV_GCC, "-std=c99", "-O3", "-flto"),
+    "g++ -Os -fpic": ("riscv64-unknown-elf-g++", "-x", "c++", "-std=c++11", "-Os", "-fpic"),
+    "clang -O2": (
+        *("clang", "--target=riscv32-unknown-elf", "-std=c99", "-O2"),
+        *("-isystem", "/usr/lib/picolibc/riscv64-unknown-elf/include"),
+    ),
 }
 AVR_CORES = ("atmega328p", "atmega2560")
 LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os", "-Og", "-Ofast")
@@ -105,7 +116,8 @@ def made_for(
 def check(made: Built, command: tuple[str, ...], out: Path) -> None:
     """Compile the model like this, run it in the emulator: every step and every state."""
     interface, target = made.program.interface(), made.target
-    chip = target.compiler.flags
+    is_gcc = command[0] != "clang"
+    chip = [f for f in target.compiler.flags if is_gcc or not f.startswith("--specs")]
     compiler = find_tool(command[0], "clang gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib")
     model = out / "model.o"
     flags = [*command[1:], *chip, "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
@@ -137,6 +149,15 @@ def test_kernels_of_avr_are_the_same_in_every_firmware(
     made = made_for(target, build, QuantizeOptions(profile="compact"))
     assert {w.packing for w in made.program.weights} == {"bytes8_24"}
     check(made, AVR_BUILDS[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", RISCV_BUILDS)
+def test_kernels_in_c_are_the_same_in_every_firmware(
+    name: str, build: Build, tmp_path: Path
+) -> None:
+    made = made_for("rv32imc", build)
+    assert len({w.packing for w in made.program.weights} & IN_C.keys()) > 1
+    check(made, RISCV_BUILDS[name], tmp_path)
 
 
 @pytest.mark.full

@@ -34,6 +34,7 @@ CASES: dict[str, tuple[str, Callable[[], Case]]] = {
         "host", lambda: single("one", "gru", EXACT_OPTIONS["int8"], raw=RAW)
     ),
     "every cell, kernels with MVE": ("cortex-m55", lambda: zoo_case("accurate")),
+    "every cell, kernels in C": ("rv32imc", lambda: zoo_case("accurate")),
     SEEDED: ("cortex-m4", lambda: random_model(4)),
     "a scale for each channel": ("host", lambda: uneven("accurate")),
     "rings and clocks": ("host", lambda: filtered(1, EXACT_OPTIONS["int8"])),

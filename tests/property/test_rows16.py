@@ -69,6 +69,24 @@ def test_the_stream_ends_with_room_for_a_chunk():
     assert not stream[-4:].any()
 
 
+@pytest.mark.parametrize("block", range(1, rows16.ROWS_IN_C + 1))
+@pytest.mark.parametrize("name", DOTS)
+@given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 11), min_size=3, max_size=3),
+       seed=st.integers(0, 99))  # fmt: skip
+def test_unpack_returns_what_was_packed_for_c(
+    name: str, block: int, units: int, sizes: list[int], seed: int
+):
+    results, segments, types = DOTS[name]
+    form = rows16.layout_in_c(results, segments, types, block)
+    if form is None:
+        assert block * max(map(len, segments)) > rows16.ROWS_IN_C
+        return
+    assert max(s.slot for s in form.sums) < rows16.ROWS_IN_C
+    assert_places_are_even(form)
+    of = drawn(np.random.default_rng(seed), segments, units, sizes, (-128, 128), 2**31)
+    assert_lossless(rows16, form, of)
+
+
 @pytest.mark.parametrize("block", rows16.OTHER_BLOCKS)
 @given(units=st.integers(1, 13), size=st.integers(1, 35), seed=st.integers(0, 99))
 def test_unpack_returns_what_was_packed_in_other_blocks(

@@ -1,8 +1,9 @@
-"""Kernels: the functions in assembly that compute dot products, one generator per kind of core.
+"""Kernels: the functions that compute dot products, one generator per kind of core.
 
 A kernel `const uint32_t *NAME(int32_t *sums, const uint32_t *w, const T *const *vectors)`
 writes the sums of one block of units and returns where the weights of the next block begin; on AVR,
-where these are of bytes and compilers warn that nothing is returned in C, it does not.
+where these are of bytes and compilers warn that nothing is returned in C, it does not.  It is
+in assembly; one in C, where its family names no pointer, takes every vector by itself.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from rnn2c.emit.kernels import (
     dsp16,
     dsp_blocks,
     dsp_overlapped,
+    in_c,
     mve,
 )
-from rnn2c.ir.program import CTYPES, Call, Dot, Program, Stage
+from rnn2c.ir.program import CTYPES, Call, Dot, Program
 from rnn2c.packing.families import FAMILIES, ROWS16
 
 Special = tuple[str, tuple[str, ...]]
@@ -107,17 +109,16 @@ def totals_count(dot: Dot, types: tuple[str, ...]) -> int:
     return TOTALS[dot.kernel.family](dot, types)[0] if dot.kernel.family in TOTALS else 0
 
 
+def kernel_primitives(program: Program) -> set[str]:
+    """The primitives that kernels in C call."""
+    kernels = [dot.kernel for dot in program.kernels if dot.kernel is not None]
+    return {"high_round" for k in kernels if k.scaled and not FAMILIES[k.family].pointer}
+
+
 def kernel_functions(program: Program) -> list[str]:
-    """The C text of every function in assembly that the program calls."""
-    dots = {
-        i.weight: i
-        for op in program.operations()
-        if isinstance(op, Stage)
-        for i in op.body
-        if isinstance(i, Dot) and i.kernel is not None
-    }
+    """The C text of every kernel that the program calls."""
     texts = []
-    for dot in dots.values():
+    for dot in program.kernels:
         types = tuple(program.buffer[s.vector].type for s in dot.segments)
         if totals_count(dot, types):
             texts.append(_totals(program, dot, types))
@@ -156,9 +157,14 @@ def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
     family = FAMILIES[dot.kernel.family]
     stream = CTYPES[family.element]
     many = "a unit" if dot.kernel.units == 1 else f"{dot.kernel.units} units"
+    doc = f"The sums {rows} of {many}: {columns}."
+    returns = f"const {stream} *" if family.advances else "void "
+    name = f"{returns}{program.name}_{kernel_name(dot)}"
+    if not family.pointer:
+        return in_c.function(doc, name, dot, types, program.name)
     return _function(
-        f"The sums {rows} of {many}: {columns}.",
-        f"{f'const {stream} *' if family.advances else 'void '}{program.name}_{kernel_name(dot)}",
+        doc,
+        name,
         (
             f"{sums_type(dot)} *sums",
             f"const {stream} *w",

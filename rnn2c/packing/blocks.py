@@ -28,13 +28,15 @@ class Content:
     """What a stream is made of.
 
     matrices: [units, results of the segment, columns] for each segment; bias: [units, results],
-    the first values of the sums; multipliers: [units], of results that have them.
+    the first values of the sums; multipliers: [units], of results that have them; lifted: the power
+    of two that these are multiples of where the sum is raised most.
     """
 
     matrices: tuple[IntArray, ...]
     segments: Segments
     bias: IntArray
     multipliers: Mapping[int, IntArray] = field(default_factory=dict)
+    lifted: Mapping[int, int] = field(default_factory=dict)
 
     def first(self, units: int) -> IntArray:
         """The first values [blocks, units of a block, results, 1]."""
@@ -100,10 +102,12 @@ class Unpacking:
         sizes: tuple[int, ...],
         segments: Segments,
         scaled: tuple[int, ...],
+        lifted: Mapping[int, int],
     ) -> None:
         """in_block: units of a block; sizes: columns of the segments; scaled: results with
-        multipliers.
+        multipliers; lifted: as in Content.
         """
+        self.lifted = lifted
         self.stream = self.rest = stream
         self.units, self.sizes, self.segments = units, sizes[: len(segments)], segments
         self.blocks = -(-units // in_block)
@@ -141,4 +145,5 @@ class Unpacking:
             self.segments,
             self.bias.reshape(-1, self.bias.shape[2])[: self.units],
             {r: m.ravel()[: self.units] for r, m in self.scales.items()},
+            self.lifted,
         )

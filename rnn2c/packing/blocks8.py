@@ -4,11 +4,13 @@ of a block of units, two or four columns.
 The rows are paired as in pairs8.  The stream of a block of units is a head of bytes, filled up to
 words: how many more there are; for each segment the places of its stored blocks, counted from 1,
 and END.  Then, for each segment: the first values of the sums that begin there; the stored blocks,
-for each two columns a word of every pair of rows; the multipliers of the sums that end there.
+for each two columns a word of every pair of rows; the multipliers of the sums that end there, those
+of the pairs of `halved` as 16-bit numbers, that of the low row in the upper half.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,8 +18,8 @@ import numpy as np
 
 from rnn2c.ir.graph import IntArray
 from rnn2c.packing import pairs8
-from rnn2c.packing.blocks import Content, Segments, Unpacking
-from rnn2c.packing.pairs8 import Layout
+from rnn2c.packing.blocks import Content, Row, Segments, Unpacking
+from rnn2c.packing.pairs8 import Layout, Pair
 
 END = 0
 MOST = 255
@@ -58,7 +60,7 @@ ARMV6M_APART = Effort(place=7, word=14, word_bytes=30, longest=0)
 OVERHEAD = 8
 """Instructions, about, beside the stored blocks for every segment."""
 
-KERNEL_BYTES, SEGMENT_BYTES, BLOCK_BYTES = 100, 60, 24
+KERNEL_BYTES, SEGMENT_BYTES, BLOCK_BYTES = 100, 90, 24
 """Of code: a kernel; every segment; every copy of the loop in it, beside the words."""
 
 Blocks = list[tuple[IntArray, IntArray]]
@@ -70,6 +72,25 @@ def layout_of_eight(results: int, segments: Segments, apart: bool = False) -> La
     return pairs8.layout(
         results, segments, block_units=TWO_UNITS, most_pairs=MOST_PAIRS, apart=apart
     )
+
+
+def halved(form: Layout, segment: int, lifted: Mapping[int, int]) -> dict[Pair, tuple[int, int]]:
+    """The pairs that end with a segment and have both multipliers in one word, which saves bytes
+    but takes some instructions: where rows are apart and one mask takes both out, else where many
+    bytes are not weights.  With the powers of two of both; lifted: as in Content.
+    """
+    ending = [p for p in form.of(segment) if p.last == segment]
+    if not form.apart:
+        is_large = max(p.slot for p in form.pairs) == pairs8.MOST_PAIRS - 1
+        ending = [p for p in ending if is_large and p.first < p.last]
+    most: list[int] = [max(powers) for powers in zip(*form.raised, strict=True)]
+
+    def power(row: Row) -> int:
+        unit, result = row
+        return lifted[result] + most[result] - form.raised[unit][result]
+
+    scaled = [p for p in ending if {p.high[1], p.low[1]} <= lifted.keys()]
+    return {p: (power(p.high), power(p.low)) for p in scaled}
 
 
 def fits(form: Layout, of: Content, columns: int) -> bool:
@@ -107,8 +128,12 @@ def pack(form: Layout, of: Content, columns: int) -> IntArray:
         for s, (words, stored) in enumerate(blocks):
             parts += [np.asarray(form.first(p, first[k])) for p in form.of(s) if p.first == s]
             parts.append(words[k, stored[k]].ravel())
-            ending = [scales[r][k, u] for u, r in form.ending(s) if r in scales]
-            parts.append(np.ravel(ending).astype(np.int64))
+            ending = {(u, r): scales[r][k, u] for u, r in form.ending(s) if r in scales}
+            for p, (high, low) in halved(form, s, of.lifted).items():
+                both = np.stack([ending.pop(p.high) >> high, ending.pop(p.low) >> low])
+                assert both.max() < 2**16
+                parts.append(both[0] | both[1] << 16)
+            parts += ending.values()
     return np.concatenate(parts) & 0xFFFFFFFF
 
 
@@ -123,7 +148,6 @@ def unpack(form: Layout, to: Unpacking, columns: int) -> None:
         at += (int(data[0]) + 1) // 4
         for s, size in enumerate(to.sizes):
             begun = 2 * sum(p.first == s for p in form.of(s))
-            ended = sum(r in to.scales for _, r in form.ending(s))
             width = len(form.of(s)) * columns // 2
             words = np.zeros((-(-size // columns), width), np.int64)
             dense.append(to.stream[at : at + begun])
@@ -132,8 +156,15 @@ def unpack(form: Layout, to: Unpacking, columns: int) -> None:
             words[places[s]] = to.stream[at:end].reshape(-1, width)
             filled = -(-size // form.columns) * form.columns // 2 * len(form.of(s))
             dense.append(np.pad(words.ravel(), (0, filled))[:filled])
-            dense.append(to.stream[end : end + ended])
-            at = end + ended
+            ending = dict.fromkeys((u, r) for u, r in form.ending(s) if r in to.scales)
+            shared = halved(form, s, to.lifted)
+            at = end + len(ending) - len(shared)
+            multipliers = iter(to.stream[end:at])
+            for p, (high, low) in shared.items():
+                both = next(multipliers)
+                ending |= {p.high: (both & 0xFFFF) << high, p.low: (both >> 16) << low}
+            ending = {row: next(multipliers) if m is None else m for row, m in ending.items()}
+            dense.append(np.asarray(list(ending.values()), np.int64))
     to.stream = np.concatenate(dense)
     pairs8.unpack(form, to)
 

@@ -119,7 +119,8 @@ class Sums:
             joined=tuple(joined),
             shifted=tuple(_shift(call) for call in shifting.values()),
         )
-        self._pack(dot, family, form, words)
+        lifted = dict(zip(kernel.scaled, kernel.lifted, strict=True))
+        self._pack(dot, family, form, replace(self._content(dot), multipliers=words, lifted=lifted))
         outs = tuple(last[r].out if r in last else out for r, out in enumerate(dot.outs))
         body = tuple(
             replace(i, outs=outs, kernel=kernel) if isinstance(i, Dot) else i
@@ -176,9 +177,9 @@ class Sums:
         bias = self.program.const[dot.bias].data.reshape(len(matrices[0]), len(dot.outs))
         return Content(matrices, tuple(s.results for s in dot.segments), bias)
 
-    def _pack(self, dot: Dot, family: str, form: Layout, words: dict[int, IntArray]) -> None:
+    def _pack(self, dot: Dot, family: str, form: Layout, content: Content) -> None:
         weight = self.program.weight[dot.weight]
-        stream = FAMILIES[family].pack(form, replace(self._content(dot), multipliers=words))
+        stream = FAMILIES[family].pack(form, content)
         doc = f"{weight.doc}; with the first values of the sums and their multipliers"
         self.taken[weight.name] = replace(weight, packing=family, stream=stream, doc=doc)
         self.constants[dot.bias] = replace(self.constants[dot.bias], kind="packed")

@@ -27,7 +27,8 @@ def assert_lossless(packing: Any, form: Any, of: Content, **options: int) -> Non
     assert 0 <= stream.min() <= stream.max() < 2**32
     sizes = tuple(m.shape[2] for m in of.matrices)
     units, results = of.bias.shape
-    to = Unpacking(stream, form.units, units, results, sizes, of.segments, tuple(of.multipliers))
+    scaled = tuple(of.multipliers)
+    to = Unpacking(stream, form.units, units, results, sizes, of.segments, scaled, of.lifted)
     packing.unpack(form, to, **options)
     back = to.done()
     assert len(back.matrices) == len(of.matrices)

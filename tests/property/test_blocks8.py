@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pruned import in_blocks
 
 from rnn2c.packing import blocks8, pairs8
+from rnn2c.packing.blocks import Content
 
 DOTS = {name: dot for name, dot in packed.DOTS.items() if name != "lstm, x and h apart"}
 FORMS = [
@@ -33,8 +34,35 @@ def test_unpack_returns_what_was_packed(name, layout, columns, apart, units, siz
     rng, least = np.random.default_rng(seed), -128 if apart else -127
     of = packed.drawn(rng, segments, units, sizes, (least, 128), 2**22)
     of = replace(of, matrices=tuple(in_blocks(m, form.units, columns, kept) for m in of.matrices))
+    if seed % 3:  # multipliers of 16 bits, some of them two in a word
+        lifted = {r: 2 + r for r in range(results) if seed % 3 == 1 or r < 2}
+        factors = {r: rng.integers(1, 2**16, units) for r in range(results)}
+        of = replace(of, lifted=lifted, multipliers=_lifted(form, factors, lifted))
     assert blocks8.fits(form, of, columns)
     packed.assert_lossless(blocks8, form, of, columns=columns)
+
+
+def _lifted(form, multipliers, lifted):
+    """Multipliers as multiples of the powers of two of results, less where rows are raised."""
+    made = {}
+    for r, m in multipliers.items():
+        down = np.asarray([max(up[r] for up in form.raised) - up[r] for up in form.raised])
+        power = lifted.get(r, 0) + down[np.arange(len(m)) % form.units]
+        made[r] = m << power
+    return made
+
+
+@pytest.mark.parametrize(("apart", "words"), [(True, 4), (False, 6)])
+def test_multipliers_of_16_bits_share_words(apart: bool, words: int):
+    """All of a GRU where rows are apart, else r and z."""
+    results, segments = packed.DOTS["gru"]
+    form = pairs8.layout(results, segments, apart=apart)
+    assert form is not None
+    empty = [np.zeros((2, 3, 8), int)] * 2
+    multipliers = dict.fromkeys(range(results), np.full(2, 3 << 14))
+    of = Content(tuple(empty), segments, np.zeros((2, results), int), multipliers)
+    shared = replace(of, lifted=dict.fromkeys(range(results), 6))
+    assert blocks8.pack(form, of, 4).size - blocks8.pack(form, shared, 4).size == 8 - words
 
 
 def test_stored_blocks_are_all_that_grows():

@@ -7,7 +7,8 @@ On the stack: the sums, the second vector or all of them, the end of a loop; it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 
 from rnn2c.emit.kernels.lines import load
 from rnn2c.ir.program import Dot, Kernel
@@ -60,6 +61,37 @@ def accumulators(p: Pair) -> tuple[str, str]:
     return ACCUMULATORS[2 * p.slot], ACCUMULATORS[2 * p.slot + 1]
 
 
+def _by_halves(
+    halved: Mapping[Pair, tuple[int, int]],
+    holders: Callable[[Pair], tuple[str, str]],
+    free: Sequence[str],
+    pointers: tuple[str, str],
+    multiply: Multiply,
+) -> list[str]:
+    """Requantize pairs with both multipliers in one word: masks take these out."""
+    words, factor = pointers
+    lines: list[str] = []
+    for powers, group in groupby(halved, key=halved.__getitem__):
+        least, most = sorted(powers)
+        masks = {least: free[0]} | ({most: free[1]} if most != least else {})
+        lines += [f"movw {free[0]}, #0xffff", f"lsl {free[0]}, {free[0]}, #{least}"]
+        if most != least:
+            lines.append(f"lsl {free[1]}, {free[0]}, #{most - least}")
+        pairs, loaded = list(group), free[len(masks) :]
+        for k in range(0, len(pairs), len(loaded)):
+            batch = pairs[k : k + len(loaded)]
+            lines.append(load(f"{words}!", loaded[: len(batch)]))
+            for p, w in zip(batch, loaded, strict=False):
+                (high, low), (of_high, of_low) = holders(p), (masks[n] for n in powers)
+                lines += [
+                    f"and {factor}, {of_high}, {w}, lsl #{powers[0]}",
+                    *multiply(high, factor),
+                    f"and {w}, {of_low}, {w}, lsr #{16 - powers[1]}",
+                    *multiply(low, w),
+                ]
+    return lines
+
+
 def smmulr(total: str, multiplier: str) -> list[str]:
     """high_round on cores with DSP."""
     return [f"smmulr {total}, {total}, {multiplier}"]
@@ -83,11 +115,13 @@ def finish(
     free: Sequence[str],
     pointers: tuple[str, str],
     multiply: Multiply,
+    halved: Mapping[Pair, tuple[int, int]] | None = None,
 ) -> list[str]:
     """Take the pairs that end with a segment apart, requantize and store them.
 
     holders: the accumulators of a pair; free: registers for multipliers; pointers: to the words,
-    and one that points to nothing any more.
+    and one that points to nothing any more; halved: pairs with both multipliers in one word, and
+    the powers of two of both.
     """
     ending = [p for p in form.of(segment) if p.last == segment]
     if not ending:
@@ -101,6 +135,10 @@ def finish(
             lines.append(f"asr {high}, {high}, #8")
     held = [a for p in ending for a in holders(p)]
     scaled = [a for (_, r), a in zip(form.ending(segment), held, strict=True) if r in kernel.scaled]
+    if halved:
+        lines += _by_halves(halved, holders, free, pointers, multiply)
+        done = [a for p in halved for a in holders(p)]
+        scaled = [a for a in scaled if a not in done]
     for k in range(0, len(scaled), len(free)):
         batch = scaled[k : k + len(free)]
         lines.append(load(f"{words}!", free[: len(batch)]))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rnn2c.emit.kernels.lines import load
 from rnn2c.emit.kernels.paired import VECTORS, Multiply, finish, layout_of
 from rnn2c.ir.program import Dot
-from rnn2c.packing.blocks8 import Effort
+from rnn2c.packing.blocks8 import Effort, halved
 from rnn2c.packing.pairs8 import Pair
 
 VECTOR, PLACES, WORDS = "r12", "r1", "lr"
@@ -92,8 +92,10 @@ def instructions(core: Core, dot: Dot, types: tuple[str, ...], columns: int) -> 
             lines.append(load(f"{WORDS}!", registers.of(p)))
         lines += core.start(pairs, columns)
         lines += _loop(core.block(pairs, columns), registers.place, copies, 10 * (k + 1))
-        pointers = (WORDS, VECTOR)
-        lines += finish(form, kernel, k, registers.of, registers.free, pointers, core.multiply)
+        shared = halved(form, k, dict(zip(kernel.scaled, kernel.lifted, strict=True)))
+        lines += finish(
+            form, kernel, k, registers.of, registers.free, (WORDS, VECTOR), core.multiply, shared
+        )
     return [*lines, f"mov r0, {WORDS}", "pop {r1-r11, pc}"]
 
 

@@ -41,7 +41,8 @@ def instructions(
     lines: list[str] = []
     for k, s in enumerate(dot.segments):
         lines += _vector(k, len(dot.segments))
-        lines += [load("r1!", accumulators(p)) for p in form.pairs if p.first == k]
+        beginning = [a for p in form.pairs if p.first == k for a in accumulators(p)]
+        lines += [load("r1!", beginning)] if beginning else []
         lines += segment(form.of(k), s.size, kernel.turn, str(k + 1))
         lines += finish(form, kernel, k, accumulators, FREE, ("r1", "lr"), multiply)
     return [*lines, "mov r0, r1", "pop {r1-r11, pc}"]

@@ -12,6 +12,7 @@ DEV := .venv/dev-$(HERE)
 SEGLEARN := seglearn-1.2.5
 DATA := .data/$(SEGLEARN)/installed
 MODELS := .data/models/installed
+AVR8JS := .data/avr8js/installed
 PYTEST := $(PY) -m pytest -n $(JOBS) --dist worksteal
 # The folders of the parts of test-full; its last part is whatever is in none of them.
 BITEXACT := tests/bitexact
@@ -52,7 +53,7 @@ test-full-fuzz: $(DEV) ## a hundred thousand damaged files (about 2 min)
 	@echo "$@: about 2 minutes on 2 cores"
 	$(PYTEST) -m full $(FUZZ)
 
-test-full-others: toolchains $(DEV) $(DATA) $(MODELS) ## the other heavy tests (about 1 min)
+test-full-others: toolchains $(DEV) $(DATA) $(MODELS) $(AVR8JS) ## the other heavy tests (about 1 min)
 	@echo "$@: about 1 minute on 2 cores"
 	$(PYTEST) -m full $(patsubst %,--ignore=%,$(BITEXACT) $(FRONTEND) $(FUZZ)) || test $$? -eq 5
 
@@ -86,6 +87,15 @@ $(DATA): | $(CORE)
 	rm -rf $(@D)
 	$(PY) -m pip --disable-pip-version-check install -qq --no-deps --no-compile \
 		--target $(@D) $(subst -,==,$(SEGLEARN))
+	@touch $@
+
+# A second simulator of AVR, for the tests alone.
+$(AVR8JS): tests/avr8js/package.json tests/avr8js/package-lock.json
+	.ci/node
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --silent
 	@touch $@
 
 # Trained networks for the tests, 12 MB, likewise never imported.  The platform is named so that

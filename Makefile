@@ -35,14 +35,14 @@ test: toolchains $(DEV) $(DATA) $(MODELS) lint ## check the code and run the tes
 	$(PYTEST)
 
 # Times are of 2 quiet cores.  The parts run one after the other, even with make -j.
-test-full: test ## the same and then the heavy tests, all the parts below (about 45 min)
+test-full: test ## the same and then the heavy tests, all the parts below (about 55 min)
 	$(MAKE) test-full-bitexact
 	$(MAKE) test-full-frontend
 	$(MAKE) test-full-fuzz
 	$(MAKE) test-full-others
 
-test-full-bitexact: toolchains $(DEV) ## random models on every target, every bit (about 15 min)
-	@echo "$@: about 15 minutes on 2 cores"
+test-full-bitexact: toolchains $(DEV) ## random models on every target, every bit (about 25 min)
+	@echo "$@: about 25 minutes on 2 cores"
 	$(PYTEST) -m full $(BITEXACT)
 
 test-full-frontend: toolchains $(DEV) ## networks in every format against their runtimes (about 15 min)

@@ -8,7 +8,7 @@ import pytest
 from conform import Case, check
 from random_networks import random_network
 
-COUNT, FULL_COUNT, CHUNK = 40, 600, 10
+COUNT, FULL_COUNT, CHUNK = 20, 600, 10
 REFUSED = (
     "values that wait for the whole sequence come at different steps",
     "outputs come at different time steps",

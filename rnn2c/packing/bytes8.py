@@ -1,7 +1,7 @@
 """bytes8: 8-bit weights as one stream of bytes, for cores that read a byte at a time.
 
-The stream of a unit is: the first values of its sums, the lowest byte first; then, for each
-segment, column by column, the weights of its rows.
+The stream of a unit is, for each segment: the first values of the sums that begin there, the
+lowest byte first; column by column the weights of its rows.
 
 Sums of 3 bytes over vectors of 8 bits are of unsigned products, with weights stored as w + 128:
 
@@ -19,8 +19,8 @@ import numpy as np
 from rnn2c.ir.graph import IntArray
 from rnn2c.packing.blocks import Content, Segments, Unpacking, signed
 
-MOST_RESULTS = 4
-"""So many sums stay in registers."""
+MOST_SUMS = 4
+"""So many at a time are in registers."""
 
 LEAST_ROWS = 3
 """Of a segment whose products are unsigned: each row saves what an element costs."""
@@ -30,19 +30,24 @@ HALF = 128
 SHIFTS = range(1, 8)
 """By so much a kernel can shift its sums."""
 
-TURN_WORDS = {4: 40, 16: 160, 64: 640, 0: 640}
+TURN_WORDS = {4: 40, 16: 272, 64: 640, 0: 640}
 """Columns of a turn of other kernels -> instructions that the loop of a segment may have."""
 
-KERNEL_BYTES, SEGMENT_BYTES = 2 * (4 * 47 + 24), 2 * 36
+KERNEL_BYTES, SEGMENT_BYTES = 2 * (4 * 47 + 24), 2 * 38
 """The most that a kernel takes, and each segment, beside the turns of its loop."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The sums of one unit, each of so many bytes; unsigned: the segments with such products."""
+    """The sums of one unit, each of so many bytes.
 
-    results: int
+    spans: [result] the first and the last segment that it is summed in; slots: [result] where it
+    is held until then; unsigned: the segments with such products.
+    """
+
     octets: int
+    spans: tuple[tuple[int, int], ...]
+    slots: tuple[int, ...]
     unsigned: tuple[bool, ...]
 
     @property
@@ -53,16 +58,23 @@ class Layout:
     @property
     def raised(self) -> tuple[tuple[int, ...], ...]:
         """[unit][result]: no sum is raised."""
-        return ((0,) * self.results,)
+        return ((0,) * len(self.spans),)
 
     @property
     def places(self) -> tuple[tuple[int, ...], ...]:
-        """[unit][result]: where a sum goes."""
-        return (tuple(range(self.results)),)
+        """[unit][result]: where a sum goes, in the order in which they end."""
+        order = [r for k in range(len(self.unsigned)) for r in self.ending(k)]
+        return (tuple(order.index(r) for r in range(len(self.spans))),)
+
+    def beginning(self, segment: int) -> list[int]:
+        return [r for r, (first, _) in enumerate(self.spans) if first == segment]
+
+    def ending(self, segment: int) -> list[int]:
+        return [r for r, (_, last) in enumerate(self.spans) if last == segment]
 
 
 def layout(results: int, segments: Segments, types: tuple[str, ...], octets: int) -> Layout | None:
-    """The layout, or None where there are more sums than registers.
+    """The layout, or None where there are more sums at a time than registers.
 
     types: of the elements of the vectors; octets: bytes of a sum.
     """
@@ -70,7 +82,14 @@ def layout(results: int, segments: Segments, types: tuple[str, ...], octets: int
         octets == 3 and type_ == "i8" and len(rows) >= LEAST_ROWS
         for rows, type_ in zip(segments, types, strict=True)
     )
-    return Layout(results, octets, unsigned) if results <= MOST_RESULTS else None
+    there = [[k for k, rows in enumerate(segments) if r in rows] or [0] for r in range(results)]
+    spans = tuple((min(found), max(found)) for found in there)
+    slots = [0] * results
+    free_after: dict[int, int] = {}
+    for r in sorted(range(results), key=lambda r: spans[r]):
+        slots[r] = next(s for s in range(results) if free_after.get(s, -1) < spans[r][0])
+        free_after[slots[r]] = spans[r][1]
+    return Layout(octets, spans, tuple(slots), unsigned) if len(free_after) <= MOST_SUMS else None
 
 
 def fits(form: Layout, of: Content) -> bool:
@@ -85,12 +104,14 @@ def code_bytes(results: int, segments: Segments, sizes: tuple[int, ...], turn: i
 
 def pack(form: Layout, of: Content) -> IntArray:
     """The stream of bytes, u8."""
-    units, first, rows = len(of.bias), _less(form, of), []
-    for matrix, unsigned in zip(of.matrices, form.unsigned, strict=True):
+    units, first = len(of.bias), _less(form, of)
+    apart = first[:, :, None] >> (8 * np.arange(form.octets))
+    parts: list[IntArray] = []
+    for s, (matrix, unsigned) in enumerate(zip(of.matrices, form.unsigned, strict=True)):
+        parts.append(apart[:, form.beginning(s)].reshape(units, -1))
         stored = matrix + HALF if unsigned else matrix
-        rows.append(stored.transpose(0, 2, 1).reshape(units, -1))
-    apart = (first[:, :, None] >> (8 * np.arange(form.octets))).reshape(units, -1)
-    stream: IntArray = np.concatenate([apart, *rows], axis=1).ravel() & 0xFF
+        parts.append(stored.transpose(0, 2, 1).reshape(units, -1))
+    stream: IntArray = np.concatenate(parts, axis=1).ravel() & 0xFF
     return stream
 
 
@@ -106,14 +127,13 @@ def _less(form: Layout, of: Content) -> IntArray:
 def unpack(form: Layout, to: Unpacking) -> None:
     """The inverse of pack."""
     to.begin(to.stream)
-    parts = to.take(form.results * form.octets).reshape(to.blocks, form.results, form.octets)
-    first = (parts << (8 * np.arange(form.octets))).sum(axis=2)
     for s, size in enumerate(to.sizes):
-        rows = to.segments[s]
-        octets = to.take(size * len(rows)).reshape(to.blocks, size, len(rows))
-        weights = octets - HALF if form.unsigned[s] else signed(octets, 8)
+        beginning, rows = form.beginning(s), to.segments[s]
+        octets = to.take(len(beginning) * form.octets).reshape(to.blocks, -1, form.octets)
+        to.bias[:, 0, beginning] = (octets << (8 * np.arange(form.octets))).sum(axis=2)
+        stored = to.take(size * len(rows)).reshape(to.blocks, size, len(rows))
+        weights = stored - HALF if form.unsigned[s] else signed(stored, 8)
         for k, r in enumerate(rows):
             to.row(s, (0, r))[:] = weights[:, :, k]
-            if form.unsigned[s]:
-                first[:, r] += HALF * weights[:, :, k].sum(axis=1)
-    to.bias[:, 0] = signed(first, 8 * form.octets)
+            to.bias[:, 0, r] += form.unsigned[s] * HALF * weights[:, :, k].sum(axis=1)
+    to.bias[:] = signed(to.bias, 8 * form.octets)

@@ -13,7 +13,7 @@ from packed import DOTS, assert_lossless, assert_places_are_even, drawn, only
 from rnn2c.packing import bytes8
 from rnn2c.packing.blocks import signed
 
-FEW = {name: dot for name, dot in DOTS.items() if dot[0] <= bytes8.MOST_RESULTS}
+FEW = {name: dot for name, dot in DOTS.items() if dot[0] <= bytes8.MOST_SUMS}
 
 
 @pytest.mark.parametrize("octets", [2, 3])

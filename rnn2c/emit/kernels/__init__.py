@@ -19,6 +19,7 @@ from rnn2c.emit.kernels import (
     armv7m_blocks,
     armv7m_halves,
     avr,
+    avr_operations,
     dsp,
     dsp4,
     dsp16,
@@ -36,7 +37,7 @@ SPECIAL: dict[str, Callable[[Call], Special | None]] = {
     "mve": dsp.special,
     "armv7-m": dsp.special,
     "armv6-m": armv6m.special,
-    "avr": avr.special,
+    "avr": avr_operations.special,
 }
 GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "pairs8": dsp.instructions,

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rnn2c.emit.kernels.avr_operations import either
 from rnn2c.emit.kernels.lines import repeated
-from rnn2c.ir.program import Call, Dot, Kernel, Segment
+from rnn2c.ir.program import Dot, Kernel, Segment
 from rnn2c.packing.bytes8 import TURN_WORDS, Layout, layout
 
 OCTETS = {"i16": 2, "i24": 3}
@@ -38,8 +39,8 @@ SAVED = tuple(range(17, 1, -1))
 @dataclass(frozen=True)
 class Registers:
     """Their names.  weight, element, high: what is multiplied, high the upper byte of an element
-    of 16 bits; sign: that of a product, or zero; count: of turns; sums: the bytes of each; saved:
-    those that the function gives back as they were.
+    of 16 bits; sign: that of a product, or zero; count: of turns, `high` where that serves; sums:
+    the bytes of each; saved: those that the function gives back as they were.
     """
 
     weight: str
@@ -51,39 +52,50 @@ class Registers:
     saved: tuple[str, ...]
 
 
-def registers(dot: Dot, types: tuple[str, ...], octets: int) -> Registers:
-    """Those of a kernel: first the ones that need not be saved, of what it has a use for."""
+def registers(form: Layout, types: tuple[str, ...], counts: set[str]) -> Registers:
+    """Those of a kernel: first the ones that need not be saved, of what it has a use for.
+
+    counts: types of the elements of vectors whose loops are counted.
+    """
     names = iter(f"r{n}" for n in (*FREE, *SAVED))
-    weight, element = next(names), next(names)
-    high = next(names) if "i16" in types else ""
-    sign = next(names) if octets == OCTETS["i24"] else ""
-    count = next(names)
-    sums = tuple(tuple(next(names) for _ in range(octets)) for _ in dot.outs)
-    used = [count, *(octet for total in sums for octet in total)]
+    weight, element, other = next(names), next(names), next(names)
+    sign = next(names) if form.octets == OCTETS["i24"] else ""
+    count = next(names) if "i16" in counts else other
+    slots = [tuple(next(names) for _ in range(form.octets)) for _ in range(1 + max(form.slots))]
+    used = [count, *(octet for slot in slots for octet in slot)]
     saved = tuple(name for name in used if name in {f"r{n}" for n in SAVED})
-    return Registers(weight, element, high, sign, count, sums, saved)
+    sums = tuple(slots[slot] for slot in form.slots)
+    return Registers(weight, element, other, sign, count, sums, saved)
 
 
 def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product; types: the elements of the vectors."""
     form, kernel = _form(dot, types), dot.kernel
     assert kernel is not None
-    r = registers(dot, types, form.octets)
-    octets = [octet for total in r.sums for octet in total]
+    columns = [
+        _columns_of_turn(form, k, segment, element, kernel.turn)
+        for k, (segment, element) in enumerate(zip(dot.segments, types, strict=True))
+    ]
+    counts = {t for t, n, s in zip(types, columns, dot.segments, strict=True) if n < s.size}
+    r = registers(form, types, counts)
+    bytes_ = 2 if kernel.shifted else form.octets
     lines = [*(f"push {name}" for name in r.saved), "movw r30, r22"]
-    lines += [f"lpm {octet}, Z+" for octet in octets]
-    behind = 2 * len(dot.outs) if kernel.shifted else len(octets)
+    behind, stored = bytes_ * len(dot.outs), 0
     for k, (segment, element) in enumerate(zip(dot.segments, types, strict=True)):
+        lines += [f"lpm {octet}, Z+" for result in form.beginning(k) for octet in r.sums[result]]
         if form.unsigned[k]:
             lines += _less_total(segment, r, behind)
             behind += _total_bytes(kernel)
-        lines += _vector(k) + _segment(segment, element, form.unsigned[k], kernel.turn, r)
-    lines.append(f"movw r26, r{SUMS}")
-    if kernel.shifted:
-        for total, shift in zip(r.sums, kernel.shifted, strict=True):
-            lines += _saturated(total, shift, r.weight)
-    else:
-        lines += [f"st X+, {octet}" for octet in octets]
+        lines += _vector(k) + _segment(segment, element, form.unsigned[k], columns[k], r)
+        ending = form.ending(k)
+        if ending:
+            lines += [f"movw r26, r{SUMS}", *(_add(stored) if stored else [])]
+        for result in ending:
+            if kernel.shifted:
+                lines += _saturated(r.sums[result], kernel.shifted[result], r.weight)
+            else:
+                lines += [f"st X+, {octet}" for octet in r.sums[result]]
+        stored += bytes_ * len(ending)
     return [*lines, "clr r1", *(f"pop {name}" for name in r.saved[::-1]), "ret"]
 
 
@@ -128,7 +140,7 @@ def _saturated(total: tuple[str, ...], shift: int, high: str) -> list[str]:
     most += [f"mov {high}, {first}", f"subi {high}, 0x80"]
     within = [f"mov {high}, {top}", f"subi {high}, {-(2 ** (shift - 1)) & 255}"]
     within += [f"cpi {high}, {2**shift}"]
-    return [*within, *_either("brlo", most, down), f"st X+, {first}", f"st X+, {high}"]
+    return [*within, *either("brlo", most, down), f"st X+, {first}", f"st X+, {high}"]
 
 
 def _form(dot: Dot, types: tuple[str, ...]) -> Layout:
@@ -161,12 +173,18 @@ def _less_total(segment: Segment, r: Registers, behind: int) -> list[str]:
     return lines
 
 
-def _segment(segment: Segment, element: str, unsigned: bool, turn: int, r: Registers) -> list[str]:
+def _columns_of_turn(form: Layout, k: int, segment: Segment, element: str, turn: int) -> int:
+    """How many columns a turn of the loop has: as many as fit, and as many as can be counted."""
+    of_row = {2: 4, 3: 6}[form.octets] - form.unsigned[k] + form.octets * (element == "i16")
+    words = 1 + form.unsigned[k] + (element == "i16") + of_row * len(segment.results)
+    return min(max(TURN_WORDS[turn] // words, -(-segment.size // MOST_TURNS)), segment.size)
+
+
+def _segment(
+    segment: Segment, element: str, unsigned: bool, columns: int, r: Registers
+) -> list[str]:
     """All columns of a vector: a loop, which is entered in the middle if some are left over."""
     column = _column(segment.results, element, unsigned, r)
-    columns = min(
-        max(TURN_WORDS[turn] // len(column), -(-segment.size // MOST_TURNS)), segment.size
-    )
     turns, rest = -(-segment.size // columns), segment.size % columns
     lines = [f"clr {r.sign}"] if unsigned else []
     if turns == 1:
@@ -196,93 +214,3 @@ def _column(results: Sequence[int], element: str, unsigned: bool, r: Registers) 
             lines += [f"muls {r.weight}, {r.high}", f"add {second}, r0"]
             lines += [f"adc {octet}, r1" for octet in third]
     return lines
-
-
-def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
-    """A call with these literals as a function of its own: end of its name, body.  None: no need.
-
-    Each takes the same number of cycles, and of instructions, for any argument.
-    """
-    match call.primitive, call.arguments[1:]:
-        case "shift_sat16", (int(shift),) if 1 <= shift <= 7:
-            return f"_{shift}", _shifted(shift)
-        case "round_sat8", (int(shift),) if 1 <= shift <= 7:
-            return f"_{shift}", _rounded(shift)
-        case "clamp", (int(lo), int(hi)) if -32768 <= lo <= hi <= 32767:
-            return f"_{lo}_{hi}".replace("-", "m"), _clamped(lo, hi)
-    return None
-
-
-def _clamped(lo: int, hi: int) -> tuple[str, ...]:
-    """x limited to numbers of 16 bits."""
-    lines = []
-    for limit, branch in ((lo, "brge"), (hi + 1, "brlt")):
-        octets = [(limit >> (8 * k)) & 255 for k in range(4)]
-        reached = [((limit - (limit > hi)) >> (8 * k)) & 255 for k in range(4)]
-        lines.append(f"cpi %A0, {octets[0]}")
-        for name, octet in zip("BCD", octets[1:], strict=True):
-            lines += [f"ldi %1, {octet}", f"cpc %{name}0, %1"]
-        loads = [f"ldi %{name}0, {octet}" for name, octet in zip("ABCD", reached, strict=True)]
-        lines += _either(branch, loads, [])
-    return _body("int32_t wide = x;", "uint8_t octet;", lines, '"+d"(wide), "=&d"(octet)', "wide")
-
-
-def _shifted(shift: int) -> tuple[str, ...]:
-    """The low 24 bits of acc, which hold it: saturated where its highest byte is too large."""
-    if shift == 4:
-        down = ["swap %A0", "andi %A0, 0x0f", "swap %B0", "mov __tmp_reg__, %B0"]
-        down += ["andi %B0, 0x0f", "eor __tmp_reg__, %B0", "or %A0, __tmp_reg__"]
-        down += ["swap %C0", "andi %C0, 0xf0", "or %B0, %C0"]
-    elif shift > 4:
-        up = ["lsl %A0", "rol %B0", "rol %C0"] * (8 - shift)
-        down = [*up, "mov %A0, %B0", "mov %B0, %C0"]
-    else:
-        down = ["asr %C0", "ror %B0", "ror %A0"] * shift
-    most = ["lsl %C0", "sbc %A0, %A0", "com %A0", "mov %B0, %A0", "subi %B0, 0x80"]
-    lines = [*_is_within("%C0", shift), *_either("brlo", most, down)]
-    return _body("RNN2C_I24 wide = (RNN2C_I24)acc;", "", lines, '"+d"(wide)', "(int16_t)wide")
-
-
-def _rounded(shift: int) -> tuple[str, ...]:
-    """x and half a step, shifted and saturated, in the high byte."""
-    if shift > 4:
-        down = ["lsl %A0", "rol %B0"] * (8 - shift)
-    else:
-        down = [*["asr %B0", "ror %A0"] * shift, "mov %B0, %A0"]
-    most = ["lsl %B0", "sbc %B0, %B0", "com %B0", "subi %B0, 0x80"]
-    half = -(2 ** (shift - 1)) & 0xFFFF
-    add = [f"subi %A0, {half & 255}", f"sbci %B0, {half >> 8}"]
-    lines = [*add, *_is_within("%B0", shift), *_either("brlo", most, down)]
-    return _body("int16_t wide = x;", "", lines, '"+d"(wide)', "(int8_t)(wide >> 8)")
-
-
-def _is_within(octet: str, bits: int) -> list[str]:
-    """Sets the flags so that `brlo` branches where a signed byte has no more bits."""
-    return [
-        f"mov __tmp_reg__, {octet}",
-        f"subi {octet}, {-(2 ** (bits - 1)) & 255}",
-        f"cpi {octet}, {2**bits}",
-        f"mov {octet}, __tmp_reg__",
-    ]
-
-
-def _either(branch: str, there: list[str], here: list[str]) -> list[str]:
-    """`here` where the branch is taken, else `there`, in as many instructions and cycles."""
-    more = len(here) - len(there) - 1
-    return [f"{branch} 1f", *there, *_idle(more), "rjmp 2f", "1:", *here, *_idle(-more), "2:"]
-
-
-def _idle(cycles: int) -> list[str]:
-    """Lines that take so many cycles, none for a negative number."""
-    return ["nop"] * cycles
-
-
-def _body(first: str, more: str, lines: list[str], outputs: str, value: str) -> tuple[str, ...]:
-    return (
-        first,
-        *([more] if more else []),
-        "__asm__(",
-        *(f'    "{line}\\n\\t"' for line in lines),
-        f'    : {outputs} : : "r0");',
-        f"return {value};",
-    )

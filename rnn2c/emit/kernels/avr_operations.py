@@ -1,0 +1,95 @@
+"""Operations on AVR with their literals in them: the same cycles for any argument."""
+
+from __future__ import annotations
+
+from rnn2c.ir.program import Call
+
+
+def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
+    """A call with these literals as a function of its own: end of its name, body.  None: no need.
+
+    Each takes the same number of cycles, and of instructions, for any argument.
+    """
+    match call.primitive, call.arguments[1:]:
+        case "shift_sat16", (int(shift),) if 1 <= shift <= 7:
+            return f"_{shift}", _shifted(shift)
+        case "round_sat8", (int(shift),) if 1 <= shift <= 7:
+            return f"_{shift}", _rounded(shift)
+        case "clamp", (int(lo), int(hi)) if -32768 <= lo <= hi <= 32767:
+            return f"_{lo}_{hi}".replace("-", "m"), _clamped(lo, hi)
+    return None
+
+
+def _clamped(lo: int, hi: int) -> tuple[str, ...]:
+    """x limited to numbers of 16 bits."""
+    lines = []
+    for limit, branch in ((lo, "brge"), (hi + 1, "brlt")):
+        octets = [(limit >> (8 * k)) & 255 for k in range(4)]
+        reached = [((limit - (limit > hi)) >> (8 * k)) & 255 for k in range(4)]
+        lines.append(f"cpi %A0, {octets[0]}")
+        for name, octet in zip("BCD", octets[1:], strict=True):
+            lines += [f"ldi %1, {octet}", f"cpc %{name}0, %1"]
+        loads = [f"ldi %{name}0, {octet}" for name, octet in zip("ABCD", reached, strict=True)]
+        lines += either(branch, loads, [])
+    return _body("int32_t wide = x;", "uint8_t octet;", lines, '"+d"(wide), "=&d"(octet)', "wide")
+
+
+def _shifted(shift: int) -> tuple[str, ...]:
+    """The low 24 bits of acc, which hold it: saturated where its highest byte is too large."""
+    if shift == 4:
+        down = ["swap %A0", "andi %A0, 0x0f", "swap %B0", "mov __tmp_reg__, %B0"]
+        down += ["andi %B0, 0x0f", "eor __tmp_reg__, %B0", "or %A0, __tmp_reg__"]
+        down += ["swap %C0", "andi %C0, 0xf0", "or %B0, %C0"]
+    elif shift > 4:
+        up = ["lsl %A0", "rol %B0", "rol %C0"] * (8 - shift)
+        down = [*up, "mov %A0, %B0", "mov %B0, %C0"]
+    else:
+        down = ["asr %C0", "ror %B0", "ror %A0"] * shift
+    most = ["lsl %C0", "sbc %A0, %A0", "com %A0", "mov %B0, %A0", "subi %B0, 0x80"]
+    lines = [*_is_within("%C0", shift), *either("brlo", most, down)]
+    return _body("RNN2C_I24 wide = (RNN2C_I24)acc;", "", lines, '"+d"(wide)', "(int16_t)wide")
+
+
+def _rounded(shift: int) -> tuple[str, ...]:
+    """x and half a step, shifted and saturated, in the high byte."""
+    if shift > 4:
+        down = ["lsl %A0", "rol %B0"] * (8 - shift)
+    else:
+        down = [*["asr %B0", "ror %A0"] * shift, "mov %B0, %A0"]
+    most = ["lsl %B0", "sbc %B0, %B0", "com %B0", "subi %B0, 0x80"]
+    half = -(2 ** (shift - 1)) & 0xFFFF
+    add = [f"subi %A0, {half & 255}", f"sbci %B0, {half >> 8}"]
+    lines = [*add, *_is_within("%B0", shift), *either("brlo", most, down)]
+    return _body("int16_t wide = x;", "", lines, '"+d"(wide)', "(int8_t)(wide >> 8)")
+
+
+def _is_within(octet: str, bits: int) -> list[str]:
+    """Sets the flags so that `brlo` branches where a signed byte has no more bits."""
+    return [
+        f"mov __tmp_reg__, {octet}",
+        f"subi {octet}, {-(2 ** (bits - 1)) & 255}",
+        f"cpi {octet}, {2**bits}",
+        f"mov {octet}, __tmp_reg__",
+    ]
+
+
+def either(branch: str, there: list[str], here: list[str]) -> list[str]:
+    """`here` where the branch is taken, else `there`, in as many instructions and cycles."""
+    more = len(here) - len(there) - 1
+    return [f"{branch} 1f", *there, *_idle(more), "rjmp 2f", "1:", *here, *_idle(-more), "2:"]
+
+
+def _idle(cycles: int) -> list[str]:
+    """Lines that take so many cycles, none for a negative number."""
+    return ["nop"] * cycles
+
+
+def _body(first: str, more: str, lines: list[str], outputs: str, value: str) -> tuple[str, ...]:
+    return (
+        first,
+        *([more] if more else []),
+        "__asm__(",
+        *(f'    "{line}\\n\\t"' for line in lines),
+        f'    : {outputs} : : "r0");',
+        f"return {value};",
+    )

@@ -1,0 +1,47 @@
+"""On an ATmega328P a step takes no more cycles than it did, and the same for every input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from core_models import cell_model, integer
+
+from rnn2c.ir.interface import Port
+from rnn2c.lower import lower
+from rnn2c.pipeline import emit
+from rnn2c.tailor import tailor
+from rnn2c.target import load_target
+from rnn2c.validate.measure import measure
+
+MOST = {
+    ("gru", 3, 16, "balanced"): 15_000,
+    ("lstm", 6, 24, "balanced"): 40_500,
+    ("gru", 10, 32, "balanced"): 54_900,
+    ("lstm", 6, 24, "speed"): 40_300,
+}
+"""Cell, inputs, units, level; profile compact."""
+
+
+def noise(port: Port, steps: int) -> np.ndarray:
+    limits = np.iinfo(port.ctype.removesuffix("_t"))
+    return np.random.default_rng(1).integers(limits.min, limits.max, (steps, port.size))
+
+
+@pytest.mark.parametrize(("kind", "inputs", "units", "level"), MOST)
+def test_a_step_takes_no_more_cycles_than_its_limit(
+    kind: str, inputs: int, units: int, level: str, tmp_path: Path
+) -> None:
+    target = load_target("atmega328p")
+    quantized = integer(cell_model(kind, units=units, inputs=inputs), profile="compact")
+    program = tailor(lower(quantized, target), level)
+    emit(program, tmp_path)
+    interface = program.interface()
+    (port,) = interface.at("step", interface.inputs)
+    sequence = {port.name: noise(port, 12)}
+    found = measure(tmp_path, interface, program.target, sequence)
+    assert found.is_constant
+    assert found.step.cycles is not None
+    assert found.step.cycles <= MOST[kind, inputs, units, level]
+    assert found.stack_bytes <= 80

@@ -15,7 +15,7 @@ from rnn2c.pipeline import QuantizeOptions
 from rnn2c.validate.measure import measure
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
 
-CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33", "cortex-m55")
+CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33", "cortex-m55", "rv32imc")
 LEVELS = ("size", "balanced", "speed")
 STEPS = 8
 
@@ -61,6 +61,8 @@ FEW = [
     ("gru", "fast", "cortex-m4", "size"),
     ("tanh", "compact", "cortex-m4", "speed"),
     ("lstm", "compact", "cortex-m55", "balanced"),
+    ("gru", "int8", "rv32imc", "balanced"),
+    ("lstm", "compact", "rv32imc", "size"),
     ("lstm", "compact", "atmega328p", "balanced"),
     ("gru", "compact", "atmega2560", "speed"),
 ]

@@ -129,6 +129,8 @@ class Body:
             return t.low(term(m[1]), 16)
         if m := re.fullmatch(r"sxtb %0, (%\d)", line):
             return t.low(term(m[1]), 8)
+        if found := self._of_riscv(line, registers):
+            return found
         if m := re.fullmatch(r"eors %0, (%\d)", line):
             return t.apart(term("%0"), term(m[1]))
         if m := re.fullmatch(r"asrs? %0, (%\d), #(\d+)", line):
@@ -141,6 +143,22 @@ class Body:
             assert (int(m[4]), wide) == {2**31: (2, "i32"), 2**15: (1, "i16")}[-table.lo]
             return t.read(table, t.add(first, term(m[3])))
         raise AssertionError(f"not understood: {line}")
+
+    def _of_riscv(self, line: str, registers: dict[str, Term | Address]) -> Term | None:
+        """What a line of RISC-V leaves, None if it is another core's."""
+        t, held = self.terms, registers.get("%0")
+        if m := re.fullmatch(r"add %0, (%\d), (%\d)", line):
+            a, b = registers[m[1]], registers[m[2]]
+            assert isinstance(a, Term)
+            assert isinstance(b, Term)
+            return t.low(t.add(a, b), 32)
+        if not isinstance(held, Term):
+            return None
+        if m := re.fullmatch(r"srli %0, %0, (\d+)", line):
+            return Term((held.z % 2**32) / 2 ** int(m[1]), 0, 2 ** (32 - int(m[1])) - 1)
+        if line == "snez %0, %0":
+            return Term(z3.If(held.z != 0, z3.IntVal(1), z3.IntVal(0)), 0, 1)
+        return t.subtract(t.number(0), held) if line == "neg %0, %0" else None
 
     def _operand(self, text: str) -> Term | Address:
         found = re.fullmatch(r"&(\w+)\[(\w+)\]", text)

@@ -1,0 +1,3 @@
+int32_t less;
+__asm__("slt %0, %1, %2" : "=r"(less) : "r"(b), "r"(a));
+return a ^ ((a ^ b) & -less);

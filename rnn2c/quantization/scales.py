@@ -46,6 +46,8 @@ def fitting_bits(reach: float, most: int, least: int) -> int:
 def balanced(layer: graph.Recurrent, reach: float, own: float, options: QuantizeOptions) -> Format:
     """The scale of x that makes w_ih * x alike w_hh * h, whose h has the scale `own`."""
     reach = max(reach, SMALLEST_REACH)
+    if options.narrow_sums:  # where x has few steps, weights have more
+        return symmetric(reach, options.activation_bits)
     rows = 2 * layer.units if isinstance(layer, graph.Gru) else layer.w_ih.shape[0]
     from_x = np.abs(layer.w_ih.real()[:rows]).max(axis=1)
     from_h = np.abs(layer.w_hh.real()[:rows]).max(axis=1)
@@ -58,6 +60,5 @@ def balanced(layer: graph.Recurrent, reach: float, own: float, options: Quantize
     if scale >= coarsest and options.activation_bits == 8:
         return symmetric(reach, 8)
     scale = float(np.clip(scale, finest, coarsest))
-    needed = reach / scale * HEADROOM
-    limit = int(np.ceil(needed)) if options.narrow_sums else 2 ** int(np.ceil(np.log2(needed)))
+    limit = 2 ** int(np.ceil(np.log2(reach / scale * HEADROOM)))
     return Format(scale, 16) if limit >= 2**15 else Format(scale, 16, lo=-limit, hi=limit - 1)

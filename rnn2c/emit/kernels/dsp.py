@@ -35,10 +35,19 @@ THREE_PAIRS = Registers(("r10", "r11"), ("r7", "r8", "r9", "r12"))
 THREE_PAIRS_SHORT = Registers(("r10", "r11"), ("r7", "r8", "r9"))
 """Of a turn of 4 columns: what would be gained is what the end of the loop costs in memory."""
 
+SHORTER = {16: 8}
+"""A turn of three pairs before the last segment: so much code is in them."""
+
 
 def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
-    return paired.instructions(dot, types, _segment, smmulr)
+    last = str(len(dot.segments))
+
+    def segment(pairs: tuple[Pair, ...], size: int, turn: int, label: str) -> list[str]:
+        is_short = _are_three(pairs) and label != last
+        return _segment(pairs, size, SHORTER.get(turn, turn) if is_short else turn, label)
+
+    return paired.instructions(dot, types, segment, smmulr)
 
 
 def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
@@ -70,7 +79,7 @@ def _segment(pairs: tuple[Pair, ...], size: int, turn: int, label: str) -> list[
     12 columns of three pairs are a loop of 4 unless all is written out: so much code is in them.
     """
     size = -(-size // pairs8.COLUMNS) * pairs8.COLUMNS
-    three = max(p.slot for p in pairs) == pairs8.MOST_PAIRS - 1
+    three = _are_three(pairs)
     straight = THREE_PAIRS if three else TWO_PAIRS
     if turn and three and size == 3 * pairs8.COLUMNS:
         turn = pairs8.COLUMNS
@@ -86,6 +95,10 @@ def _segment(pairs: tuple[Pair, ...], size: int, turn: int, label: str) -> list[
     if in_memory:
         lines.append(f"ldr r12, {END}")
     return [*lines, "cmp lr, r12", f"bne {label}b", *_columns(pairs, size - turns * turn, straight)]
+
+
+def _are_three(pairs: tuple[Pair, ...]) -> bool:
+    return max(p.slot for p in pairs) == pairs8.MOST_PAIRS - 1
 
 
 def _columns(pairs: tuple[Pair, ...], count: int, registers: Registers) -> list[str]:

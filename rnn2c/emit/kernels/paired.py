@@ -1,12 +1,14 @@
 """What kernels with two rows in a halfword have in common (packings pairs8 and blocks8).
 
-Registers of pairs8: accumulators, two for a pair of rows; r1 and lr run over weights and vector.
+Registers of pairs8: accumulators, two for a pair of rows; r1 and lr run over weights and vector; of
+the first vector it is r12, and lr has what r12 has else.
 On the stack: the sums, the second vector or all of them, the end of a loop; it is left through
 `pop`, into registers that hold nothing.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
@@ -38,14 +40,23 @@ def instructions(
     kernel = dot.kernel
     form = layout_of(dot, types)
     assert kernel is not None
-    lines: list[str] = []
+    parts: list[list[str]] = []
     for k, s in enumerate(dot.segments):
-        lines += _vector(k, len(dot.segments))
+        lines = _vector(k, len(dot.segments))
         beginning = [a for p in form.pairs if p.first == k for a in accumulators(p)]
-        lines += [load("r1!", beginning)] if beginning else []
+        lines += [load("r1!", beginning, wide=True)] if beginning else []
         lines += segment(form.of(k), s.size, kernel.turn, str(k + 1))
         lines += finish(form, kernel, k, accumulators, FREE, ("r1", "lr"), multiply)
-    return [*lines, "mov r0, r1", "pop {r1-r11, pc}"]
+        parts.append(lines)
+    begin = ["ldrd r12, r2, [r2]" if len(parts) == 2 else "ldr r12, [r2]", "push {r0, r2-r11, lr}"]
+    first = [_exchanged(line, "lr", "r12") for line in parts[0]]
+    rest = [line for part in parts[1:] for line in part]
+    return [*begin, *first, *rest, "mov r0, r1", "pop {r1-r11, pc}"]
+
+
+def _exchanged(line: str, a: str, b: str) -> str:
+    """The line with either of two registers where the other one was."""
+    return re.sub(rf"\b({a}|{b})\b", lambda found: b if found[0] == a else a, line)
 
 
 def layout_of(dot: Dot, types: tuple[str, ...]) -> Layout:
@@ -99,10 +110,9 @@ def smmulr(total: str, multiplier: str) -> list[str]:
 
 
 def _vector(index: int, count: int) -> list[str]:
-    """Begin with a vector: lr points to it.  With the first one the registers are saved."""
+    """lr points to a vector, as it does to the first one from the beginning."""
     if index == 0:
-        begin = "ldrd r12, r2, [r2]" if count == 2 else "ldr r12, [r2]"
-        return [begin, "push {r0, r2-r11, lr}", "mov lr, r12"]
+        return []
     if count == 2:
         return [f"ldr lr, {VECTORS}"]
     return [f"ldr lr, {VECTORS}", f"ldr lr, [lr, #{4 * index}]"]

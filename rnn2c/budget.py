@@ -109,9 +109,10 @@ def _more_code(weight: Weight, dot: Dot) -> int:
 
 
 def _more_stack(dot: Dot) -> int:
-    """What the sums of a block need beyond those that the estimate of a target has room for."""
+    """What a kernel and the sums of a block need beyond what the estimate of a target has."""
     assert dot.kernel is not None
-    return WORD * max(dot.kernel.units * len(dot.outs) - USUAL_SUMS, 0)
+    sums = WORD * max(dot.kernel.units * len(dot.outs) - USUAL_SUMS, 0)
+    return FAMILIES[dot.kernel.family].stack + sums
 
 
 def _kernel_bytes(dot: Dot) -> int:
@@ -122,14 +123,18 @@ def _kernel_bytes(dot: Dot) -> int:
     return family.code(len(dot.outs), segments, sizes, dot.kernel.turn)
 
 
-def struct_bytes(members: tuple[Buffer, ...], indices: int, alignment: int) -> int:
-    """sizeof the state struct: members widest first, a byte for every index, padding at the end."""
+def struct_bytes(members: tuple[Buffer, ...], indices: int, most: int) -> int:
+    """sizeof the state struct: members without gaps, a byte for every index, padding at the end.
+
+    most: the largest alignment of a member on the target.
+    """
     total = sum(buffer_bytes(b) for b in members) + indices
-    align = min(alignment, max((_alignment(b) for b in members), default=1))
+    align = min(most, max((alignment(b) for b in members), default=1))
     return max(1, -(-total // align) * align)
 
 
-def _alignment(b: Buffer) -> int:
+def alignment(b: Buffer) -> int:
+    """Of which number of bytes the address of a member of the state struct is a multiple."""
     return max(BYTES[CTYPES[b.type]], WORD if b.lanes > 1 else 1)
 
 

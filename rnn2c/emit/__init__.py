@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 
 from rnn2c.arith_tree import LIMITS, Function, tree
-from rnn2c.budget import budget
+from rnn2c.budget import alignment, budget
 from rnn2c.data import templates_dir
 from rnn2c.emit.arith_c import (
     READERS,
@@ -200,9 +200,9 @@ def _special_definitions(program: Program) -> list[str]:
     return [definition(f, program.name, CODE, body) for f, body in found.values()]
 
 
-def _member_order(b: Buffer) -> tuple[int, bool]:
-    """Widest first, so that there are no gaps; whole words before the rest of their type."""
-    return -BYTES[CTYPES[b.type]], b.lanes == 1
+def _member_order(b: Buffer) -> tuple[int, int]:
+    """Those that begin at the largest multiples first, so that there are no gaps."""
+    return -alignment(b), -BYTES[CTYPES[b.type]]
 
 
 def _all_operations(program: Program) -> Iterator[Op]:

@@ -1,19 +1,14 @@
-"""Families: what the kernels of one kind of core take, and how the weights are stored for them.
-
-A kernel computes the sums of a block of units; a Layout says which rows a block has and in which
-order its sums come.  Its code is made in emit/kernels, under the family's name.
-"""
+"""The families of kernels.  Their code is made in emit/kernels, under the family's name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
-from rnn2c.ir.graph import IntArray
 from rnn2c.packing import (
     blocks8,
+    blocks16,
     bytes8,
     fours,
     halves4,
@@ -24,60 +19,10 @@ from rnn2c.packing import (
     rows16,
 )
 from rnn2c.packing.blocks import Segments
+from rnn2c.packing.family import Family, Layout
 
 USUAL_COLUMNS = 16
 """Written out of a segment: the estimate of a target has room for them."""
-
-
-class Layout(Protocol):
-    """units: of a block; places: [unit][result], where a sum goes; raised: [unit][result], the
-    power of two that the kernel has the sum multiplied by before it is requantized or taken apart.
-    """
-
-    @property
-    def units(self) -> int: ...
-    @property
-    def places(self) -> tuple[tuple[int, ...], ...]: ...
-    @property
-    def raised(self) -> tuple[tuple[int, ...], ...]: ...
-
-
-@dataclass(frozen=True)
-class Family:
-    """weights, width: packing and width of a dot product that its kernels compute; vector, lanes:
-    type of the elements they read, and how many at once; an empty type and 1: vectors of 8 or 16
-    bits as they lie; pointer: C type of a vector, or void, empty for kernels in C; requantizes:
-    whether they multiply by high_round; element: type of what a stream consists of; advances:
-    whether they return where the next block begins; shifts: whether they do shift_sat16.
-
-    layout(results, segments, types of the vectors): None where rows do not come out even.
-    fits(layout, content): whether the weights can be stored.
-    pack(layout, content): the stream of 32-bit words.
-    joins(layout, result, earlier): whether they can add a requantized result to another one.
-    scaled(layout, shifts, vectors, content): the layout for sums that are requantized with these
-    shifts (0: they are not) over vectors of these ranges, None where they do not fit.
-    code(results, segments, sizes, turn): a bound on the bytes of code of a kernel beyond what the
-    estimate of a target has for it.
-    cost(layout, content): about the instructions of all columns, where families are
-    there for the same sums.
-    """
-
-    weights: str
-    width: str
-    vector: str
-    lanes: int
-    pointer: str
-    requantizes: bool
-    layout: Callable[[int, Segments, tuple[str, ...]], Layout | None]
-    fits: Callable[..., bool]
-    pack: Callable[..., IntArray]
-    cost: Callable[..., int] | None = None
-    scaled: Callable[..., Layout | None] | None = None
-    element: str = "u32"
-    advances: bool = True
-    shifts: bool = False
-    code: Callable[[int, Segments, tuple[int, ...], int], int] = lambda *_: 0
-    joins: Callable[..., bool] = lambda *_: False
 
 
 def _code_of_fours(
@@ -108,6 +53,10 @@ def _of_any(
 ) -> Callable[..., Layout | None]:
     """A layout that is the same for all types of vectors."""
     return lambda results, segments, types: layout(results, segments, **options)
+
+
+def _code_of_blocks16(results: int, segments: Segments, sizes: tuple[int, ...], turn: int) -> int:
+    return blocks16.code_bytes(len(sizes)) + _written_out(1, results, segments, sizes, turn)
 
 
 def _blocks8(
@@ -243,6 +192,20 @@ FAMILIES |= {
     "blocks8x4_apart_v6m": _blocks8("apart8_v6m", 4, blocks8.ARMV6M_APART),
     "blocks8x2_apart_v6m": _blocks8("apart8_v6m", 2, blocks8.ARMV6M_APART),
 }
+FAMILIES |= {
+    f"blocks16x{n}": replace(
+        FAMILIES["rows16"],
+        vector="i8",
+        lanes=4,
+        layout=blocks16.layout,
+        fits=partial(blocks16.fits, columns=n),
+        pack=partial(blocks16.pack, columns=n),
+        cost=partial(blocks16.cost, columns=n),
+        code=_code_of_blocks16,
+        stack=blocks16.STACK_BYTES,
+    )
+    for n in (2, 4)
+}
 ROWS16 = {
     f"rows16_of_{n}": replace(FAMILIES["rows16"], layout=partial(rows16.layout, block_units={1: n}))
     for n in rows16.OTHER_BLOCKS
@@ -274,7 +237,7 @@ OF_KERNELS: dict[str, tuple[str, ...]] = {
         *("pairs8", "pairs8_two", "blocks8x4", "blocks8x2", "blocks8x2_eight"),
         *("pairs16", "quads4", "overlapped4"),
     ),
-    "mve": ("rows16", *ROWS16, "pairs16", "quads4", "overlapped4"),
+    "mve": ("rows16", *ROWS16, "blocks16x4", "blocks16x2", "pairs16", "quads4", "overlapped4"),
     "armv7-m": (
         *("apart8_v7m", "apart8_v7m_two", "blocks8x4_v7m", "blocks8x2_v7m", "blocks8x2_eight_v7m"),
         "halves4_v7m",

@@ -169,11 +169,8 @@ def pack(form: Layout, of: Content) -> IntArray:
     parts: list[IntArray] = []
     for s, matrix in enumerate(of.matrices):
         parts += [first[:, b.row[0], b.row[1]] for b in form.beginning(s)]
-        of_unit = blocked(matrix, form.units)
-        rows = [of_unit[:, b.row[0], of.segments[s].index(b.row[1])] for b in form.of(s)]
-        for begin in range(0, matrix.shape[2], form.chunk[s]):
-            chunk = np.concatenate([r[:, begin : begin + form.chunk[s]] for r in rows], axis=1)
-            parts.append(_words(chunk))
+        rows = rows_of(form, matrix, of.segments[s], s)
+        parts += chunks(rows, form.chunk[s])
         ending = [b.row for b in form.ending(s)]
         parts += [scales[r][:, u] for u, r in ending if r in scales]
     room = np.zeros(form.room, np.int64)
@@ -197,8 +194,22 @@ def unpack(form: Layout, to: Unpacking) -> None:
         to.take_multipliers(b.row for b in form.ending(s))
 
 
-def _words(octets: IntArray) -> IntArray:
+def rows_of(
+    form: Layout, matrix: IntArray, results: tuple[int, ...], segment: int
+) -> list[IntArray]:
+    """The rows [blocks, columns] of a segment, in the order of their weights."""
+    of_unit = blocked(matrix, form.units)
+    return [of_unit[:, b.row[0], results.index(b.row[1])] for b in form.of(segment)]
+
+
+def chunks(rows: list[IntArray], columns: int) -> list[IntArray]:
+    """The words [blocks, words] of rows in chunks of so many columns."""
+    begins = range(0, rows[0].shape[1], columns)
+    return [words(np.concatenate([r[:, k : k + columns] for r in rows], axis=1)) for k in begins]
+
+
+def words(octets: IntArray) -> IntArray:
     """[blocks, bytes] -> [blocks, words], the lowest byte first, filled up with zeros."""
     filled = np.pad(octets & 0xFF, [(0, 0), (0, -octets.shape[1] % WORD)])
-    words: IntArray = (filled.reshape(len(octets), -1, WORD) << np.arange(0, 32, 8)).sum(axis=2)
-    return words
+    made: IntArray = (filled.reshape(len(octets), -1, WORD) << np.arange(0, 32, 8)).sum(axis=2)
+    return made

@@ -6,7 +6,6 @@ stream.  Where a kernel has a sum 2^n times as large, the multiplier is as much 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -24,14 +23,24 @@ from rnn2c.ir.program import (
     Op,
     Program,
     Stage,
-    Table,
     Weight,
 )
 from rnn2c.packing import halves4
-from rnn2c.packing.blocks import HIGH_SHIFT, LEAST_SHIFT, Content
-from rnn2c.packing.bytes8 import SHIFTS
-from rnn2c.packing.families import FAMILIES, OF_KERNELS, Family, Layout
+from rnn2c.packing.blocks import HIGH_SHIFT, Content
+from rnn2c.packing.families import FAMILIES, OF_KERNELS
+from rnn2c.packing.family import Family, Layout
 from rnn2c.ranges import dot_bound
+from rnn2c.tailor.calls import (
+    constants_of,
+    doc_of,
+    dot_of,
+    joined,
+    requantize,
+    requantizing,
+    shift_of,
+    shifting,
+)
+from rnn2c.tailor.vectors import fixed
 from rnn2c.target import Level
 
 TURN: dict[Level, int] = {"size": 4, "balanced": 16, "speed": 0}
@@ -55,21 +64,22 @@ class Sums:
         self.families = tuple(f for f in of_target if FAMILIES[f].pointer or level != "size")
         """Those in C are longer than a loop."""
         self.taken = dict(program.weight)
+        self.fixed = fixed(program)
         self.constants = dict(program.const)
         self.chosen: dict[str, tuple[str, Layout]] = {}
         self.in_place: set[str] = set()
         """The vectors that kernels read as they lie."""
         for op in flat((*program.step, *program.finish)):
-            dot = _dot(op)
+            dot = dot_of(op)
             chosen = self._choose(op, dot) if isinstance(op, Stage) and dot is not None else None
             if dot is not None and chosen is not None:
                 self.chosen[dot.weight] = chosen
-                if not FAMILIES[chosen[0]].vector:
+                if FAMILIES[chosen[0]].vector in ("", "i8"):
                     self.in_place |= {s.vector for s in dot.segments}
 
     def has(self, stage: Stage) -> bool:
         """Whether a kernel computes the dot product of this stage."""
-        dot = _dot(stage)
+        dot = dot_of(stage)
         return dot is not None and dot.weight in self.chosen
 
     def weights(self) -> tuple[Weight, ...]:
@@ -81,28 +91,28 @@ class Sums:
         used = {raw.multiplier, raw.offset, raw.shift} if raw else set()
         for op in flat(operations):
             if isinstance(op, Stage):
-                used |= {name for i in op.body for name in _constants(i)}
+                used |= {name for i in op.body for name in constants_of(i)}
         return tuple(c for c in self.constants.values() if c.name in used)
 
     def rewritten(self, stage: Stage) -> Stage:
         """The stage with its kernel; its vectors have been made to fit."""
-        dot = _dot(stage)
+        dot = dot_of(stage)
         assert dot is not None
         family, form = self.chosen[dot.weight]
         calls = {
             r: call
             for r, out in enumerate(dot.outs)
             if FAMILIES[family].requantizes
-            and (call := _requantize(stage, out, {unit[r] for unit in form.raised}))
+            and (call := requantize(stage, out, {unit[r] for unit in form.raised}))
         }
-        shifting = _shifting(stage, dot) if FAMILIES[family].shifts else {}
+        shifts = shifting(stage, dot) if FAMILIES[family].shifts else {}
         raised = tuple(
             tuple(up if r in calls else 0 for r, up in enumerate(unit)) for unit in form.raised
         )
         up = np.asarray([raised[j % form.units] for j in range(stage.units)], np.int64)
         words = {r: self._word(call, stage.units, up[:, r]) for r, call in calls.items()}
-        joined = _joined(stage, calls, partial(FAMILIES[family].joins, form))
-        last = calls | {a: call for (a, _), call in joined.items()} | shifting
+        together = joined(stage, calls, partial(FAMILIES[family].joins, form))
+        last = calls | {a: call for (a, _), call in together.items()} | shifts
         kernel = Kernel(
             family=family,
             units=form.units,
@@ -112,12 +122,12 @@ class Sums:
             chunks=form.chunks if isinstance(form, halves4.Layout) else (),
             scaled=tuple(calls),
             multipliers=self._multipliers(dot, words),
-            docs=tuple(_doc(r, calls | shifting, joined) for r in range(len(dot.outs))),
+            docs=tuple(doc_of(r, calls | shifts, together) for r in range(len(dot.outs))),
             lifted=tuple(
-                HIGH_SHIFT - _shift(call) - max(u[r] for u in raised) for r, call in calls.items()
+                HIGH_SHIFT - shift_of(call) - max(u[r] for u in raised) for r, call in calls.items()
             ),
-            joined=tuple(joined),
-            shifted=tuple(_shift(call) for call in shifting.values()),
+            joined=tuple(together),
+            shifted=tuple(shift_of(call) for call in shifts.values()),
         )
         lifted = dict(zip(kernel.scaled, kernel.lifted, strict=True))
         self._pack(dot, family, form, replace(self._content(dot), multipliers=words, lifted=lifted))
@@ -125,7 +135,7 @@ class Sums:
         body = tuple(
             replace(i, outs=outs, kernel=kernel) if isinstance(i, Dot) else i
             for i in stage.body
-            if i not in (*calls.values(), *joined.values(), *shifting.values())
+            if i not in (*calls.values(), *together.values(), *shifts.values())
         )
         return replace(stage, body=body)
 
@@ -141,14 +151,15 @@ class Sums:
         vectors = tuple((b.lo, b.hi) for b in buffers)
         bounds = dot_bound(content.matrices, vectors, content.segments, content.bias)
         found: list[tuple[str, Layout]] = []
-        shifts = tuple(_shift(_requantizing(stage, out)) for out in dot.outs)
+        shifts = tuple(shift_of(requantizing(stage, out)) for out in dot.outs)
         for name in self.families:
             family = FAMILIES[name]
-            narrower = {"i8"} if family.vector == "i8" else {"i8", "i16"}
             if (weight.packing, dot.width) != (family.weights, family.width):
                 continue
             form = family.layout(len(dot.outs), content.segments, tuple(b.type for b in buffers))
-            if form is None or any(b.type not in narrower for b in buffers):
+            if form is None or any(b.type not in ("i8", "i16") for b in buffers):
+                continue
+            if family.vector == "i8" and not self._can_align(dot):
                 continue
             if family.scaled is not None:
                 form = family.scaled(form, shifts, vectors, content)
@@ -160,9 +171,14 @@ class Sums:
                 found.append((name, form))
         return _cheapest(found, content)
 
+    def _can_align(self, dot: Dot) -> bool:
+        """Whether its vectors of 8-bit elements can begin at words."""
+        narrow = [s for s in dot.segments if self.program.buffer[s.vector].type == "i8"]
+        return not any(s.offset or s.vector in self.fixed for s in narrow)
+
     def family(self, stage: Stage) -> Family:
         """What the kernel of a stage is made like."""
-        dot = _dot(stage)
+        dot = dot_of(stage)
         assert dot is not None
         return FAMILIES[self.chosen[dot.weight][0]]
 
@@ -195,7 +211,7 @@ class Sums:
 
     def _word(self, call: Call, units: int, up: IntArray) -> IntArray:
         """The multipliers of a call of requantize as high_round takes them."""
-        return self._values(call.arguments[1], units) << (HIGH_SHIFT - _shift(call) - up)
+        return self._values(call.arguments[1], units) << (HIGH_SHIFT - shift_of(call) - up)
 
     def _values(self, multiplier: Argument, units: int) -> IntArray:
         if isinstance(multiplier, int):
@@ -215,86 +231,3 @@ def _cheapest(found: list[tuple[str, Layout]], content: Content) -> tuple[str, L
     if not found:
         return None
     return found[min(costs, key=costs.__getitem__)] if 0 in costs else found[0]
-
-
-def _dot(op: object) -> Dot | None:
-    """The only dot product of a stage."""
-    dots = [i for i in op.body if isinstance(i, Dot)] if isinstance(op, Stage) else []
-    return dots[0] if len(dots) == 1 else None
-
-
-def _only_user(stage: Stage, value: str) -> Call | None:
-    """The call that takes a value, if nothing else does."""
-    using = [i for i in stage.body if isinstance(i, Call) and value in i.arguments]
-    stored = any(s.value == value for s in stage.stores)
-    return None if stored or len(using) != 1 else using[0]
-
-
-def _requantizing(stage: Stage, value: str) -> Call | None:
-    """The call that requantizes a sum, if that is all that is done with it."""
-    call = _only_user(stage, value)
-    if call is None or call.primitive not in ("requantize", "requantize_wide"):
-        return None
-    return call if call.arguments.index(value) == 0 else None
-
-
-def _shifting(stage: Stage, dot: Dot) -> dict[int, Call]:
-    """The calls that shift the sums, if that is all that is done with every one of them."""
-    found = {r: _only_user(stage, out) for r, out in enumerate(dot.outs)}
-    calls = {
-        r: call
-        for r, call in found.items()
-        if call is not None and call.primitive == "shift_sat16" and _shift(call) in SHIFTS
-    }
-    return calls if len(calls) == len(dot.outs) else {}
-
-
-def _joined(
-    stage: Stage, calls: dict[int, Call], joins: Callable[[int, int], bool]
-) -> dict[tuple[int, int], Call]:
-    """The calls that add a requantized result to another and are all that is done with both, by
-    (result, earlier result), where the kernel joins these.
-    """
-    users = {r: _only_user(stage, call.out) for r, call in calls.items()}
-    return {
-        (a, b): call
-        for b, call in users.items()
-        for a, same in users.items()
-        if call is not None and same == call and call.primitive == "add" and a != b and joins(a, b)
-    }
-
-
-def _doc(result: int, calls: dict[int, Call], joined: dict[tuple[int, int], Call]) -> str:
-    """Comment of a result that leaves the kernel."""
-    added = [
-        f", plus {calls[b].arguments[0]} * multiplier / 2^{_shift(calls[b])}"
-        for a, b in joined
-        if a == result
-    ]
-    return "".join([calls[result].doc, *added]) if result in calls else ""
-
-
-def _shift(call: Call | None) -> int:
-    """By how much a sum is shifted when it is requantized, 0: it is not."""
-    shift = call.arguments[-1] if call is not None else 0
-    return shift if isinstance(shift, int) else 0
-
-
-def _requantize(stage: Stage, value: str, up: set[int]) -> Call | None:
-    """The call that requantizes a sum, if high_round can do so.
-
-    up: powers of two by which the sum is raised, the multiplier is as much smaller.
-    """
-    call = _requantizing(stage, value)
-    fits = _shift(call) + min(up) >= LEAST_SHIFT and _shift(call) + max(up) <= HIGH_SHIFT
-    return call if fits else None
-
-
-def _constants(i: object) -> set[str]:
-    match i:
-        case Dot(bias=bias, kernel=kernel):
-            return {bias, kernel.multipliers} if kernel else {bias}
-        case Call(arguments=arguments):
-            tables = {a.const for a in arguments if isinstance(a, Table)}
-            return tables | {a.buffer for a in arguments if isinstance(a, Elem)}
-    return set()

@@ -30,7 +30,7 @@ from rnn2c.ir.program import (
     Store,
     When,
 )
-from rnn2c.packing.families import Family
+from rnn2c.packing.family import Family
 
 WIDTHS = ("i8", "i16", "i32")
 """Types of the elements of vectors, from the narrowest."""
@@ -46,14 +46,8 @@ class Vectors:
         self.names = set(self.all)
         self.copied: set[str] = set()
         """Copies of inputs that are there by now."""
-        self.fixed = {b.name for b in program.buffers if b.rows or b.type not in ("i8", "i16")}
-        self.fixed |= {
-            b.name for b in program.buffers if b.role not in ("state", "scratch", "local")
-        }
-        self.fixed |= in_place
+        self.fixed = fixed(program) | in_place
         self.in_place = in_place
-        for operations in (program.init, program.step, program.finish):
-            self.fixed |= _with_layout(operations)
         self.rings = _rings(program)
         """Views -> the ring that they are rows of, and all its views."""
 
@@ -64,6 +58,9 @@ class Vectors:
     def fit(self, stage: Stage, role: str, family: Family) -> tuple[list[Inner], Stage]:
         """The stage with vectors for its kernel, and the copies to be made before it."""
         if not family.vector:
+            return [], stage
+        if family.vector == WIDTHS[0]:
+            self._align(stage, family)
             return [], stage
         copies: list[Inner] = []
         body = []
@@ -77,6 +74,14 @@ class Vectors:
                 i = replace(i, segments=tuple(segments))
             body.append(i)
         return copies, replace(stage, body=tuple(body))
+
+    def _align(self, stage: Stage, family: Family) -> None:
+        """Vectors of the narrowest elements begin at words; the others are read as they lie."""
+        for i in stage.body:
+            for segment in i.segments if isinstance(i, Dot) else ():
+                b = self.all[segment.vector]
+                if b.type == family.vector:
+                    self.all[b.name] = self._widened(b, family)
 
     def _segment(self, segment: Segment, role: str, family: Family) -> tuple[list[Inner], Segment]:
         b = self.all[segment.vector]
@@ -136,6 +141,15 @@ class Vectors:
         type_ = max(b.type, family.vector, key=WIDTHS.index)
         saved = b.image_type if b.role == "state" and b.type != type_ else b.saved_as
         return replace(b, type=type_, lanes=max(b.lanes, family.lanes), saved_as=saved)
+
+
+def fixed(program: Program) -> set[str]:
+    """Buffers that stay as they are: others than the kernels' stages read or write them."""
+    found = {b.name for b in program.buffers if b.rows or b.type not in ("i8", "i16")}
+    found |= {b.name for b in program.buffers if b.role not in ("state", "scratch", "local")}
+    for operations in (program.init, program.step, program.finish):
+        found |= _with_layout(operations)
+    return found
 
 
 def _with_layout(operations: tuple[Op, ...]) -> set[str]:

@@ -184,7 +184,7 @@ def test_kernels_of_other_formats_are_the_same_too(
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", BUILDS)
-@pytest.mark.parametrize("target", FORMAT_CORES)
+@pytest.mark.parametrize("target", CORES)
 def test_kernels_of_stored_blocks_are_the_same_too(
     target: str, name: str, build: Build, tmp_path: Path
 ) -> None:

@@ -23,8 +23,9 @@ BLOCKS8 = {
     "cortex-m4": {"blocks8x4", "blocks8x2", "blocks8x2_eight"},
     "cortex-m3": {"blocks8x4_v7m", "blocks8x2_v7m", "blocks8x2_eight_v7m"},
     "cortex-m0plus": {"blocks8x4_v6m", "blocks8x2_v6m"},
+    "cortex-m55": {"blocks16x4"},
 }
-WITHOUT_SMLAD = ("cortex-m3", "cortex-m0plus")
+OTHERS = ("cortex-m3", "cortex-m0plus", "cortex-m55")
 LEVELS: tuple[Level, ...] = ("size", "balanced", "speed")
 
 
@@ -88,12 +89,8 @@ def check(
     ("target", "level"),
     [
         *(("cortex-m4", level) for level in LEVELS),
-        *((target, "balanced") for target in WITHOUT_SMLAD),
-        *(
-            pytest.param(t, level, marks=pytest.mark.full)
-            for t in WITHOUT_SMLAD
-            for level in LEVELS
-        ),
+        *((target, "balanced") for target in OTHERS),
+        *(pytest.param(t, level, marks=pytest.mark.full) for t in OTHERS for level in LEVELS),
     ],
 )
 def test_every_form_of_blocks(target: str, level: Level, tmp_path: Path):

@@ -83,6 +83,35 @@ def test_cores_without_smlad_have_the_same_blocks(
     assert_same_bits(plain, tailored, 6)
 
 
+@pytest.mark.parametrize(
+    ("source", "units", "columns", "family"),
+    [
+        (cell_model("lstm", units=64, inputs=10), 1, 4, "blocks16x4"),
+        (cell_model("gru", units=64, inputs=10), 2, 2, "blocks16x2"),
+    ],
+    ids=lambda v: v.layers[0].name if isinstance(v, Model) else str(v),
+)
+def test_matrices_of_hidden_states_are_stored_in_blocks_with_mve(
+    source: Model, units: int, columns: int, family: str
+):
+    plain, tailored = programs(pruned(source, units, columns), "cortex-m55")
+    assert families(tailored) == [family]
+    verify_ranges(tailored)
+    assert_same_bits(plain, tailored, 6)
+    assert families(programs(source, "cortex-m55")[1]) == ["rows16"]
+
+
+def test_no_vector_is_copied_for_stored_blocks_with_mve():
+    """An input of 8 bits lies where the caller wants; h is read by a dense layer too."""
+    layers = pruned(cell_model("lstm", units=64, inputs=10), 1, 4).layers
+    head = linear("y", layers[-1].name, 64, 8, np.random.default_rng(2))
+    _, tailored = programs(model((*layers, head), (("y", "y"),), 10), "cortex-m55")
+    assert families(tailored)[0] == "blocks16x4"
+    assert not [b.name for b in tailored.buffers if b.name.endswith("_wide")]
+    _, alone = programs(pruned(dense_layer(), 4, 4), "cortex-m55")
+    assert not [b.name for b in alone.buffers if b.name.endswith("_wide")]
+
+
 def test_sums_of_more_than_32_bits_together_have_blocks_apart():
     source = pruned(WIDE[0], 1, 4)
     plain, tailored = programs(source, "cortex-m0plus", activations="int16")

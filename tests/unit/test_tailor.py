@@ -14,7 +14,8 @@ from rnn2c.ir.graph import Input, Model, Output, Tensor
 from rnn2c.ir.program import Call, Clock, Dot, Program, Stage, Table, When
 from rnn2c.lower import lower
 from rnn2c.packing.blocks import Segments
-from rnn2c.packing.families import FAMILIES, OF_KERNELS, Layout
+from rnn2c.packing.families import FAMILIES, OF_KERNELS
+from rnn2c.packing.family import Layout
 from rnn2c.proof import verify_ranges
 from rnn2c.tailor import tailor
 from rnn2c.target import Level, load_target

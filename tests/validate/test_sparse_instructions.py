@@ -115,3 +115,24 @@ def test_three_quarters_of_zeros_in_blocks(
     assert sparse.sums <= 0.38 * dense.sums
     assert sparse.instructions <= step * dense.instructions
     assert sparse.weights <= weights * dense.weights
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("kind", "shape", "units", "columns", "step", "weights"),
+    [
+        ("lstm", "a", 1, 4, 0.95, 0.45),
+        ("lstm", "b", 2, 2, 0.85, 0.49),
+        ("gru", "a", 2, 2, 0.93, 0.465),
+        ("gru", "b", 2, 4, 0.84, 0.48),
+    ],
+)
+def test_three_quarters_of_zeros_with_mve(
+    kind: str, shape: str, units: int, columns: int, step: float, weights: float
+):
+    """The input has 16 bits here, so its matrix stays dense."""
+    source = cell_model(kind, *SHAPES[shape])
+    dense, bytes_of_dense, _ = one(source, "cortex-m55")
+    sparse, left, _ = one(pruned(source, units, columns), "cortex-m55")
+    assert sparse <= step * dense
+    assert left <= weights * bytes_of_dense

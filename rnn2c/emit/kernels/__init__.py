@@ -27,6 +27,7 @@ from rnn2c.emit.kernels import (
     dsp_overlapped,
     in_c,
     mve,
+    mve_blocks,
 )
 from rnn2c.ir.program import CTYPES, Call, Dot, Program
 from rnn2c.packing.families import FAMILIES, ROWS16
@@ -56,6 +57,8 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "overlapped4": dsp_overlapped.instructions,
     "pairs8_two": dsp.instructions,
     "rows16": mve.instructions,
+    "blocks16x4": mve_blocks.four_columns,
+    "blocks16x2": mve_blocks.two_columns,
     **dict.fromkeys(ROWS16, mve.instructions),
     "apart8_v7m": armv7m.instructions,
     "apart8_v7m_two": armv7m.instructions,

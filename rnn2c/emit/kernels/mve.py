@@ -42,11 +42,11 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     for k, segment in enumerate(dot.segments):
         made, vector = _vector(k, last + 1)
         lines += made
-        beginning = [_accumulator(s) for s in form.beginning(k)]
+        beginning = [accumulator(s) for s in form.beginning(k)]
         lines += [load("r1!", beginning)] if beginning else []
         turn = -(-kernel.turn // COLUMNS_OF_TURN)
-        lines += _segment(form.of(k), segment.size, types[k], vector, turn, str(k + 1))
-        lines += _finish(form, kernel, k, FREE_AT_END if k == last else FREE)
+        lines += columns_of(form.of(k), segment.size, types[k], vector, turn, str(k + 1))
+        lines += finish(form, kernel, k, FREE_AT_END if k == last else FREE)
     return [*lines, "mov r0, r1", "pop {r3-r11, pc}"]
 
 
@@ -60,11 +60,12 @@ def _vector(index: int, count: int) -> tuple[list[str], str]:
     return [*kept, f"ldr r3, [r11, #{4 * index}]"], "r3"
 
 
-def _accumulator(s: Sum) -> str:
+def accumulator(s: Sum) -> str:
+    """The register of a sum."""
     return ACCUMULATORS[s.slot]
 
 
-def _segment(
+def columns_of(
     sums: tuple[Sum, ...], size: int, element: str, vector: str, turn: int, label: str
 ) -> list[str]:
     """All columns: a loop of `turn` chunks if it has two turns or more, and the rest."""
@@ -96,11 +97,11 @@ def _chunk(sums: tuple[Sum, ...], element: str, vector: str, columns: int) -> li
     for k, s in enumerate(sums):
         step = columns + (filling if s is sums[-1] else 0)
         q = f"q{1 + k % 3}"
-        lines += [f"{weights} {q}, [r1], #{step}", f"{multiply} {_accumulator(s)}, q0, {q}"]
+        lines += [f"{weights} {q}, [r1], #{step}", f"{multiply} {accumulator(s)}, q0, {q}"]
     return lines
 
 
-def _finish(form: Layout, kernel: Kernel, segment: int, free: tuple[str, ...]) -> list[str]:
+def finish(form: Layout, kernel: Kernel, segment: int, free: tuple[str, ...]) -> list[str]:
     """Requantize the sums that end here and store them."""
     ending = form.ending(segment)
     scaled = [s for s in ending if s.row[1] in kernel.scaled]
@@ -110,8 +111,8 @@ def _finish(form: Layout, kernel: Kernel, segment: int, free: tuple[str, ...]) -
         factors = free[: len(batch)]
         lines.append(load("r1!", factors))
         for s, factor in zip(batch, factors, strict=True):
-            lines.append(f"smmulr {_accumulator(s)}, {_accumulator(s)}, {factor}")
+            lines.append(f"smmulr {accumulator(s)}, {accumulator(s)}, {factor}")
     place = {s: form.places[s.row[0]][s.row[1]] for s in ending}
     if len(ending) > 1 and [place[s] for s in ending] == list(range(len(ending))):
-        return [*lines, f"stmia r0, {{{', '.join(map(_accumulator, ending))}}}"]
-    return lines + [f"str {_accumulator(s)}, [r0, #{4 * place[s]}]" for s in ending]
+        return [*lines, f"stmia r0, {{{', '.join(map(accumulator, ending))}}}"]
+    return lines + [f"str {accumulator(s)}, [r0, #{4 * place[s]}]" for s in ending]

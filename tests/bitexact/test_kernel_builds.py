@@ -162,7 +162,7 @@ def test_kernels_in_c_are_the_same_in_every_firmware(
 
 @pytest.mark.full
 @pytest.mark.parametrize("way", [(), ("-flto",), ("-fno-inline",), ("-mcall-prologues",)], ids=str)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", [level for level in LEVELS if level != "-Ofast"])
 @pytest.mark.parametrize("compiler", [AVR_GCC, AVR_GXX], ids=["gcc", "g++"])
 @pytest.mark.parametrize("target", AVR_CORES)
 def test_kernels_of_avr_at_every_level_and_way(

@@ -132,7 +132,7 @@ class Coder(Dots):
         names = {name for name, _ in uses(stage)}
         calls = [i for i in stage.body if isinstance(i, Call)]
         dots = [i for i in stage.body if isinstance(i, Dot)]
-        types: dict[str, str] = {d: i.width for i in dots for d in i.outs}
+        types: dict[str, str] = {d: i.type for i in dots for d in i.outs}
         types |= {c.out: tree(c.primitive).returns for c in calls}
         types |= {g.out: self._entry_type(g) for g in stage.body if isinstance(g, Gather)}
         stores = tuple(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rnn2c.emit.arith_c import READERS
 from rnn2c.emit.expressions import index_text, place_text, start_text
-from rnn2c.emit.kernels import delivered, kernel_name, sums_type, totals_count, totals_name
+from rnn2c.emit.kernels import delivered, kernel_name, totals_count, totals_name
 from rnn2c.emit.records import DotCode, KernelCode, Part
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import CTYPES, Dot, Elem, Program
@@ -86,7 +86,7 @@ class Dots:
             function=self.static(kernel_name(dot)),
             weights=self.static(dot.weight),
             pointer=family.pointer,
-            ctype=sums_type(dot),
+            ctype=CTYPES[dot.type],
             stream=CTYPES[family.element],
             advance=0 if family.advances else self._elements(dot) // units,
             vectors=tuple(self.vector(s.vector, s.new) + start_text(s) for s in dot.segments),

@@ -112,6 +112,11 @@ class Dot:
     doc: str = ""
     kernel: Kernel | None = None
 
+    @property
+    def type(self) -> Width:
+        """Of the results: `width`, or that of shifted ones."""
+        return "i16" if self.kernel is not None and self.kernel.shifted else self.width
+
 
 @dataclass(frozen=True)
 class Gather:

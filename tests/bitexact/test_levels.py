@@ -95,7 +95,7 @@ def test_the_files_say_the_level(level: str, build: Build) -> None:
 def test_a_level_is_the_compiler_flag_of_its_measurements() -> None:
     target = load_target("cortex-m4")
     assert [target.at(level).compiler.optimize for level in LEVELS] == ["-Os", "-O2", "-O2"]
-    assert load_target("atmega328p").at("speed") == load_target("atmega328p")
+    assert load_target("atmega328p").at("size") == load_target("atmega328p")
 
 
 def test_an_unknown_level_lists_the_known_ones() -> None:

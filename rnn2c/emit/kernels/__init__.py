@@ -102,11 +102,6 @@ def totals_name(dot: Dot) -> str:
     return f"{dot.weight.removesuffix('weights')}totals"
 
 
-def sums_type(dot: Dot) -> str:
-    """The C type of what a kernel gives."""
-    return CTYPES["i16" if dot.kernel is not None and dot.kernel.shifted else dot.width]
-
-
 def totals_count(dot: Dot, types: tuple[str, ...]) -> int:
     """Room for totals behind the sums of a kernel, in sums; types: the elements of its vectors."""
     assert dot.kernel is not None
@@ -170,7 +165,7 @@ def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
         doc,
         name,
         (
-            f"{sums_type(dot)} *sums",
+            f"{CTYPES[dot.type]} *sums",
             f"const {stream} *w",
             f"const {family.pointer} *const *vectors",
         ),
@@ -185,7 +180,7 @@ def _totals(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
     return _function(
         "By what the rows of each group are too large: a multiple of the sum of their vectors.",
         f"void {program.name}_{totals_name(dot)}",
-        (f"{sums_type(dot)} *totals", f"const {pointer} *const *vectors"),
+        (f"{CTYPES[dot.type]} *totals", f"const {pointer} *const *vectors"),
         TOTALS[dot.kernel.family](dot, types)[1],
         program.target.harness,
     )

@@ -71,7 +71,8 @@ class Emulator:
     """What runs the program: the machine itself, a QEMU machine or a simavr core.
 
     `command` is empty where rnn2c starts something of its own.  The memory map is the emulated
-    machine's (QEMU only), which may be larger than the part: `Limits` are checked apart.
+    machine's, which may be larger than the part: `Limits` are checked apart.  Where nothing
+    emulates the core, `flags` are those of the compiler for the one that stands in for it.
     """
 
     kind: EmulatorKind
@@ -79,6 +80,7 @@ class Emulator:
     command: str = ""
     machine: str = ""
     cpu: str = ""
+    flags: tuple[str, ...] = ()
     flash_origin: int = 0
     flash_bytes: int = 0
     ram_origin: int = 0
@@ -131,7 +133,7 @@ class Target:
     def cycles_kind(self) -> Literal["exact", "estimated"] | None:
         """Where cycles come from: the emulator, a timing model, nowhere."""
         if self.emulator.kind == "simavr":
-            return "exact"
+            return "estimated" if self.emulator.flags else "exact"
         return "estimated" if self.timing != "none" else None
 
     def at(self, level: Level) -> Target:
@@ -139,6 +141,17 @@ class Target:
         c = self.compiler
         flags = {"size": c.optimize_size, "balanced": c.optimize, "speed": c.optimize_speed}
         return replace(self, compiler=replace(c, optimize=flags[level] or c.optimize))
+
+    @property
+    def as_emulated(self) -> Target:
+        """The target as it is compiled for what runs it, maybe a core in the place of its own."""
+        flags = self.emulator.flags or self.compiler.flags
+        return replace(self, compiler=replace(self.compiler, flags=flags))
+
+    @property
+    def stand_in(self) -> str:
+        """What runs instead of a core that nothing emulates, "" if it does itself."""
+        return self.emulator.machine if self.emulator.flags else ""
 
     @property
     def compiled_with(self) -> str:

@@ -12,8 +12,12 @@ FLOAT_NOTE = "the flash above is without libm and the compiler's float routines"
 def summary(record: Record) -> str:
     """What one model costs: sizes, a step, and the profile of its stages."""
     flash, step, finish = record["flash_bytes"], record["step"], record["finish"]
+    instead = record.get("ran_on", record["target"])
+    how = "measured in its emulator"
+    if instead != record["target"]:
+        how = f"estimated: nothing emulates it, compiled for {instead} and measured there"
     lines = [
-        f"{record['target']}: measured in its emulator",
+        f"{record['target']}: {how}",
         f"  flash   {flash['total']} bytes: {flash['code']} code, {flash['weights']} weights,"
         f" {flash['tables']} tables",
         *_linked(record.get("called_flash_bytes")),

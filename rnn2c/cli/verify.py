@@ -50,7 +50,13 @@ def _summary(report: Report) -> str:
     how = "bit-exact"
     if report.max_error is not None:
         how = f"within {FLOAT_TOLERANCE:g} of the scale (largest error {report.max_error:.2g})"
+    note = []
+    if report.stand_in:
+        note = [
+            f"  nothing emulates {report.target}: this C was compiled for it, and what ran was the"
+            f" same C on {report.stand_in}"
+        ]
     if report.agrees:
-        return f"{head}: {how}, every step and every state buffer"
+        return "\n".join([f"{head}: {how}, every step and every state buffer", *note])
     problems = [str(report.mismatch)] if report.mismatch else [str(f) for f in report.failed_checks]
-    return "\n".join([f"{head}: NOT {how}", *(f"  {p}" for p in problems)])
+    return "\n".join([f"{head}: NOT {how}", *(f"  {p}" for p in problems), *note])

@@ -39,6 +39,7 @@ class Bench:
         return {
             "model": self.program,
             "target": self.target.name,
+            "ran_on": self.target.stand_in or self.target.name,
             "flash_bytes": _flash(m.flash),
             "called_flash_bytes": _flash(m.called),
             "ram_bytes": {

@@ -118,7 +118,7 @@ def check_fits(elf: Path, target: Target) -> None:
         return
     sizes, limits = object_sizes(elf), target.limits
     for what, needed, available in (
-        ("flash", sizes.flash_bytes, limits.flash_bytes),
+        ("flash", sizes.flash_bytes, target.emulator.flash_bytes or limits.flash_bytes),
         ("RAM", sizes.ram_bytes + AVR_STACK_BYTES, limits.ram_bytes),
     ):
         if needed > available:

@@ -107,6 +107,7 @@ def measure(
         )
     if any(len(sequence.get(p.name, "?")) == 0 for p in interface.at("step", interface.inputs)):
         raise Rnn2cError("nothing can be counted: the sequence has no steps")
+    target = target.as_emulated
     job = Counting(folder, interface, target, sequence, build, seconds)
     with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
         out = Path(name)

@@ -70,6 +70,7 @@ def compile_model(
 
     `out` is an existing folder for everything made.  Raises ToolError with the compiler's message.
     """
+    target = target.as_emulated
     objects = compile_objects(folder, interface, target, out, build=build)
     blob = pack_sequences(sequences, interface, raw=raw)
     text = render("trace.c.j2", target, interface, every_step=mode == "trace", raw=raw)
@@ -89,6 +90,7 @@ def run_sequences(
     its own name.  Sequences that do not fit the flash together run one after another, each run at
     most `seconds`.  `objects`: those of `compile_objects`, where they are there already.
     """
+    target = target.as_emulated
     with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
         out = Path(name)
         objects = objects or compile_objects(folder, interface, target, out, build=build)
@@ -113,6 +115,7 @@ def self_check(
     return 0.  `objects`: those of `compile_objects` without a self-test, where they are there
     already.
     """
+    target = target.as_emulated
     with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
         out = Path(name)
         objects = objects or compile_objects(folder, interface, target, out, build=build)
@@ -160,7 +163,7 @@ def _room(target: Target, objects: tuple[Path, ...]) -> int:
     if target.emulator.kind == "native":
         return NATIVE_BLOB_BYTES
     flash = target.emulator.flash_bytes
-    if target.emulator.kind == "simavr" and target.limits is not None:
+    if not flash and target.limits is not None:
         flash = target.limits.flash_bytes
     return flash - HARNESS_FLASH - sum(object_sizes(o).flash_bytes for o in objects)
 

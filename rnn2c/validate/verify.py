@@ -21,7 +21,7 @@ from rnn2c.ir.graph import NumberArray, Rate
 from rnn2c.ir.interface import FLOAT_TOLERANCE
 from rnn2c.ir.program import Buffer, Program
 from rnn2c.validate.compare import Mismatch, SequenceResult, compare, largest_error
-from rnn2c.validate.harness import compile_objects
+from rnn2c.validate.harness import compile_objects, compile_selftest
 from rnn2c.validate.runner import CheckFailure, run_sequences, self_check
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
 
@@ -37,7 +37,8 @@ class Report:
 
     extremes: how many of the sequences were made up of extreme inputs; failed_checks: promises of
     the interface that do not hold; max_error: of a program in float32, the largest difference from
-    the reference relative to the scale of its buffer.
+    the reference relative to the scale of its buffer; stand_in: the chip it ran on in the place of
+    one that nothing emulates, for which it was only compiled.
     """
 
     target: str
@@ -47,6 +48,7 @@ class Report:
     extremes: int = 0
     failed_checks: tuple[CheckFailure, ...] = ()
     max_error: float | None = None
+    stand_in: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -67,6 +69,7 @@ class Report:
         }
         return {
             "target": self.target,
+            "ran_on": self.stand_in or self.target,
             **({} if self.max_error is None else real),
             "bit_exact": self.bit_exact,
             "sequences": self.sequences,
@@ -88,8 +91,10 @@ def verify(
 
     checks: also the promises about run, save, restore, several states, the self-test.
     """
-    interface, target = program.interface(), program.target
+    interface, target = program.interface(), program.target.as_emulated
     failed: tuple[CheckFailure, ...] = ()
+    if target.stand_in:
+        _compile_for_the_chip(folder, program, build)
     with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
         objects = compile_objects(folder, interface, target, Path(name), build=build)
         got = run_sequences(folder, interface, target, sequences, build=build, objects=objects)
@@ -108,7 +113,16 @@ def verify(
         mismatch,
         failed_checks=failed,
         max_error=error,
+        stand_in=target.stand_in,
     )
+
+
+def _compile_for_the_chip(folder: Path, program: Program, build: BuildOptions) -> None:
+    """What can be tried for a core that nothing emulates.  Raises ToolError."""
+    interface, target = program.interface(), program.target
+    with tempfile.TemporaryDirectory(prefix="rnn2c-") as name:
+        compile_objects(folder, interface, target, Path(name), build=build)
+        compile_selftest(folder, interface, target, Path(name), build=build)
 
 
 def reference(program: Program, sequence: RawSequence) -> SequenceResult:

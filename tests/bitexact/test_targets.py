@@ -34,11 +34,20 @@ CHECKED_ZOOS = ("accurate", "compact hot")  # the promises of the interface too
 @pytest.mark.parametrize("target", EMULATED)
 def test_every_cell_and_profile_is_bit_exact(target: str, zoo: str, build: Build) -> None:
     chip = load_target(target)
-    if chip.emulator.kind == "qemu":  # the machine has more room than some chips
+    if chip.emulator.flash_bytes:  # the machine has more room than some chips
         chip = replace(chip, limits=None)
     made = build(zoo_case(zoo), chip)
     report = verify(made.program, made.folder, made.sequences(), checks=zoo in CHECKED_ZOOS)
     assert report.bit_exact, report.to_json()
+
+
+def test_what_does_not_compile_for_a_chip_does_not_run_on_another_one(build: Build) -> None:
+    chip = load_target("attiny1614")
+    unknown = replace(chip.compiler, flags=("-mmcu=attiny9999",))
+    made = build(single("one", "gru", EXACT_OPTIONS["compact"]), chip)
+    program = replace(made.program, target=replace(chip, compiler=unknown))
+    with pytest.raises(ToolError, match="unknown MCU"):
+        verify(program, made.folder, made.sequences(2))
 
 
 @pytest.mark.full

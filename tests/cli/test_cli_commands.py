@@ -175,3 +175,18 @@ def test_build_from_onnx_imports_no_torch(model: Path, calib: Path, tmp_path: Pa
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_chip_that_nothing_emulates_is_compiled_for_and_another_one_runs(
+    cli: Run, model: Path, calib: Path
+) -> None:
+    options = ("--calib", calib, "--target", "attiny1614")
+    done = cli("verify", model, *options)
+    assert done.returncode == 0
+    assert "nothing emulates attiny1614: this C was compiled for it" in done.stdout
+    record = json.loads(cli("verify", model, *options, "--json").stdout)
+    assert (record["target"], record["ran_on"]) == ("attiny1614", "atmega328p")
+    assert record["bit_exact"] is True
+    record = json.loads(cli("bench", model, *options, "--json").stdout)
+    assert (record["ran_on"], record["step"]["cycles_kind"]) == ("atmega328p", "estimated")
+    assert "attiny1614: estimated: nothing emulates it" in cli("bench", model, *options).stdout

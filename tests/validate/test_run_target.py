@@ -11,9 +11,9 @@ from rnn2c.errors import Rnn2cError
 from rnn2c.target import list_targets, load_target, read_target
 
 NAMES = [
-    *("atmega1284p", "atmega2560", "atmega328p", "cortex-m0plus", "cortex-m3", "cortex-m33"),
-    *("cortex-m4", "cortex-m55", "cortex-m7", "cortex-m85", "esp32c3", "host", "rv32ec"),
-    *("rv32imac", "rv32imc"),
+    *("atmega1284p", "atmega2560", "atmega328p", "attiny1614"),
+    *("cortex-m0plus", "cortex-m3", "cortex-m33", "cortex-m4", "cortex-m55", "cortex-m7"),
+    *("cortex-m85", "esp32c3", "host", "rv32ec", "rv32imac", "rv32imc"),
 ]
 
 

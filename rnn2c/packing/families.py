@@ -102,12 +102,13 @@ def _narrow(name: str, **options: object) -> Family:
     return replace(
         FAMILIES[name],
         layout=_of_any(pairs8.layout, block_units=pairs8.NARROW, **options),
-        cost=partial(pairs8.cost_of_narrow, two_words=TWO_WORDS[name]),
+        cost=partial(pairs8.cost_of_narrow, two_words=TWO_WORDS[name], call=CALLS[name]),
     )
 
 
 TWO_WORDS = {"pairs8": 7, "apart8_v7m": 18, "pairs8_v6m": 26, "apart8_v6m": 30}
-"""Instructions for two words of weights, as in pairs8.cost."""
+CALLS = {"pairs8": 25, "apart8_v7m": 25, "pairs8_v6m": 45}
+"""Instructions for two words of weights and for a call, as in the costs of pairs8."""
 
 
 def _cost_of_pairs(name: str) -> Callable[..., int]:

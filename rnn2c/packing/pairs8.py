@@ -38,9 +38,6 @@ BLOCKS = {1: 4, 2: 2, 3: 2, 4: 1, 6: 1}
 NARROW = {1: 2}
 """The same for blocks of 2 rows, where those of 4 would be filled up."""
 
-CALL = 25
-"""About the instructions of a kernel beside its columns."""
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -157,11 +154,14 @@ def cost(form: Layout, of: Content, two_words: int) -> int:
     return int(count * words_of_block * two_words // 2)
 
 
-def cost_of_narrow(form: Layout, of: Content, two_words: int) -> int:
-    """The same for blocks of 2 rows, with the calls that blocks of 4 would not take."""
+def cost_of_narrow(form: Layout, of: Content, two_words: int, call: int) -> int:
+    """The same for blocks of 2 rows, with the calls that blocks of 4 would not take.
+
+    call: what a kernel takes beside its columns.
+    """
     units = len(of.bias)
     more = -(-units // form.units) - -(-units // BLOCKS[1])
-    return cost(form, of, two_words) + CALL * more
+    return cost(form, of, two_words) + call * more
 
 
 def pack(form: Layout, of: Content) -> IntArray:

@@ -28,7 +28,9 @@ from rnn2c.pipeline import (
 )
 from rnn2c.target import list_targets, load_target
 
-SHAPES = {"a": (10, 64), "b": (40, 128), "c": (3, 16), "d": (32, 32)}
+CORTEX_SHAPES = {"a": (10, 64), "b": (40, 128), "c": (3, 16), "d": (32, 32)}
+SMALL_SHAPES = {"c": (3, 16), "e": (6, 24), "f": (10, 32), "d": (32, 32)}
+SHAPES = CORTEX_SHAPES | SMALL_SHAPES
 """Input and hidden size."""
 
 GATES = {"lstm": 4, "gru": 3}
@@ -39,31 +41,38 @@ TARGETS = (
 )
 
 
+AVR, RISCV = "atmega328p", "rv32imc"
+SMALL_TARGETS = (AVR, RISCV)
+ONE_TARGET = "cortex-m4"
+ALL = (*TARGETS, *SMALL_TARGETS)
+COMPACT = {"profile": "compact"}
+
+
 @dataclass(frozen=True)
 class Variant:
-    """How a model is quantized and how it is compiled: keyword arguments.  `everywhere`: on all
-    targets, not on ONE_TARGET alone.
-    """
+    """How a model is quantized and how it is compiled: keyword arguments; on which targets."""
 
     quantize: dict[str, Any] = field(default_factory=dict)
     lower: dict[str, Any] = field(default_factory=dict)
-    everywhere: bool = True
+    on: tuple[str, ...] = TARGETS
 
 
 VARIANTS = {
-    "int8": Variant(),
+    "compact": Variant(COMPACT, on=SMALL_TARGETS),
+    "compact, sums of 16 bits": Variant(COMPACT | {"sum_width": "int16"}, on=(AVR,)),
+    "compact, size": Variant(COMPACT, {"level": "size"}, on=(AVR,)),
+    "int8": Variant(on=ALL),
     "int4": Variant({"weights": "int4"}),
-    "int4 overlapped": Variant({"weights": "int4-overlapped"}, everywhere=False),
+    "int4 overlapped": Variant({"weights": "int4-overlapped"}, on=(ONE_TARGET,)),
     "int16": Variant({"activations": "int16"}),
     "fast": Variant({"profile": "fast"}),
-    "size": Variant(lower={"level": "size"}, everywhere=False),
-    "speed": Variant(lower={"level": "speed"}, everywhere=False),
-    "fast, speed": Variant({"profile": "fast"}, {"level": "speed"}, everywhere=False),
+    "size": Variant(lower={"level": "size"}, on=(ONE_TARGET,)),
+    "speed": Variant(lower={"level": "speed"}, on=(ONE_TARGET,)),
+    "fast, speed": Variant({"profile": "fast"}, {"level": "speed"}, on=(ONE_TARGET,)),
 }
 """int8 is the default: weights and activations in 8 bits, profile accurate, level balanced; the
 others change what their name says.
 """
-ONE_TARGET = "cortex-m4"
 
 
 DEMO = Path(__file__).resolve().parents[1] / "firmware_examples" / "activity"
@@ -83,15 +92,20 @@ class Case:
 
 def variants(target: str) -> tuple[str, ...]:
     """The variants that are counted on a target."""
-    return tuple(name for name, v in VARIANTS.items() if v.everywhere or target == ONE_TARGET)
+    return tuple(name for name, v in VARIANTS.items() if target in v.on)
+
+
+def shapes(target: str) -> dict[str, tuple[int, int]]:
+    """The shapes that are counted on a target."""
+    return SMALL_SHAPES if target in SMALL_TARGETS else CORTEX_SHAPES
 
 
 def cases() -> Iterator[Case]:
     """All of them, in the order of the tables."""
     for cell in GATES:
-        for target in TARGETS:
+        for target in ALL:
             for variant in variants(target):
-                for shape in SHAPES:
+                for shape in shapes(target):
                     yield Case(cell, target, variant, shape)
     for target in list_targets():
         for variant in DEMO_VARIANTS if target.emulator.kind != "native" else ():

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from cases import GATES, ONE_TARGET, SHAPES, TARGETS, variants
+from cases import ALL, GATES, ONE_TARGET, SMALL_TARGETS, shapes, variants
 
 FILE = Path(__file__).resolve().parent / "limits.toml"
 HEAD = """\
@@ -14,7 +14,8 @@ HEAD = """\
 # target, variant, cell and shape (cases.py).  `python benchmarks/run.py` lowers them; who raises
 # one by hand says why.
 """
-OTHERS = ("int8",)  # variants with a limit on all targets but ONE_TARGET, which has all
+WHOLE = (ONE_TARGET, *SMALL_TARGETS)  # these have limits for all variants
+OTHERS = ("int8",)
 
 Limits = dict[str, dict[str, dict[str, dict[str, int]]]]
 """By target, variant, cell and shape."""
@@ -33,10 +34,10 @@ def tightened(limits: Limits, results: list[dict[str, Any]]) -> Limits:
         if r["bench"]
     }
     made: Limits = {}
-    for target in TARGETS:
-        for variant in variants(target) if target == ONE_TARGET else OTHERS:
+    for target in ALL:
+        for variant in variants(target) if target in WHOLE else OTHERS:
             for cell in GATES:
-                for shape in SHAPES:
+                for shape in shapes(target):
                     old = limits.get(target, {}).get(variant, {}).get(cell, {}).get(shape)
                     count = counts.get((target, variant, cell, shape))
                     known = [n for n in (old, count and count + count // 100) if n]
@@ -51,8 +52,8 @@ def limits_text(limits: Limits) -> str:
     lines = [HEAD]
     for target, tables in limits.items():
         for variant, cells in tables.items():
-            for cell, shapes in cells.items():
+            for cell, counts in cells.items():
                 lines.append(f'[{target}."{variant}".{cell}]')
-                lines += [f"{shape} = {limit:_}" for shape, limit in shapes.items()]
+                lines += [f"{shape} = {limit:_}" for shape, limit in counts.items()]
                 lines.append("")
     return "\n".join(lines)

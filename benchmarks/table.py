@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from cases import DEMO_VARIANTS, GATES, ONE_TARGET, SHAPES, TARGETS, VARIANTS
+from cases import (
+    AVR,
+    CORTEX_SHAPES,
+    DEMO_VARIANTS,
+    GATES,
+    ONE_TARGET,
+    RISCV,
+    SHAPES,
+    SMALL_SHAPES,
+    SMALL_TARGETS,
+    TARGETS,
+    VARIANTS,
+)
 
 from rnn2c.target import load_target
 
@@ -61,8 +73,21 @@ def readme_tables(results: list[Result]) -> str:
             _grid(results, [(c, ONE_TARGET, v) for c in GATES for v in VARIANTS], _cost),
             f"Bytes on {ONE_TARGET}: weights + code + tables, RAM, stack:",
             _grid(results, [(c, ONE_TARGET, v) for c in GATES for v in VARIANTS], _bytes),
+            *small_tables(results),
         ]
     )
+
+
+def small_tables(results: list[Result]) -> list[str]:
+    """The targets that are no Cortex-M."""
+    rows = [(c, t, v) for t in SMALL_TARGETS for c in GATES for v in VARIANTS]
+    return [
+        f"One step on {AVR}, exact cycles (16 000 are 1 ms at 16 MHz), and on {RISCV}, "
+        f"instructions; {_shapes(SMALL_SHAPES)}:",
+        _grid(results, rows, _exact, SMALL_SHAPES),
+        "Their bytes: weights + code + tables, RAM, stack:",
+        _grid(results, rows, _bytes, SMALL_SHAPES),
+    ]
 
 
 def all_tables(results: list[Result]) -> str:
@@ -76,6 +101,8 @@ def all_tables(results: list[Result]) -> str:
             _grid(results, rows, _cost),
             "## Bytes: weights + code + tables, RAM, stack",
             _grid(results, rows, _bytes),
+            "## AVR and RISC-V",
+            *small_tables(results),
         ]
     )
 
@@ -106,19 +133,23 @@ def _cut(text: str, mark: str) -> tuple[str, str]:
     return before, after
 
 
-def _shapes() -> str:
-    sizes = ", ".join(f"{name} {inputs}x{units}" for name, (inputs, units) in SHAPES.items())
+def _shapes(shapes: Iterable[str] = CORTEX_SHAPES) -> str:
+    sizes = ", ".join("{} {}x{}".format(name, *SHAPES[name]) for name in shapes)
     return f"shapes (input x hidden): {sizes}"
 
 
 def _grid(
-    results: list[Result], rows: Iterable[tuple[str, str, str]], text: Callable[[Result], str]
+    results: list[Result],
+    rows: Iterable[tuple[str, str, str]],
+    text: Callable[[Result], str],
+    shapes: Collection[str] = tuple(CORTEX_SHAPES),
 ) -> str:
+    """One line for each row (cell, target, variant) that has results, one column for each shape."""
     known = {(r["cell"], r["target"], r["variant"], r["shape"]): r for r in results}
-    lines = ["| cell | core | variant |" + "".join(f" {shape} |" for shape in SHAPES)]
-    lines.append("| --- | --- | --- |" + " ---: |" * len(SHAPES))
+    lines = ["| cell | core | variant |" + "".join(f" {shape} |" for shape in shapes)]
+    lines.append("| --- | --- | --- |" + " ---: |" * len(shapes))
     for row in rows:
-        found = [known.get((*row, shape)) for shape in SHAPES]
+        found = [known.get((*row, shape)) for shape in shapes]
         if any(found):
             cells = "".join(f" {text(r) if r else ''} |" for r in found)
             cell, target, variant = row
@@ -127,6 +158,8 @@ def _grid(
 
 
 def _core(target: str) -> str:
+    if target not in TARGETS:
+        return target
     return "M" + target.removeprefix("cortex-m").replace("plus", "+")
 
 
@@ -136,6 +169,13 @@ def _cost(result: Result) -> str:
     step = result["bench"]["step"]
     text = _number(step["instructions"])
     return text if step["cycles"] is None else f"{text} ({_number(step['cycles'])})"
+
+
+def _exact(result: Result) -> str:
+    if result["bench"] is None:
+        return "too large"
+    step = result["bench"]["step"]
+    return _number(step["cycles"] or step["instructions"])
 
 
 def _step(record: Result) -> str:

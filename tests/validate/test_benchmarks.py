@@ -56,7 +56,9 @@ def test_a_step_takes_no_more_instructions_than_its_limit(
 def test_every_case_of_the_short_limits_is_there() -> None:
     target, variant = SHORT
     assert LIMITS[target][variant].keys() == cases.GATES.keys()
-    assert all(most.keys() == cases.SHAPES.keys() for most in LIMITS[target][variant].values())
+    assert all(
+        most.keys() == cases.CORTEX_SHAPES.keys() for most in LIMITS[target][variant].values()
+    )
 
 
 def test_limits_are_lowered_and_never_raised() -> None:

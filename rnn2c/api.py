@@ -81,21 +81,23 @@ def compile(  # noqa: A001 - the API's name
     input_offset: float | Sequence[float] = 0.0,
     max_steps: int | None = None,
     optimize: str = "balanced",
+    max_flash: int | None = None,
     shared_tables: str | None = None,
 ) -> Program:
     """Lower a quantized Model for a target and prove it; a float Model becomes float32 C.
 
     input_scale, input_offset: emit from_raw, model input = (count - offset) * scale; max_steps: the
     most steps of a sequence, for a model that waits for the end of it (reverse layers); optimize:
-    size, balanced or speed, which never changes a bit.  shared_tables: a name that several models
+    size, balanced or speed, which never changes a bit; max_flash: bytes, for which that level gives
+    way to a smaller one.  shared_tables: a name that several models
     give, to have their look-up tables once, in NAME_tables.c of the folder they are emitted into.
     """
     chosen = load_target(target) if isinstance(target, str) else target
     raw = None if input_scale is None else RawScale(_numbers(input_scale), _numbers(input_offset))
     if model.numerics is None:
-        plain = pipeline.compile_float32(model, chosen, raw, max_steps, optimize).program
+        plain = pipeline.compile_float32(model, chosen, raw, max_steps, optimize, max_flash).program
     else:
-        plain = pipeline.lower_model(model, chosen, raw, max_steps, optimize)
+        plain = pipeline.lower_model(model, chosen, raw, max_steps, optimize, max_flash)
     plain = pipeline.share_tables(plain, shared_tables)
     return Program(**{f: getattr(plain, f) for f in ir_program.Program.__dataclass_fields__})
 

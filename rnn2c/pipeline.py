@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from rnn2c.passes import (
 from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, coarse_inputs, given_matrices, quantize_model
 from rnn2c.tailor import tailor
+from rnn2c.tailor.levels import within_flash
 from rnn2c.target import LEVELS, Target, load_target, parse_level
 from rnn2c.validate.bench import Bench, bench_in_temporary
 from rnn2c.validate.power import Power, power_of
@@ -86,12 +88,13 @@ def compile_model(
     raw: RawScale | None = None,
     max_steps: int | None = None,
     level: str = "balanced",
+    max_flash: int | None = None,
 ) -> Compiled:
     """float Model -> fused -> quantized -> proven Program that fits the target."""
     fused = prepare(model)
     check_max_steps(fused, max_steps)
     quantized = quantize(fused, data, options)
-    program = lower_model(quantized, target, raw, max_steps, level)
+    program = lower_model(quantized, target, raw, max_steps, level, max_flash)
     return Compiled(model, fused, quantized, program)
 
 
@@ -101,10 +104,12 @@ def compile_float32(
     raw: RawScale | None = None,
     max_steps: int | None = None,
     level: str = "balanced",
+    max_flash: int | None = None,
 ) -> Compiled:
     """float Model -> fused -> checked Program in float32 that fits the target; no data needed."""
     fused = prepare(model)
-    return Compiled(model, fused, None, lower_model(fused, target, raw, max_steps, level))
+    program = lower_model(fused, target, raw, max_steps, level, max_flash)
+    return Compiled(model, fused, None, program)
 
 
 @dataclass(frozen=True)
@@ -175,14 +180,15 @@ def lower_model(
     raw: RawScale | None = None,
     max_steps: int | None = None,
     level: str = "balanced",
+    max_flash: int | None = None,
 ) -> Program:
     """Lower, tailor to the target's kernels, prove that nothing overflows, and check that it fits.
 
     max_steps: the most steps of a sequence, for a Model that waits for the end of it.  level: size,
-    balanced or speed; it changes no bit.
+    balanced or speed; it changes no bit.  max_flash: bytes, for which the level gives way.
     """
-    chosen = parse_level(level)
-    program = tailor(lower(model, target, raw, max_steps), chosen)
+    plain = lower(model, target, raw, max_steps)
+    program = within_flash(partial(tailor, plain), parse_level(level), max_flash)
     verify_ranges(program)
     check_fits(program)
     return program

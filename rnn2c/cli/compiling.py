@@ -44,7 +44,8 @@ def compile_from(
     *, model: Path, module: str | None, example_shape: str | None, target: str, name: str | None,
     from_: tuple[str, ...], to: tuple[str, ...], state: tuple[str, ...], shape: tuple[str, ...],
     crosscheck: bool, precision: str, input_scale: str | None, input_offset: str | None,
-    max_steps: int | None, optimize: str, shared_tables: str | None, **numerics: Any,
+    max_steps: int | None, optimize: str, max_flash: int | None, shared_tables: str | None,
+    **numerics: Any,
 ) -> Job:  # fmt: skip
     """Everything `model_options` collects, compiled; raises Rnn2cError."""
     chosen = load_target(target)
@@ -61,13 +62,15 @@ def compile_from(
     if precision == "float32":
         _refuse_integer_options()
         float_model = load(model, **source)
-        compiled = compile_float32(float_model, chosen, raw, max_steps, optimize)
+        compiled = compile_float32(float_model, chosen, raw, max_steps, optimize, max_flash)
         return Job(_sharing(compiled, shared_tables), None)
     calib = numerics.pop("calib")
     options = _quantize_options(chosen, **numerics)
     float_model = load(model, **source)
     data = calibration(calib, float_model)
-    compiled = compile_model(float_model, data, chosen, options, raw, max_steps, optimize)
+    compiled = compile_model(
+        float_model, data, chosen, options, raw, max_steps, optimize, max_flash
+    )
     return Job(_sharing(compiled, shared_tables), data)
 
 

@@ -74,6 +74,12 @@ def compile_options(command: F) -> F:
                 "--target", default="host", show_default=True, help="See `rnn2c targets`."
             ),
             _choice("--optimize", "balanced", LEVELS, "What to save: it never changes a bit."),
+            click.option(
+                "--max-flash",
+                type=int,
+                metavar="BYTES",
+                help="Take a smaller level than --optimize where the model needs more.",
+            ),
             _choice("--precision", "int", ("int", "float32"), "Integers, or float32 for an FPU."),
             click.option("--name", help="Name of the C files and functions [default: the file's]."),
             _choice(

@@ -92,6 +92,13 @@ def test_the_networks_neither_saturate_nor_rest(cell: str, shape: str) -> None:
     assert np.mean(size > 0.99) < 0.02
 
 
+@pytest.mark.parametrize("cell", cases.GATES)
+def test_a_step_on_risc_v_takes_few_instructions_for_each_multiplication(cell: str) -> None:
+    found = cases.measured(cases.Case(cell, "rv32imc", "int8", "d"))
+    assert found.measured.is_constant
+    assert found.measured.step.instructions <= 4.4 * found.macs
+
+
 def test_the_results_are_those_of_every_case() -> None:
     results = json.loads(run.RESULTS.read_text())
     keys = [cases.Case(r["cell"], r["target"], r["variant"], r["shape"]) for r in results]

@@ -1,5 +1,5 @@
 int32_t beyond;
 __asm__("add %0, %1, %2\n\tsrli %0, %0, 8\n\tsnez %0, %0\n\tneg %0, %0" : "=&r"(beyond) : "r"(x), "r"(128));
-const int32_t limit = (x >> 31) ^ 127;
+const int32_t limit = ((x >> 16) >> 15) ^ 127;
 const int32_t limited = x + ((limit - x) & beyond);
 return (int8_t)limited;

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from types import ModuleType
 
+from rnn2c.ir.graph import IntArray
 from rnn2c.packing import (
     blocks8,
     blocks16,
@@ -97,6 +99,21 @@ def _halves4(name: str) -> Family:
     )
 
 
+def _fours4(weights: str, packing: ModuleType, pack: Callable[..., IntArray]) -> Family:
+    """A family with 4-bit weights, four rows at a time, for cores with SMLAD."""
+    return replace(
+        FAMILIES["pairs8"],
+        weights=weights,
+        lanes=fours.COLUMNS,
+        layout=_of_any(packing.layout),
+        fits=packing.fits,
+        pack=pack,
+        cost=None,
+        scaled=packing.scaled,
+        code=partial(_code_of_fours, packing.TURN),
+    )
+
+
 def _narrow(name: str, **options: object) -> Family:
     """A family with blocks of 2 rows."""
     return replace(
@@ -147,28 +164,8 @@ FAMILIES |= {
         code=partial(_code_of_fours, 1),
         joins=fours.Layout.joins,
     ),
-    "quads4": replace(
-        FAMILIES["pairs8"],
-        weights="dense4",
-        lanes=fours.COLUMNS,
-        layout=_of_any(quads4.layout),
-        fits=quads4.fits,
-        pack=quads4.pack,
-        cost=None,
-        scaled=quads4.scaled,
-        code=partial(_code_of_fours, quads4.TURN),
-    ),
-    "overlapped4": replace(
-        FAMILIES["pairs8"],
-        weights="overlapped4",
-        lanes=fours.COLUMNS,
-        layout=_of_any(overlapped4.layout),
-        fits=overlapped4.fits,
-        pack=overlapped4.pack_for_kernel,
-        cost=None,
-        scaled=overlapped4.scaled,
-        code=partial(_code_of_fours, overlapped4.TURN),
-    ),
+    "quads4": _fours4("dense4", quads4, quads4.pack),
+    "overlapped4": _fours4("overlapped4", overlapped4, overlapped4.pack_for_kernel),
     "apart8_v6m": replace(
         FAMILIES["pairs8_v6m"],
         layout=_of_any(pairs8.layout, columns=2, apart=True),

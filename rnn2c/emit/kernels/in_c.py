@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rnn2c.emit.kernels.rows import layout_of
 from rnn2c.ir.program import CTYPES, Dot, Kernel
-from rnn2c.packing.families import FAMILIES
 from rnn2c.packing.rows16 import WORD, Layout, Sum, chunks_in_c
 
 
@@ -31,9 +31,7 @@ def function(doc: str, name: str, dot: Dot, types: tuple[str, ...], prefix: str)
 def _lines(dot: Dot, types: tuple[str, ...], prefix: str) -> list[str]:
     kernel = dot.kernel
     assert kernel is not None
-    segments = tuple(s.results for s in dot.segments)
-    form = FAMILIES[kernel.family].layout(len(dot.outs), segments, types)
-    assert isinstance(form, Layout)
+    form = layout_of(dot, types)
     found = [f"int32_t {name};" for name in _accumulators(form.sums)]
     at = 0
     for k, segment in enumerate(dot.segments):

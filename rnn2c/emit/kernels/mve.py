@@ -8,9 +8,9 @@ the last column are left out.
 from __future__ import annotations
 
 from rnn2c.emit.kernels.lines import load
+from rnn2c.emit.kernels.rows import layout_of
 from rnn2c.ir.program import Dot, Kernel
 from rnn2c.packing import rows16
-from rnn2c.packing.families import FAMILIES
 from rnn2c.packing.rows16 import Layout, Sum
 
 ACCUMULATORS = ("r2", "r4", "r6", "r8", "r10", "r12")
@@ -34,9 +34,7 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product; types: the elements of its vectors."""
     kernel = dot.kernel
     assert kernel is not None
-    segments = tuple(s.results for s in dot.segments)
-    form = FAMILIES[kernel.family].layout(len(dot.outs), segments, types)
-    assert isinstance(form, Layout)
+    form = layout_of(dot, types)
     last = len(dot.segments) - 1
     lines = ["push {r3-r11, lr}"]
     for k, segment in enumerate(dot.segments):

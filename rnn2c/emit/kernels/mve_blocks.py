@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from rnn2c.emit.kernels.lines import load
 from rnn2c.emit.kernels.mve import COLUMNS_OF_TURN, FREE_AT_END, accumulator, columns_of, finish
+from rnn2c.emit.kernels.rows import layout_of
 from rnn2c.ir.program import Dot
 from rnn2c.packing.blocks16 import FOUR, TURN_BYTES, is_stored
-from rnn2c.packing.families import FAMILIES
-from rnn2c.packing.rows16 import Layout, Sum
+from rnn2c.packing.rows16 import Sum
 
 FREE = ("r3", "r5", "r9")
 """They hold nothing when the blocks of a segment are done."""
@@ -32,9 +32,7 @@ def two_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
 def _instructions(dot: Dot, types: tuple[str, ...], columns: int) -> list[str]:
     kernel = dot.kernel
     assert kernel is not None
-    segments = tuple(s.results for s in dot.segments)
-    form = FAMILIES[kernel.family].layout(len(dot.outs), segments, types)
-    assert isinstance(form, Layout)
+    form = layout_of(dot, types)
     last = len(dot.segments) - 1
     lines = [
         "push {r3-r11, lr}",

@@ -85,7 +85,7 @@ def budget(program: Program) -> Budget:
     sums = sum(len(i.outs) * len(i.segments) for i in dots)
     code = estimate.code_base + estimate.code_per_call * calls + estimate.code_per_sum * sums
     code += sum(_more_code(program.weight[i.weight], i) for i in dots)
-    code += sum(_kernel_bytes(dot) for dot in program.kernels)
+    code += sum(_kernel_bytes(dot, k) for k, dot in enumerate(program.kernels))
     stack = estimate.stack + max(map(_more_stack, program.kernels), default=0)
     if program.is_float:
         code, stack = int(FLOAT_CODE * code), int(FLOAT_STACK * stack)
@@ -115,12 +115,14 @@ def _more_stack(dot: Dot) -> int:
     return FAMILIES[dot.kernel.family].stack + sums
 
 
-def _kernel_bytes(dot: Dot) -> int:
+def _kernel_bytes(dot: Dot, number: int) -> int:
+    """What a kernel needs beyond the estimate of a target, which has room for a usual one."""
     assert dot.kernel is not None
     segments = tuple(s.results for s in dot.segments)
     sizes = tuple(s.size for s in dot.segments)
     family = FAMILIES[dot.kernel.family]
-    return family.code(len(dot.outs), segments, sizes, dot.kernel.turn)
+    facts = (len(dot.outs), segments, sizes, dot.kernel.turn)
+    return family.code(*facts) + (family.usual(*facts) if number else 0)
 
 
 def struct_bytes(members: tuple[Buffer, ...], indices: int, most: int) -> int:

@@ -23,7 +23,9 @@ from rnn2c.packing import (
 from rnn2c.packing.blocks import Segments
 from rnn2c.packing.family import Family, Layout
 
-USUAL_COLUMNS = 16
+FRAME_BYTES = 160
+"""Of a kernel's code around its columns."""
+USUAL_COLUMNS = 10
 """Written out of a segment: the estimate of a target has room for them."""
 
 
@@ -41,6 +43,15 @@ def _written_out(
     rows = max(pairs8.BLOCKS[n] * n for n in pairs8.BLOCKS)
     columns = [size if not turn or size < 2 * turn else turn + size % turn for size in sizes]
     return per_weight * rows * sum(max(c - USUAL_COLUMNS, 0) for c in columns)
+
+
+def _usual(per_weight: int, _: int, segments: Segments, sizes: tuple[int, ...], turn: int) -> int:
+    """Of what is written out of a block, up to the usual columns."""
+    columns = [size if not turn or size < 2 * turn else turn + size % turn for size in sizes]
+    return FRAME_BYTES + per_weight * sum(
+        pairs8.BLOCKS.get(len(rows), 1) * len(rows) * min(c, USUAL_COLUMNS)
+        for rows, c in zip(segments, columns, strict=True)
+    )
 
 
 def _code_of_halves(_: int, segments: Segments, sizes: tuple[int, ...], turn: int) -> int:
@@ -136,21 +147,21 @@ FAMILIES: dict[str, Family] = {
     "pairs8": Family(
         "dense8", "i32", "i16", pairs8.COLUMNS, "int16_t", True,
         _of_any(pairs8.layout), pairs8.fits, pairs8.pack, _cost_of_pairs("pairs8"),
-        code=partial(_written_out, 4),
+        code=partial(_written_out, 4), usual=partial(_usual, 4),
     ),
     "apart8_v7m": Family(
         "dense8", "i32", "i32", 2, "int32_t", True,
         _of_any(pairs8.layout, columns=2, apart=True), pairs8.fits, pairs8.pack,
-        _cost_of_pairs("apart8_v7m"), code=partial(_written_out, 10),
+        _cost_of_pairs("apart8_v7m"), code=partial(_written_out, 10), usual=partial(_usual, 10),
     ),
     "pairs8_v6m": Family(
         "dense8", "i32", "i32", 2, "int32_t", False,
         _of_any(pairs8.layout, columns=2), pairs8.fits, pairs8.pack,
-        _cost_of_pairs("pairs8_v6m"), code=partial(_written_out, 8),
+        _cost_of_pairs("pairs8_v6m"), code=partial(_written_out, 8), usual=partial(_usual, 8),
     ),
     "rows16": Family(
         "dense8", "i32", "", 1, "void", True, rows16.layout, rows16.fits, rows16.pack, rows16.cost,
-        code=partial(_written_out, 1),
+        code=partial(_written_out, 1), usual=partial(_usual, 1),
     ),
 }  # fmt: skip
 FAMILIES |= {
@@ -171,6 +182,7 @@ FAMILIES |= {
         layout=_of_any(pairs8.layout, columns=2, apart=True),
         cost=_cost_of_pairs("apart8_v6m"),
         code=partial(_written_out, 9),
+        usual=partial(_usual, 9),
     ),
     "halves4_v7m": _halves4("apart8_v7m"),
     "halves4_v6m": _halves4("pairs8_v6m"),

@@ -42,7 +42,8 @@ class Family:
     scaled(layout, shifts, vectors, content): the layout for sums that are requantized with these
     shifts (0: they are not) over vectors of these ranges, None where they do not fit.
     code(results, segments, sizes, turn): a bound on the bytes of code of a kernel beyond what the
-    estimate of a target has for it; stack: bytes of stack beyond that.
+    estimate of a target has for it; usual(the same): what the estimate has, where it has room for
+    one kernel; stack: bytes of stack beyond that of the estimate.
     cost(layout, content): about the instructions of all columns, where families are
     there for the same sums.
     """
@@ -63,4 +64,5 @@ class Family:
     shifts: bool = False
     stack: int = 0
     code: Callable[[int, Segments, tuple[int, ...], int], int] = lambda *_: 0
+    usual: Callable[[int, Segments, tuple[int, ...], int], int] = lambda *_: 0
     joins: Callable[..., bool] = lambda *_: False

@@ -9,15 +9,19 @@ five cells in three number formats and four random models, on every target: the 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from building import Build, Built
-from fixed import EXACT_OPTIONS, ZOOS, single, zoo_case
+from drafts import recurrent
+from fixed import EXACT_OPTIONS, ZOOS, draft_of, finished, single, zoo_case
 from models import CELLS, Case
 
 from rnn2c.budget import budget
-from rnn2c.target import list_targets
+from rnn2c.target import LEVELS, Level, list_targets, load_target
+from rnn2c.validate.counters.sizes import split_flash
 from rnn2c.validate.measure import Measurement, measure
+from rnn2c.validate.sizes import object_sizes
 
 TARGETS = ("cortex-m4", "cortex-m3", "cortex-m0plus", "atmega328p", "rv32imc")
 SMALL = {
@@ -52,6 +56,22 @@ def check(made: Built) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_bounds_of_code_stack_and_state(target: str, name: str, build: Build) -> None:
     check(build(model(name), target))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_bounds_of_one_layer_and_of_six(target: str, level: Level, build: Build) -> None:
+    roomy = replace(load_target(target), limits=None)
+    for count in (1, 6):
+        draft = draft_of(count, 1.0)
+        draft.input("x", 9)
+        for k in range(count):
+            recurrent(draft, f"gru{k}", "gru", 16)
+        draft.show("y")
+        case = finished(draft, f"deep{count}", EXACT_OPTIONS["int8"], None)
+        made = build(case, roomy, folder=case.model.name, level=level)
+        got = split_flash([object_sizes(made.compiled(made.folder))])
+        assert got.code + got.other <= budget(made.program).code
 
 
 @pytest.mark.full

@@ -27,11 +27,29 @@ from rnn2c.validate.toolchain import (
 from rnn2c.validate.verify import reference, verify
 
 EMULATED = [t.name for t in list_targets() if t.emulator.kind != "native"]
+SIBLINGS = (
+    "atmega1284p",
+    "attiny1614",
+    "cortex-m33",
+    "cortex-m7",
+    "cortex-m85",
+    "esp32c3",
+    "rv32imac",
+)
+"""They run the code of another target; all of it in the full tests."""
 CHECKED_ZOOS = ("accurate", "compact hot")  # the promises of the interface too
 
 
-@pytest.mark.parametrize("zoo", ZOOS)
-@pytest.mark.parametrize("target", EMULATED)
+@pytest.mark.parametrize(
+    ("target", "zoo"),
+    [
+        pytest.param(
+            t, z, marks=pytest.mark.full if t in SIBLINGS and z not in CHECKED_ZOOS else ()
+        )
+        for t in EMULATED
+        for z in ZOOS
+    ],
+)
 def test_every_cell_and_profile_is_bit_exact(target: str, zoo: str, build: Build) -> None:
     chip = load_target(target)
     if chip.emulator.flash_bytes:  # the machine has more room than some chips

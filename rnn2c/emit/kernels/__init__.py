@@ -9,6 +9,7 @@ in assembly; one in C, where its family names no pointer, takes every vector by 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from rnn2c.data import templates_dir
 from rnn2c.emit.kernels import (
@@ -42,23 +43,23 @@ SPECIAL: dict[str, Callable[[Call], Special | None]] = {
 }
 GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "pairs8": dsp.instructions,
-    "blocks8x4": dsp_blocks.four_columns,
-    "blocks8x2": dsp_blocks.two_columns,
-    "blocks8x2_eight": dsp_blocks.two_columns,
-    "blocks8x4_v7m": armv7m_blocks.four_columns,
-    "blocks8x2_v7m": armv7m_blocks.two_columns,
-    "blocks8x2_eight_v7m": armv7m_blocks.two_columns,
-    "blocks8x4_v6m": armv6m_blocks.four_columns,
-    "blocks8x2_v6m": armv6m_blocks.two_columns,
-    "blocks8x4_apart_v6m": armv6m_blocks.four_columns,
-    "blocks8x2_apart_v6m": armv6m_blocks.two_columns,
+    "blocks8x4": partial(dsp_blocks.instructions, columns=4),
+    "blocks8x2": partial(dsp_blocks.instructions, columns=2),
+    "blocks8x2_eight": partial(dsp_blocks.instructions, columns=2),
+    "blocks8x4_v7m": partial(armv7m_blocks.instructions, columns=4),
+    "blocks8x2_v7m": partial(armv7m_blocks.instructions, columns=2),
+    "blocks8x2_eight_v7m": partial(armv7m_blocks.instructions, columns=2),
+    "blocks8x4_v6m": partial(armv6m_blocks.instructions, columns=4),
+    "blocks8x2_v6m": partial(armv6m_blocks.instructions, columns=2),
+    "blocks8x4_apart_v6m": partial(armv6m_blocks.instructions, columns=4),
+    "blocks8x2_apart_v6m": partial(armv6m_blocks.instructions, columns=2),
     "pairs16": dsp16.instructions,
     "quads4": dsp4.instructions,
     "overlapped4": dsp_overlapped.instructions,
     "pairs8_two": dsp.instructions,
     "rows16": mve.instructions,
-    "blocks16x4": mve_blocks.four_columns,
-    "blocks16x2": mve_blocks.two_columns,
+    "blocks16x4": partial(mve_blocks.instructions, columns=4),
+    "blocks16x2": partial(mve_blocks.instructions, columns=2),
     **dict.fromkeys(ROWS16, mve.instructions),
     "apart8_v7m": armv7m.instructions,
     "apart8_v7m_two": armv7m.instructions,

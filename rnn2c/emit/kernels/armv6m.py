@@ -6,8 +6,8 @@ run over weights and vector.  On the stack: the sums, the end of a loop, the vec
 
 from __future__ import annotations
 
+from rnn2c.emit.kernels.layouts import layout_of
 from rnn2c.emit.kernels.lines import repeated, saturation, turn_of
-from rnn2c.emit.kernels.paired import layout_of
 from rnn2c.ir.program import Call, Dot
 from rnn2c.packing.pairs8 import Layout, Pair
 
@@ -48,7 +48,7 @@ END_OF_KERNEL = ("add sp, #12", *RESTORE)
 def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product."""
     kernel = dot.kernel
-    form = layout_of(dot, types)
+    form = layout_of(dot, types, Layout)
     assert kernel is not None
     lines = [*BEGIN, "push {r0-r2}", "mov r0, r1"]
     for k, segment in enumerate(dot.segments):

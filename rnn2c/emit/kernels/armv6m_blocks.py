@@ -20,27 +20,18 @@ from rnn2c.emit.kernels.armv6m import (
     first_values,
     products,
 )
-from rnn2c.emit.kernels.paired import layout_of
+from rnn2c.emit.kernels.layouts import layout_of
 from rnn2c.ir.program import Dot
-from rnn2c.packing.pairs8 import Pair
+from rnn2c.packing.pairs8 import Layout, Pair
 
 VECTOR, PLACES, COLUMNS = "[sp, #4]", "[sp, #12]", "[sp, #16]"
 PLACE = WEIGHTS[2]
 """Of two pairs: it holds the place of a block, then where its columns are; FREE has the vector."""
 
 
-def four_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
-    """The lines of a kernel for stored blocks of four columns."""
-    return _instructions(dot, types, 4)
-
-
-def two_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
-    """The lines of a kernel for stored blocks of two columns."""
-    return _instructions(dot, types, 2)
-
-
-def _instructions(dot: Dot, types: tuple[str, ...], columns: int) -> list[str]:
-    form = layout_of(dot, types)
+def instructions(dot: Dot, types: tuple[str, ...], columns: int) -> list[str]:
+    """The lines of a kernel for stored blocks of so many columns."""
+    form = layout_of(dot, types, Layout)
     block_bytes = COLUMN_BYTES * columns
     lines = [*BEGIN, "push {r0-r4}", "ldrb r0, [r1]", "adds r1, #1", "adds r0, r0, r1"]
     last = len(dot.segments) - 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from rnn2c.emit.kernels import stored
 from rnn2c.emit.kernels.armv7m import COLUMN_BYTES, high_round, products
 from rnn2c.emit.kernels.lines import load
 from rnn2c.emit.kernels.paired import END
-from rnn2c.emit.kernels.stored import VECTOR, WORDS, Core, Registers, instructions, slots
+from rnn2c.emit.kernels.stored import VECTOR, WORDS, Core, Registers, slots
 from rnn2c.ir.program import Dot
 from rnn2c.packing import blocks8
 from rnn2c.packing.pairs8 import Pair
@@ -24,14 +25,9 @@ OF_PAIRS = {1: TWO_PAIRS, 2: TWO_PAIRS, 3: THREE_PAIRS, 4: FOUR_PAIRS}
 """A column in a register; the other register is for the row at hand."""
 
 
-def four_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
-    """The lines of a kernel for stored blocks of four columns."""
-    return instructions(CORE, dot, types, 4)
-
-
-def two_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
-    """The lines of a kernel for stored blocks of two columns."""
-    return instructions(CORE, dot, types, 2)
+def instructions(dot: Dot, types: tuple[str, ...], columns: int) -> list[str]:
+    """The lines of a kernel for stored blocks of so many columns."""
+    return stored.instructions(CORE, dot, types, columns)
 
 
 def _start(pairs: tuple[Pair, ...], columns: int) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rnn2c.emit.kernels.rows import layout_of
+from rnn2c.emit.kernels.layouts import layout_of
 from rnn2c.ir.program import CTYPES, Dot, Kernel
 from rnn2c.packing.rows16 import WORD, Layout, Sum, chunks_in_c
 
@@ -31,7 +31,7 @@ def function(doc: str, name: str, dot: Dot, types: tuple[str, ...], prefix: str)
 def _lines(dot: Dot, types: tuple[str, ...], prefix: str) -> list[str]:
     kernel = dot.kernel
     assert kernel is not None
-    form = layout_of(dot, types)
+    form = layout_of(dot, types, Layout)
     found = [f"int32_t {name};" for name in _accumulators(form.sums)]
     at = 0
     for k, segment in enumerate(dot.segments):

@@ -7,8 +7,8 @@ the last column are left out.
 
 from __future__ import annotations
 
+from rnn2c.emit.kernels.layouts import layout_of
 from rnn2c.emit.kernels.lines import load
-from rnn2c.emit.kernels.rows import layout_of
 from rnn2c.ir.program import Dot, Kernel
 from rnn2c.packing import rows16
 from rnn2c.packing.rows16 import Layout, Sum
@@ -34,7 +34,7 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product; types: the elements of its vectors."""
     kernel = dot.kernel
     assert kernel is not None
-    form = layout_of(dot, types)
+    form = layout_of(dot, types, Layout)
     last = len(dot.segments) - 1
     lines = ["push {r3-r11, lr}"]
     for k, segment in enumerate(dot.segments):

@@ -8,31 +8,22 @@ q3 hold places, then weights, q4 columns.
 
 from __future__ import annotations
 
+from rnn2c.emit.kernels.layouts import layout_of
 from rnn2c.emit.kernels.lines import load
 from rnn2c.emit.kernels.mve import COLUMNS_OF_TURN, FREE_AT_END, accumulator, columns_of, finish
-from rnn2c.emit.kernels.rows import layout_of
 from rnn2c.ir.program import Dot
 from rnn2c.packing.blocks16 import FOUR, TURN_BYTES, is_stored
-from rnn2c.packing.rows16 import Sum
+from rnn2c.packing.rows16 import Layout, Sum
 
 FREE = ("r3", "r5", "r9")
 """They hold nothing when the blocks of a segment are done."""
 
 
-def four_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
-    """The lines of a kernel for stored blocks of four columns."""
-    return _instructions(dot, types, 4)
-
-
-def two_columns(dot: Dot, types: tuple[str, ...]) -> list[str]:
-    """The lines of a kernel for stored blocks of two columns."""
-    return _instructions(dot, types, 2)
-
-
-def _instructions(dot: Dot, types: tuple[str, ...], columns: int) -> list[str]:
+def instructions(dot: Dot, types: tuple[str, ...], columns: int) -> list[str]:
+    """The lines of a kernel for stored blocks of so many columns."""
     kernel = dot.kernel
     assert kernel is not None
-    form = layout_of(dot, types)
+    form = layout_of(dot, types, Layout)
     last = len(dot.segments) - 1
     lines = [
         "push {r3-r11, lr}",

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
+from rnn2c.emit.kernels.layouts import layout_of
 from rnn2c.emit.kernels.lines import load
 from rnn2c.ir.program import Dot, Kernel
-from rnn2c.packing.families import FAMILIES
 from rnn2c.packing.pairs8 import Layout, Pair
 
 ACCUMULATORS = ("r0", "r2", "r3", "r4", "r5", "r6")
@@ -38,7 +38,7 @@ def instructions(
     types: the elements of its vectors; segment(pairs, size, turn, label): all its columns.
     """
     kernel = dot.kernel
-    form = layout_of(dot, types)
+    form = layout_of(dot, types, Layout)
     assert kernel is not None
     parts: list[list[str]] = []
     for k, s in enumerate(dot.segments):
@@ -57,15 +57,6 @@ def instructions(
 def _exchanged(line: str, a: str, b: str) -> str:
     """The line with either of two registers where the other one was."""
     return re.sub(rf"\b({a}|{b})\b", lambda found: b if found[0] == a else a, line)
-
-
-def layout_of(dot: Dot, types: tuple[str, ...]) -> Layout:
-    """How the rows of a dot product are paired by its kernel."""
-    assert dot.kernel is not None
-    segments = tuple(s.results for s in dot.segments)
-    form = FAMILIES[dot.kernel.family].layout(len(dot.outs), segments, types)
-    assert isinstance(form, Layout)
-    return form
 
 
 def accumulators(p: Pair) -> tuple[str, str]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from rnn2c.emit.kernels.layouts import layout_of
 from rnn2c.emit.kernels.lines import load
-from rnn2c.emit.kernels.paired import VECTORS, Multiply, finish, layout_of
+from rnn2c.emit.kernels.paired import VECTORS, Multiply, finish
 from rnn2c.ir.program import Dot
 from rnn2c.packing.blocks8 import Effort, halved
-from rnn2c.packing.pairs8 import Pair
+from rnn2c.packing.pairs8 import Layout, Pair
 
 VECTOR, PLACES, WORDS = "r12", "r1", "lr"
 FARTHEST = 126
@@ -72,7 +73,7 @@ def instructions(core: Core, dot: Dot, types: tuple[str, ...], columns: int) -> 
     """The lines of a kernel for stored blocks of so many columns."""
     kernel = dot.kernel
     assert kernel is not None
-    form = layout_of(dot, types)
+    form = layout_of(dot, types, Layout)
     count = len(dot.segments)
     copies = core.effort.copies(kernel.turn, columns)
     lines = [

@@ -122,7 +122,7 @@ def _kernel_bytes(dot: Dot, number: int) -> int:
     sizes = tuple(s.size for s in dot.segments)
     family = FAMILIES[dot.kernel.family]
     facts = (len(dot.outs), segments, sizes, dot.kernel.turn)
-    return family.code(*facts) + (family.usual(*facts) if number else 0)
+    return dot.kernel.written + family.code(*facts) + (family.usual(*facts) if number else 0)
 
 
 def struct_bytes(members: tuple[Buffer, ...], indices: int, most: int) -> int:

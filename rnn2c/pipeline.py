@@ -38,7 +38,7 @@ from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, coarse_inputs, given_matrices, quantize_model
 from rnn2c.tailor import tailor
 from rnn2c.tailor.levels import within_flash
-from rnn2c.target import LEVELS, Target, load_target, parse_level
+from rnn2c.target import LEVELS, Target, load_target
 from rnn2c.validate.bench import Bench, bench_in_temporary
 from rnn2c.validate.power import Power, power_of
 from rnn2c.validate.verify import (
@@ -185,10 +185,12 @@ def lower_model(
     """Lower, tailor to the target's kernels, prove that nothing overflows, and check that it fits.
 
     max_steps: the most steps of a sequence, for a Model that waits for the end of it.  level: size,
-    balanced or speed; it changes no bit.  max_flash: bytes, for which the level gives way.
+    balanced, speed or another one of the target; it changes no bit.  max_flash: bytes, for which
+    the level gives way.
     """
     plain = lower(model, target, raw, max_steps)
-    program = within_flash(partial(tailor, plain), parse_level(level), max_flash)
+    most = target.parse_level(level)
+    program = within_flash(partial(tailor, plain), target.levels, most, max_flash)
     verify_ranges(program)
     check_fits(program)
     return program

@@ -19,7 +19,7 @@ from rnn2c.errors import Rnn2cError, quoted
 
 Profile = Literal["accurate", "fast", "compact"]
 Kernels = Literal["", "c", "dsp", "mve", "armv7-m", "armv6-m", "avr"]
-Level = Literal["size", "balanced", "speed"]
+Level = Literal["size", "balanced", "speed", "unrolled"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 EmulatorKind = Literal["native", "qemu", "simavr"]
 Timing = Literal["none", "cortex-m0plus", "cortex-m3", "cortex-m4"]
@@ -106,6 +106,7 @@ class Target:
     `kernels` names the assembly that computes dot products: "c" is none, but functions in C, and
     empty plain loops.  `product_instructions` are what a product of integers takes about, more than
     1 where the core has no multiplication.
+    `levels` are those that one can optimize for, the smallest first.
     `harness` names the startup and output code of the verification program.  `accumulators` are
     the accumulator widths in bits that the core adds cheaply, narrowest first; `alignment` the
     largest alignment in bytes a member of a struct gets.  `timing` names the model that estimates
@@ -128,6 +129,7 @@ class Target:
     timing: Timing = "none"
     kernels: Kernels = ""
     product_instructions: int = 1
+    levels: tuple[Level, ...] = ("size", "balanced", "speed")
 
     @property
     def cycles_kind(self) -> Literal["exact", "estimated"] | None:
@@ -139,8 +141,18 @@ class Target:
     def at(self, level: Level) -> Target:
         """The target with the compiler flag of a level."""
         c = self.compiler
-        flags = {"size": c.optimize_size, "balanced": c.optimize, "speed": c.optimize_speed}
-        return replace(self, compiler=replace(c, optimize=flags[level] or c.optimize))
+        flags = {"size": c.optimize_size, "balanced": c.optimize}
+        flag = flags.get(level, c.optimize_speed) or c.optimize
+        return replace(self, compiler=replace(c, optimize=flag))
+
+    def parse_level(self, name: str) -> Level:
+        """The level called `name`; raises Rnn2cError that lists those of the target."""
+        for level in self.levels:
+            if level == name:
+                return level
+        raise Rnn2cError(
+            f"{self.name} has no level {quoted(name)} to optimize for: {', '.join(self.levels)}"
+        )
 
     @property
     def as_emulated(self) -> Target:
@@ -157,14 +169,6 @@ class Target:
     def compiled_with(self) -> str:
         """Compiler and optimization that estimates and measurements are made with."""
         return f"{self.compiler.command} {self.compiler.optimize}"
-
-
-def parse_level(name: str) -> Level:
-    """The level called `name`; raises Rnn2cError that lists them."""
-    for level in LEVELS:
-        if level == name:
-            return level
-    raise Rnn2cError(f"there is no level {quoted(name)} to optimize for: {', '.join(LEVELS)}")
 
 
 def load_target(name: str) -> Target:

@@ -53,7 +53,7 @@ def const_array(const: Const, prefix: str) -> ArrayCode:
 
 def all_arrays(program: Program) -> tuple[ArrayCode, ...]:
     """Every constant in the source of a program, weights first."""
-    weights = tuple(weight_array(w, program.name) for w in program.weights)
+    weights = tuple(weight_array(w, program.name) for w in program.weights if not w.is_in_code)
     elsewhere = ("packed", "table") if program.tables_file else ("packed",)
     consts = [c for c in program.consts if c.kind not in elsewhere]
     return weights + tuple(const_array(c, program.name) for c in consts)

@@ -84,11 +84,11 @@ class Dots:
         steps = [(b - a) // max(kernel.units - 1, 1) for a, b in zip(first, last, strict=True)]
         return KernelCode(
             function=self.static(kernel_name(dot)),
-            weights=self.static(dot.weight),
+            weights="" if family.immediate else self.static(dot.weight),
             pointer=family.pointer,
             ctype=CTYPES[dot.type],
             stream=CTYPES[family.element],
-            advance=0 if family.advances else self._elements(dot) // units,
+            advance=0 if family.advances or family.immediate else self._elements(dot) // units,
             vectors=tuple(self.vector(s.vector, s.new) + start_text(s) for s in dot.segments),
             block=kernel.units,
             count=kernel.units * len(dot.outs),

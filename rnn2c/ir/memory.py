@@ -71,7 +71,7 @@ class Weight:
     """The fused matrices of one Dot: one [units, results, columns] array per segment; or a table.
 
     `packing` names how they are stored (packing/); it never changes a value.  stream: what a kernel
-    reads, 32-bit words with the first values of the sums in it.
+    reads, 32-bit words with the first values of the sums in it; empty where its code has them.
     """
 
     name: str
@@ -80,6 +80,11 @@ class Weight:
     packing: str
     doc: str
     stream: IntArray | None = None
+
+    @property
+    def is_in_code(self) -> bool:
+        """Whether there is no array of it."""
+        return self.stream is not None and not self.stream.size
 
 
 @dataclass(frozen=True, eq=False)

@@ -80,7 +80,8 @@ class Kernel:
     and of no use any more.  shifted: all results go through shift_sat16 instead, by these
     shifts.  places: [unit of a block][result], where it stands among the sums;
     turn: columns of one turn of the loop, 0: all; chunks: columns of each segment of which a
-    kernel makes partial sums; docs: comment of each result.
+    kernel makes partial sums; docs: comment of each result;
+    written: bytes of code by which the kernel is longer for weights in its instructions.
     """
 
     family: str
@@ -95,6 +96,7 @@ class Kernel:
     chunks: tuple[int, ...] = ()
     joined: tuple[tuple[int, int], ...] = ()
     shifted: tuple[int, ...] = ()
+    written: int = 0
 
 
 @dataclass(frozen=True)

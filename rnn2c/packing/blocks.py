@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from rnn2c.ir.graph import IntArray
+from rnn2c.ir.program import Dot, Program
 
 LEAST_SHIFT, HIGH_SHIFT = 17, 32
 """Shifts with which a multiplier of 16 bits is one of high_round."""
@@ -88,6 +89,13 @@ def signed(value: IntArray, bits: int) -> IntArray:
     """The lowest bits as a signed number."""
     half = 1 << (bits - 1)
     return ((value & (2 * half - 1)) ^ half) - half
+
+
+def content_of(program: Program, dot: Dot) -> Content:
+    """What the stream of a dot product is made of, without multipliers."""
+    matrices = tuple(np.asarray(m) for m in program.weight[dot.weight].matrices)
+    bias = np.asarray(program.const[dot.bias].data).reshape(len(matrices[0]), len(dot.outs))
+    return Content(matrices, tuple(s.results for s in dot.segments), bias)
 
 
 class Unpacking:

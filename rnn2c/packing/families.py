@@ -14,6 +14,7 @@ from rnn2c.packing import (
     bytes8,
     fours,
     halves4,
+    immediate8,
     overlapped4,
     pairs8,
     pairs16,
@@ -229,6 +230,17 @@ FAMILIES |= {
     )
     for octets in (2, 3)
 }  # fmt: skip
+FAMILIES |= {
+    f"immediate8_{8 * octets}": replace(
+        FAMILIES[f"bytes8_{8 * octets}"],
+        layout=partial(immediate8.layout, octets=octets),
+        pack=immediate8.pack,
+        code=lambda *_: 0,
+        immediate=True,
+        written=immediate8.code_bytes,
+    )
+    for octets in (2, 3)
+}
 IN_C = {
     f"rows4_of_{n}": replace(
         FAMILIES["rows16"],
@@ -256,6 +268,6 @@ OF_KERNELS: dict[str, tuple[str, ...]] = {
         *("pairs8_v6m", "pairs8_v6m_two", "blocks8x4_v6m", "blocks8x2_v6m"),
         *("apart8_v6m", "blocks8x4_apart_v6m", "blocks8x2_apart_v6m", "halves4_v6m"),
     ),
-    "avr": ("bytes8_16", "bytes8_24"),
+    "avr": ("immediate8_16", "immediate8_24", "bytes8_16", "bytes8_24"),
 }
 """The families of a target's kernels: the first that fits, or one like it that costs less."""

@@ -44,6 +44,8 @@ class Family:
     code(results, segments, sizes, turn): a bound on the bytes of code of a kernel beyond what the
     estimate of a target has for it; usual(the same): what the estimate has, where it has room for
     one kernel; stack: bytes of stack beyond that of the estimate.
+    immediate: whether the weights are in the instructions of the kernel, and no stream is stored;
+    written(layout, content): a bound on the bytes of code of such a kernel.
     cost(layout, content): about the instructions of all columns, where families are
     there for the same sums.
     """
@@ -62,7 +64,9 @@ class Family:
     element: str = "u32"
     advances: bool = True
     shifts: bool = False
+    immediate: bool = False
     stack: int = 0
     code: Callable[[int, Segments, tuple[int, ...], int], int] = lambda *_: 0
+    written: Callable[..., int] = lambda *_: 0
     usual: Callable[[int, Segments, tuple[int, ...], int], int] = lambda *_: 0
     joins: Callable[..., bool] = lambda *_: False

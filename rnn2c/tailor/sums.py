@@ -26,7 +26,7 @@ from rnn2c.ir.program import (
     Weight,
 )
 from rnn2c.packing import halves4
-from rnn2c.packing.blocks import HIGH_SHIFT, Content
+from rnn2c.packing.blocks import HIGH_SHIFT, Content, content_of
 from rnn2c.packing.families import FAMILIES, OF_KERNELS
 from rnn2c.packing.family import Family, Layout
 from rnn2c.ranges import dot_bound
@@ -43,8 +43,8 @@ from rnn2c.tailor.calls import (
 from rnn2c.tailor.vectors import fixed
 from rnn2c.target import Level
 
-TURN: dict[Level, int] = {"size": 4, "balanced": 16, "speed": 0}
-WORD_TURN: dict[Level, int] = {"size": 2, "balanced": 8, "speed": 0}
+TURN: dict[Level, int] = {"size": 4, "balanced": 16, "speed": 0, "unrolled": 0}
+WORD_TURN: dict[Level, int] = {"size": 2, "balanced": 8, "speed": 0, "unrolled": 0}
 """Columns of one turn of a loop, also where each is a word, as its kernels are longer."""
 
 MOST_COLUMNS, LONG_TURN = 256, 64
@@ -61,8 +61,7 @@ class Sums:
         self.program = program
         self.turn, self.word_turn = TURN[level], WORD_TURN[level]
         of_target = OF_KERNELS[program.target.kernels]
-        self.families = tuple(f for f in of_target if FAMILIES[f].pointer or level != "size")
-        """Those in C are longer than a loop."""
+        self.families = tuple(f for f in of_target if _serves(FAMILIES[f], level))
         self.taken = dict(program.weight)
         self.fixed = fixed(program)
         self.constants = dict(program.const)
@@ -99,6 +98,7 @@ class Sums:
         dot = dot_of(stage)
         assert dot is not None
         family, form = self.chosen[dot.weight]
+        content = content_of(self.program, dot)
         calls = {
             r: call
             for r, out in enumerate(dot.outs)
@@ -128,9 +128,10 @@ class Sums:
             ),
             joined=tuple(together),
             shifted=tuple(shift_of(call) for call in shifts.values()),
+            written=FAMILIES[family].written(form, content),
         )
         lifted = dict(zip(kernel.scaled, kernel.lifted, strict=True))
-        self._pack(dot, family, form, replace(self._content(dot), multipliers=words, lifted=lifted))
+        self._pack(dot, family, form, replace(content, multipliers=words, lifted=lifted))
         outs = tuple(last[r].out if r in last else out for r, out in enumerate(dot.outs))
         body = tuple(
             replace(i, outs=outs, kernel=kernel) if isinstance(i, Dot) else i
@@ -147,7 +148,7 @@ class Sums:
         if any(s.stride for s in dot.segments) or sum(m.size for m in weight.matrices) < LEAST_WORK:
             return None
         buffers = [self.program.buffer[s.vector] for s in dot.segments]
-        content = self._content(dot)
+        content = content_of(self.program, dot)
         vectors = tuple((b.lo, b.hi) for b in buffers)
         bounds = dot_bound(content.matrices, vectors, content.segments, content.bias)
         found: list[tuple[str, Layout]] = []
@@ -188,11 +189,6 @@ class Sums:
         turn, long = (self.word_turn, LONG_TURN // 2) if are_words else (self.turn, LONG_TURN)
         return long if columns > MOST_COLUMNS and not turn else turn
 
-    def _content(self, dot: Dot) -> Content:
-        matrices = tuple(np.asarray(m) for m in self.program.weight[dot.weight].matrices)
-        bias = self.program.const[dot.bias].data.reshape(len(matrices[0]), len(dot.outs))
-        return Content(matrices, tuple(s.results for s in dot.segments), bias)
-
     def _pack(self, dot: Dot, family: str, form: Layout, content: Content) -> None:
         weight = self.program.weight[dot.weight]
         stream = FAMILIES[family].pack(form, content)
@@ -219,6 +215,11 @@ class Sums:
         assert isinstance(multiplier, Elem)
         places = multiplier.offset + multiplier.stride * np.arange(units)
         return np.asarray(self.program.const[multiplier.buffer].data[places], np.int64)
+
+
+def _serves(family: Family, level: Level) -> bool:
+    """Whether a level has kernels of a family: those in C are longer than a loop."""
+    return level == "unrolled" if family.immediate else bool(family.pointer) or level != "size"
 
 
 def _cheapest(found: list[tuple[str, Layout]], content: Content) -> tuple[str, Layout] | None:

@@ -11,11 +11,12 @@ from fixed import EXACT_OPTIONS, draft_of, finished
 from models import Case
 
 from rnn2c.pipeline import QuantizeOptions
-from rnn2c.target import LEVELS, Level
+from rnn2c.target import Level, load_target
 
 LARGEST = 70
 EDGES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 69, 70)
 FORMATS = (*EXACT_OPTIONS.values(), QuantizeOptions(weights="int4", accumulate="split"))
+LEVELS = load_target("cortex-m4").levels
 PAIRS = len(FORMATS) * len(LEVELS)
 GAINS = (1.0, 3.0, 12.0, 40.0)
 CELLS = ("lstm", "gru")

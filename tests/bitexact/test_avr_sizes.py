@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import test_bounds
 from building import Build
 from fixed import EXACT_OPTIONS, single
 
-from rnn2c.target import LEVELS
+from rnn2c.target import load_target
 from rnn2c.validate.verify import verify
 
 FEW = {
     ("atmega2560", "size"): (("lstm", 1, 67), ("gru", 2, 9)),
     ("atmega328p", "balanced"): (("lstm", 19, 5), ("gru", 33, 1), ("tanh", 30, 7)),
     ("atmega1284p", "speed"): (("gru", 13, 40), ("lstm", 36, 2)),
+    ("atmega1284p", "unrolled"): (("gru", 13, 9), ("lstm", 17, 2), ("tanh", 5, 30)),
 }
 """Cell, units, inputs: with columns left over and without."""
 
@@ -21,8 +23,9 @@ def check(cell: str, units: int, inputs: int, core: str, level: str, build: Buil
     case = single("one", cell, EXACT_OPTIONS["compact"], units=units, inputs=inputs)
     made = build(case, core, f"{cell}{units}", level)
     packings = {w.packing for w in made.program.weights}
-    assert "bytes8_24" in packings or units * inputs < 30
+    assert packings & {"bytes8_24", "immediate8_24"} or units * inputs < 30
     report = verify(made.program, made.folder, made.sequences(4), checks=False)
+    test_bounds.check(made)
     assert report.bit_exact, (cell, units, inputs, report.to_json())
 
 
@@ -33,7 +36,7 @@ def test_a_few_sizes(core: str, level: str, build: Build) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", load_target("atmega2560").levels)
 @pytest.mark.parametrize("units", [*range(1, 20), 31, 32, 33, 47, 64])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "gru_before", "tanh"])
 def test_all_sizes(cell: str, units: int, level: str, build: Build) -> None:

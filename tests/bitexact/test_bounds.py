@@ -18,7 +18,7 @@ from fixed import EXACT_OPTIONS, ZOOS, draft_of, finished, single, zoo_case
 from models import CELLS, Case
 
 from rnn2c.budget import budget
-from rnn2c.target import LEVELS, Level, list_targets, load_target
+from rnn2c.target import Level, list_targets, load_target
 from rnn2c.validate.counters.sizes import split_flash
 from rnn2c.validate.measure import Measurement, measure
 from rnn2c.validate.sizes import object_sizes
@@ -58,8 +58,9 @@ def test_bounds_of_code_stack_and_state(target: str, name: str, build: Build) ->
     check(build(model(name), target))
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    ("target", "level"), [(t, level) for t in TARGETS for level in load_target(t).levels]
+)
 def test_bounds_of_one_layer_and_of_six(target: str, level: Level, build: Build) -> None:
     roomy = replace(load_target(target), limits=None)
     for count in (1, 6):

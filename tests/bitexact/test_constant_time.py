@@ -65,6 +65,7 @@ FEW = [
     ("lstm", "compact", "rv32imc", "size"),
     ("lstm", "compact", "atmega328p", "balanced"),
     ("gru", "compact", "atmega2560", "speed"),
+    ("gru", "compact", "atmega2560", "unrolled"),
 ]
 
 

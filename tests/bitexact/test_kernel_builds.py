@@ -16,6 +16,7 @@ from pruned import pruned
 
 from rnn2c.packing.families import IN_C
 from rnn2c.pipeline import QuantizeOptions
+from rnn2c.target import Level
 from rnn2c.validate.compare import compare
 from rnn2c.validate.emulator import run_elf
 from rnn2c.validate.harness import link_program, pack_sequences, render
@@ -99,7 +100,11 @@ FORMAT_CORES = ("cortex-m4", "cortex-m3", "cortex-m0plus")
 
 
 def made_for(
-    target: str, build: Build, options: QuantizeOptions | None = None, is_pruned: bool = False
+    target: str,
+    build: Build,
+    options: QuantizeOptions | None = None,
+    is_pruned: bool = False,
+    level: Level = "balanced",
 ) -> Built:
     draft = draft_of(9, 1.0)
     draft.input("x", 5)
@@ -110,7 +115,7 @@ def made_for(
     case = finished(draft, "firm", options or QuantizeOptions(), None)
     if is_pruned:
         case = case._replace(model=pruned(case.model, 2, 2, 0.3))
-    return build(case, target)
+    return build(case, target, level=level)
 
 
 def check(made: Built, command: tuple[str, ...], out: Path) -> None:
@@ -148,6 +153,16 @@ def test_kernels_of_avr_are_the_same_in_every_firmware(
     target = AVR_CORES[list(AVR_BUILDS).index(name) % 2]
     made = made_for(target, build, QuantizeOptions(profile="compact"))
     assert {w.packing for w in made.program.weights} == {"bytes8_24"}
+    check(made, AVR_BUILDS[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gcc -O0", "g++ as Arduino has it"])
+def test_weights_in_instructions_are_the_same_in_every_firmware(
+    name: str, build: Build, tmp_path: Path
+) -> None:
+    options = QuantizeOptions(profile="compact")
+    made = made_for("atmega2560", build, options, level="unrolled")
+    assert {w.packing for w in made.program.weights} == {"immediate8_24"}
     check(made, AVR_BUILDS[name], tmp_path)
 
 

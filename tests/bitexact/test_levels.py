@@ -15,10 +15,12 @@ from test_bounds import check
 from rnn2c.budget import budget
 from rnn2c.errors import Rnn2cError
 from rnn2c.pipeline import bench, compile_model, lower_model
-from rnn2c.target import LEVELS, Level, load_target
+from rnn2c.target import Level, load_target
 from rnn2c.validate.verify import verify
 
+LEVELS = load_target("cortex-m4").levels
 OTHERS = [level for level in LEVELS if level != "balanced"]
+CORES = ("cortex-m4", "cortex-m0plus", "atmega328p", "rv32imc")
 
 
 @pytest.mark.parametrize("zoo", ["accurate", "fast", "compact"])
@@ -71,8 +73,10 @@ def test_flash_beyond_the_weights_of_one_layer(
 @pytest.mark.full
 @pytest.mark.parametrize("options", EXACT_OPTIONS)
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("level", OTHERS)
-@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m0plus", "atmega328p", "rv32imc"])
+@pytest.mark.parametrize(
+    ("target", "level"),
+    [(c, level) for c in CORES for level in load_target(c).levels if level != "balanced"],
+)
 def test_one_cell_with_every_option(
     target: str, level: str, cell: str, options: str, build: Build
 ) -> None:
@@ -102,3 +106,10 @@ def test_an_unknown_level_lists_the_known_ones() -> None:
     case = zoo_case("accurate")
     with pytest.raises(Rnn2cError, match="no level 'fast' to optimize for: size, balanced, speed"):
         compile_model(case.model, case.data, load_target("host"), case.options, level="fast")
+
+
+def test_a_target_without_a_level_names_those_that_it_has() -> None:
+    levels = "host has no level 'unrolled' to optimize for: size, balanced, speed$"
+    case = zoo_case("accurate")
+    with pytest.raises(Rnn2cError, match=levels):
+        compile_model(case.model, case.data, load_target("host"), case.options, level="unrolled")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from building import Build
 from models import Case
-from sized import FORMATS, LARGEST, PAIRS, level_of, sized
+from sized import FORMATS, LARGEST, LEVELS, PAIRS, level_of, sized
 
 from rnn2c.execute import run_integer
 from rnn2c.ir.program import Dot, Program, Stage
@@ -23,7 +23,7 @@ from rnn2c.pipeline import prepare, quantize
 from rnn2c.proof import verify_ranges
 from rnn2c.tailor import tailor
 from rnn2c.tailor.sums import Sums
-from rnn2c.target import LEVELS, list_targets, load_target
+from rnn2c.target import list_targets, load_target
 from rnn2c.validate.toolchain import BuildOptions
 from rnn2c.validate.verify import stress_sequences, verify
 

@@ -8,9 +8,10 @@ from core_models import cell_model, integer
 from rnn2c.budget import budget
 from rnn2c.errors import Rnn2cError, TooLargeError
 from rnn2c.pipeline import lower_model
-from rnn2c.target import LEVELS, load_target
+from rnn2c.target import load_target
 
 CORE = load_target("cortex-m4")
+LEVELS = CORE.levels
 MODEL = integer(cell_model("lstm", units=48, inputs=9))
 FLASH = {level: budget(lower_model(MODEL, CORE, level=level)).flash for level in LEVELS}
 

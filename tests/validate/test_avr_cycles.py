@@ -20,6 +20,7 @@ MOST = {
     ("lstm", 6, 24, "balanced"): 40_500,
     ("gru", 10, 32, "balanced"): 54_900,
     ("lstm", 6, 24, "speed"): 38_800,
+    ("gru", 3, 16, "unrolled"): 12_500,
 }
 """Cell, inputs, units, level; profile compact."""
 

@@ -11,7 +11,7 @@ from core_models import data, linear, model
 from rnn2c.ir.program import Dot, Program, Stage
 from rnn2c.pipeline import compile_model, emit
 from rnn2c.quantization import QuantizeOptions
-from rnn2c.target import LEVELS, load_target
+from rnn2c.target import load_target
 from rnn2c.validate.measure import measure
 from rnn2c.validate.verify import raw_sequences, verify
 
@@ -67,7 +67,7 @@ def test_the_instructions_of_a_head(
     assert got.step.stage_instructions[-1] <= most
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", load_target("cortex-m4").levels)
 @pytest.mark.parametrize("target", ["cortex-m4", "cortex-m3", "cortex-m0plus", "cortex-m55"])
 @pytest.mark.parametrize(("columns", "rows"), [(65, 1), (33, 5)])
 def test_the_bits_of_a_head(

@@ -20,6 +20,7 @@ from rnn2c.emit.kernels import (
     armv7m_blocks,
     armv7m_halves,
     avr,
+    avr_immediate,
     avr_operations,
     dsp,
     dsp4,
@@ -31,6 +32,7 @@ from rnn2c.emit.kernels import (
     mve_blocks,
 )
 from rnn2c.ir.program import CTYPES, Call, Dot, Program
+from rnn2c.packing.blocks import Content, content_of
 from rnn2c.packing.families import FAMILIES, ROWS16
 
 Special = tuple[str, tuple[str, ...]]
@@ -71,6 +73,11 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "bytes8_16": avr.instructions,
     "bytes8_24": avr.instructions,
 }
+IMMEDIATE: dict[str, Callable[[Dot, tuple[str, ...], Content], list[str]]] = {
+    "immediate8_16": avr_immediate.instructions,
+    "immediate8_24": avr_immediate.instructions,
+}
+"""Kernels with the weights in them."""
 TOTALS: dict[str, Callable[[Dot, tuple[str, ...]], tuple[int, list[str]]]] = {
     "quads4": dsp4.totals,
     "halves4_v7m": armv7m_halves.totals,
@@ -162,17 +169,14 @@ def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
     name = f"{returns}{program.name}_{kernel_name(dot)}"
     if not family.pointer:
         return in_c.function(doc, name, dot, types, program.name)
-    return _function(
-        doc,
-        name,
-        (
-            f"{CTYPES[dot.type]} *sums",
-            f"const {stream} *w",
-            f"const {family.pointer} *const *vectors",
-        ),
-        GENERATORS[dot.kernel.family](dot, types),
-        program.target.harness,
-    )
+    sums, vectors = f"{CTYPES[dot.type]} *sums", f"const {family.pointer} *const *vectors"
+    if family.immediate:
+        lines = IMMEDIATE[dot.kernel.family](dot, types, content_of(program, dot))
+        parameters = (sums, "uint_fast16_t unit", vectors)
+    else:
+        lines = GENERATORS[dot.kernel.family](dot, types)
+        parameters = (sums, f"const {stream} *w", vectors)
+    return _function(doc, name, parameters, lines, program.target.harness)
 
 
 def _totals(program: Program, dot: Dot, types: tuple[str, ...]) -> str:

@@ -86,13 +86,13 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
         if form.unsigned[k]:
             lines += _less_total(segment, r, behind)
             behind += _total_bytes(kernel)
-        lines += _vector(k) + _segment(segment, element, form.unsigned[k], columns[k], r)
+        lines += vector(k) + _segment(segment, element, form.unsigned[k], columns[k], r)
         ending = form.ending(k)
         if ending:
-            lines += [f"movw r26, r{SUMS}", *(_add(stored) if stored else [])]
+            lines += [f"movw r26, r{SUMS}", *(add(stored) if stored else [])]
         for result in ending:
             if kernel.shifted:
-                lines += _saturated(r.sums[result], kernel.shifted[result], r.weight)
+                lines += saturated(r.sums[result], kernel.shifted[result], r.weight)
             else:
                 lines += [f"st X+, {octet}" for octet in r.sums[result]]
         stored += bytes_ * len(ending)
@@ -109,7 +109,7 @@ def totals(dot: Dot, types: tuple[str, ...]) -> tuple[int, list[str]]:
     lines = [f"movw r30, r{SUMS}", f"movw r{VECTORS}, r22"]
     for k in some:
         size = dot.segments[k].size
-        lines += [*_vector(k), f"ldi r24, {size & 255}", f"ldi r25, {size >> 8}"]
+        lines += [*vector(k), f"ldi r24, {size & 255}", f"ldi r25, {size >> 8}"]
         lines += ["clr r18", "clr r19", "clr r22"]
         lines += ["1:", "ld r23, X+", "subi r23, 0x80"]
         lines += ["add r18, r23", "adc r19, r1", "adc r22, r1", "sbiw r24, 1", "brne 1b"]
@@ -124,7 +124,7 @@ def _total_bytes(kernel: Kernel) -> int:
     return 4 if kernel.shifted else 3
 
 
-def _saturated(total: tuple[str, ...], shift: int, high: str) -> list[str]:
+def saturated(total: tuple[str, ...], shift: int, high: str) -> list[str]:
     """Stores a sum as 16 bits, shifted down and saturated; high: a register for anything."""
     first, second, *third = total
     if not third:
@@ -150,13 +150,13 @@ def _form(dot: Dot, types: tuple[str, ...]) -> Layout:
     return form
 
 
-def _vector(segment: int) -> list[str]:
+def vector(segment: int) -> list[str]:
     """X becomes the address of the vector of a segment."""
-    place = _add(2 * segment) if segment else []
+    place = add(2 * segment) if segment else []
     return [f"movw r26, r{VECTORS}", *place, "ld r0, X+", "ld r27, X", "mov r26, r0"]
 
 
-def _add(count: int) -> list[str]:
+def add(count: int) -> list[str]:
     """To X."""
     return [f"adiw r26, {count}"] if count <= ADDED else [
         f"subi r26, {-count & 255}", f"sbci r27, {(-count >> 8) & 255}"
@@ -166,7 +166,7 @@ def _add(count: int) -> list[str]:
 def _less_total(segment: Segment, r: Registers, behind: int) -> list[str]:
     """The sums less the total that stands so many bytes behind them."""
     total = (r.weight, r.element, r.sign)
-    lines = [f"movw r26, r{SUMS}", *_add(behind), *(f"ld {octet}, X+" for octet in total)]
+    lines = [f"movw r26, r{SUMS}", *add(behind), *(f"ld {octet}, X+" for octet in total)]
     for result in segment.results:
         a, b, c = r.sums[result]
         lines += [f"sub {a}, {total[0]}", f"sbc {b}, {total[1]}", f"sbc {c}, {total[2]}"]

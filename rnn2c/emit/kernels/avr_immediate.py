@@ -1,0 +1,147 @@
+"""Kernels for AVR with weights in their instructions: straight code for every unit.
+
+A column is a load, for every magnitude of its weights a product, and for every weight an addition
+or a subtraction of that: see packing/immediate8.py.
+"""
+
+from __future__ import annotations
+
+from rnn2c.emit.kernels import avr
+from rnn2c.ir.program import Dot
+from rnn2c.packing import immediate8
+from rnn2c.packing.blocks import Content
+from rnn2c.packing.immediate8 import HALF, KEPT, WIDE, Column, Layout, Product
+
+UNIT = 22
+"""Where the lower byte of the parameter is that says which unit."""
+
+ELEMENT, HIGH = "r18", "r19"
+"""An element of a vector and the upper byte of one of 16 bits; anything's between columns."""
+
+MAGNITUDES = ("r22", "r23", "r30", "r31", "r16", "r17")
+assert len(MAGNITUDES) == KEPT
+
+LOWER, TOP, ZERO = 2, 10, "r14"
+"""The first register of the two lower bytes of all sums, that of their third bytes; and one that is
+zero where they have these."""
+
+OCTET_VALUES = 256
+UNITS, END = 10, 9
+"""Labels: the first of the units, and what follows them."""
+
+
+def instructions(dot: Dot, types: tuple[str, ...], of: Content) -> list[str]:
+    """The lines of the kernel of a dot product; types: the elements of the vectors."""
+    kernel, units = dot.kernel, len(of.bias)
+    assert kernel is not None
+    form = immediate8.layout(len(dot.outs), of.segments, types, avr.OCTETS[dot.width])
+    assert form is not None
+    sums = [_registers(form, r) for r in range(form.results)]
+    used = {*MAGNITUDES, *(octet for octets in sums for octet in octets)}
+    used |= {ZERO} if form.octets == WIDE else set()
+    saved = [f"r{n}" for n in avr.SAVED if f"r{n}" in used]
+    lines = [f"push {name}" for name in saved]
+    lines += [f"clr {ZERO}"] if form.octets == WIDE else []
+    lines += _to_unit(0, units, units)
+    first = immediate8.first(form, of)
+    for unit in range(units):
+        lines += [f"{UNITS + unit}:", *_first(form, first[unit].tolist())]
+        for k, segment in enumerate(immediate8.columns(of, unit)):
+            lines += [*avr.vector(k), *_segment(form, segment, form.wide[k])]
+        lines += [f"jmp {END}f"] if unit < units - 1 else []
+    lines += [f"{END}:", f"movw r26, r{avr.SUMS}"]
+    for r, octets in enumerate(sums):
+        if kernel.shifted:
+            lines += avr.saturated(octets, kernel.shifted[r], ELEMENT)
+        else:
+            lines += [f"st X+, {octet}" for octet in octets]
+    return [*lines, "clr r1", *(f"pop {name}" for name in saved[::-1]), "ret"]
+
+
+def _to_unit(first: int, behind: int, most: int) -> list[str]:
+    """Goes to the code of one of these units, by halves: an indirect jump does not reach far flash.
+
+    most: units in all.
+    """
+    if behind - first == 1:
+        return [f"jmp {UNITS + first}f"]
+    middle = (first + behind) // 2
+    label = UNITS + most + middle
+    compare = [f"cpi r{UNIT}, {middle & 255}"]
+    if most > OCTET_VALUES:
+        compare += [f"ldi {ELEMENT}, {middle >> 8}", f"cpc r{UNIT + 1}, {ELEMENT}"]
+    lower, upper = _to_unit(first, middle, most), _to_unit(middle, behind, most)
+    return [*compare, "brlo .+2", f"rjmp {label}f", *lower, f"{label}:", *upper]
+
+
+def _registers(form: Layout, result: int) -> tuple[str, ...]:
+    """Of the bytes of a sum, the lowest first."""
+    low = LOWER + 2 * result
+    top = (f"r{TOP + result}",) if form.octets == WIDE else ()
+    return (f"r{low}", f"r{low + 1}", *top)
+
+
+def _first(form: Layout, values: list[int]) -> list[str]:
+    """The sums begin with these values."""
+    lines = []
+    for result, value in enumerate(values):
+        low, _, *top = _registers(form, result)
+        octets = [(value >> (8 * k)) & 255 for k in range(3)]
+        lines += [f"ldi {ELEMENT}, {octets[0]}", f"ldi {HIGH}, {octets[1]}"]
+        lines += [f"movw {low}, {ELEMENT}"]
+        for octet in top:
+            lines += [f"ldi {ELEMENT}, {octets[2]}", f"mov {octet}, {ELEMENT}"]
+    return lines
+
+
+def _segment(form: Layout, columns: list[Column], wide: bool) -> list[str]:
+    """All columns of a vector, to which X points."""
+    lines, passed = [], 0
+    for column in columns:
+        if not column:
+            passed += 1 + wide
+            continue
+        lines += avr.add(passed) if passed else []
+        lines += _column(form, column, wide)
+        passed = 0
+    return lines
+
+
+def _column(form: Layout, column: Column, wide: bool) -> list[str]:
+    """One column."""
+    lines = [f"ld {ELEMENT}, X+"]
+    lines += [f"ld {HIGH}, X+"] if wide else []
+    if form.octets == WIDE:
+        lines += [f"subi {HIGH if wide else ELEMENT}, {HALF}"]
+    for product in column:
+        lines += _product(form, product, wide)
+    return lines
+
+
+def _product(form: Layout, product: Product, wide: bool) -> list[str]:
+    """One product of all rows with its magnitude."""
+    factor = MAGNITUDES[product.register]
+    signed = form.octets < WIDE and not wide
+    lines = [f"ldi {factor}, {product.magnitude}"] if product.loaded else []
+    lines += [f"{'muls' if signed else 'mul'} {factor}, {ELEMENT}"]
+    flipped = signed and product.magnitude == HALF  # a signed byte is -128
+    rows = [(r, flipped) for r in product.added] + [(r, not flipped) for r in product.subtracted]
+    for r, less in rows:
+        low, high, *top = _registers(form, r)
+        lines += [f"{_first_of(less)} {low}, r0", f"{_next_of(less)} {high}, r1"]
+        lines += [f"{_next_of(less)} {octet}, {ZERO}" for octet in top]
+    if wide:
+        lines += [f"mul {factor}, {HIGH}"]
+        for r, less in rows:
+            _, high, *top = _registers(form, r)
+            lines += [f"{_first_of(less)} {high}, r0"]
+            lines += [f"{_next_of(less)} {octet}, r1" for octet in top]
+    return lines
+
+
+def _first_of(less: bool) -> str:
+    return "sub" if less else "add"
+
+
+def _next_of(less: bool) -> str:
+    return "sbc" if less else "adc"

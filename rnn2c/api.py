@@ -83,6 +83,7 @@ def compile(  # noqa: A001 - the API's name
     optimize: str = "balanced",
     max_flash: int | None = None,
     shared_tables: str | None = None,
+    far_constants: bool = False,
 ) -> Program:
     """Lower a quantized Model for a target and prove it; a float Model becomes float32 C.
 
@@ -90,9 +91,11 @@ def compile(  # noqa: A001 - the API's name
     most steps of a sequence, for a model that waits for the end of it (reverse layers); optimize:
     size, balanced or speed, which never changes a bit; max_flash: bytes, for which that level gives
     way to a smaller one.  shared_tables: a name that several models
-    give, to have their look-up tables once, in NAME_tables.c of the folder they are emitted into.
+    give, to have their look-up tables once, in NAME_tables.c of the folder they are emitted into;
+    far_constants: keep those out of the first 64 KB of flash that are there otherwise (AVR).
     """
     chosen = load_target(target) if isinstance(target, str) else target
+    chosen = chosen.without_near if far_constants else chosen
     raw = None if input_scale is None else RawScale(_numbers(input_scale), _numbers(input_offset))
     if model.numerics is None:
         plain = pipeline.compile_float32(model, chosen, raw, max_steps, optimize, max_flash).program
@@ -107,10 +110,10 @@ def build(
 ) -> Program:
     """load, quantize with the target's default profile, compile and emit in one call.
 
-    options: those of quantize, and max_steps, optimize and shared_tables of compile.
+    options: those of quantize, and max_steps, optimize, shared_tables, far_constants of compile.
     """
     model = load(source)
-    names = ("max_steps", "optimize", "shared_tables")
+    names = ("max_steps", "optimize", "shared_tables", "far_constants")
     own = {name: options.pop(name) for name in names if name in options}
     options.setdefault("profile", load_target(target).profile)
     program = compile(quantize(model, calibration, **options), target, **own)

@@ -14,6 +14,7 @@ from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import CTYPES, Buffer, Dot, Program, Stage, Weight
 from rnn2c.packing import PACKINGS
 from rnn2c.packing.families import FAMILIES
+from rnn2c.target import Target
 
 WORD = 4
 USUAL_SUMS = 12
@@ -60,25 +61,33 @@ def buffer_bytes(buffer: Buffer) -> int:
     return BYTES[CTYPES[buffer.type]] * elements * (2 if buffer.twice else 1)
 
 
-def _weight_bytes(weight: Weight) -> int:
+def _weight_bytes(weight: Weight, target: Target) -> int:
     if weight.stream is not None:
-        return BYTES[CTYPES[FAMILIES[weight.packing].element]] * weight.stream.size
-    packing = PACKINGS[weight.packing]
-    return BYTES[CTYPES[packing.type]] * packing.pack(weight.matrices).size
+        octets = BYTES[CTYPES[FAMILIES[weight.packing].element]] * weight.stream.size
+    else:
+        packing = PACKINGS[weight.packing]
+        octets = BYTES[CTYPES[packing.type]] * packing.pack(weight.matrices).size
+    return array_bytes(octets, target)
+
+
+def array_bytes(octets: int, target: Target) -> int:
+    """What an array takes of the flash: far ones stand among code, which begins at whole words."""
+    return octets + (octets % 2 if target.constants == "far" else 0)
 
 
 def budget(program: Program) -> Budget:
     """What the program needs; see Budget."""
-    weights = sum(_weight_bytes(w) for w in program.weights)
+    target = program.target
+    weights = sum(_weight_bytes(w, target) for w in program.weights)
     consts = {"weight": 0, "table": 0}
     for const in (c for c in program.consts if c.kind != "packed"):
-        consts[const.kind] += BYTES[CTYPES[const.type]] * const.data.size
+        consts[const.kind] += array_bytes(BYTES[CTYPES[const.type]] * const.data.size, target)
     members = program.having("state", "scratch")
     scratch = sum(buffer_bytes(b) for b in program.having("scratch"))
     locals_ = sum(buffer_bytes(b) for b in program.having("local"))
     copies = len({program.clock_of.get(b.name) for b in members if b.twice})
-    struct = struct_bytes(members, copies, program.target.alignment)
-    estimate = program.target.estimate
+    struct = struct_bytes(members, copies, target.alignment)
+    estimate = target.estimate
     calls = sum(len(op.body) if isinstance(op, Stage) else 2 for op in program.operations())
     stages = [op for op in program.operations() if isinstance(op, Stage)]
     dots = [i for op in stages for i in op.body if isinstance(i, Dot)]
@@ -168,7 +177,7 @@ def check_fits(program: Program) -> None:
             f" {limits.constant_bytes}; use fewer units or {_smaller(program)[0]}"
         )
     for weight in program.weights:
-        size = _weight_bytes(weight)
+        size = _weight_bytes(weight, program.target)
         if size > limits.object_bytes:
             raise TooLargeError(
                 f"the weights '{weight.name}' have {size} bytes, one array on {part} may have"

@@ -46,8 +46,7 @@ class Compiler:
 class Limits:
     """What the part named in the description has, in bytes.
 
-    `object_bytes` bounds one array, `constant_bytes` all constants together where near pointers
-    reach only part of the flash.
+    `object_bytes` bounds one array, `constant_bytes` all constants together.
     """
 
     flash_bytes: int
@@ -64,6 +63,18 @@ class Estimate:
     code_per_call: int
     code_per_sum: int
     stack: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Far:
+    """Of a core whose pointers reach only part of the flash: with more than `above` bytes of
+    constants a model is addressed in another way, by `templates` before those of the target and
+    with bounds of its own.
+    """
+
+    above: int
+    templates: tuple[str, ...]
+    estimate: Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +121,8 @@ class Target:
     `harness` names the startup and output code of the verification program.  `accumulators` are
     the accumulator widths in bits that the core adds cheaply, narrowest first; `alignment` the
     largest alignment in bytes a member of a struct gets.  `timing` names the model that estimates
-    cycles where the emulator counts instructions only (docs/cycles.md).
+    cycles where the emulator counts instructions only (docs/cycles.md).  `constants`: whether
+    pointers reach them; `far` says what else there is.
     """
 
     name: str
@@ -130,6 +142,8 @@ class Target:
     kernels: Kernels = ""
     product_instructions: int = 1
     levels: tuple[Level, ...] = ("size", "balanced", "speed")
+    far: Far | None = None
+    constants: Literal["near", "far"] = "near"
 
     @property
     def cycles_kind(self) -> Literal["exact", "estimated"] | None:
@@ -153,6 +167,20 @@ class Target:
         raise Rnn2cError(
             f"{self.name} has no level {quoted(name)} to optimize for: {', '.join(self.levels)}"
         )
+
+    @property
+    def without_near(self) -> Target:
+        """The target with the constants of every model far.  Raises Rnn2cError where none are."""
+        if self.far is None:
+            raise Rnn2cError(f"pointers reach all flash of {self.name}: leave out --far-constants")
+        return replace(self, far=replace(self.far, above=0))
+
+    @property
+    def with_far_constants(self) -> Target:
+        """The target for a program whose constants lie anywhere in the flash."""
+        assert self.far is not None
+        templates = (*self.far.templates, *self.templates)
+        return replace(self, constants="far", templates=templates, estimate=self.far.estimate)
 
     @property
     def as_emulated(self) -> Target:

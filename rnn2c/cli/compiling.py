@@ -45,10 +45,12 @@ def compile_from(
     from_: tuple[str, ...], to: tuple[str, ...], state: tuple[str, ...], shape: tuple[str, ...],
     crosscheck: bool, precision: str, input_scale: str | None, input_offset: str | None,
     max_steps: int | None, optimize: str, max_flash: int | None, shared_tables: str | None,
+    far_constants: bool,
     **numerics: Any,
 ) -> Job:  # fmt: skip
     """Everything `model_options` collects, compiled; raises Rnn2cError."""
     chosen = load_target(target)
+    chosen = chosen.without_near if far_constants else chosen
     raw = _raw_scale(input_scale, input_offset)
     if name is not None and identifier(name, "_") == "_":
         raise Rnn2cError(f"--name {name!r}: give a name with ASCII letters or digits")

@@ -128,6 +128,11 @@ def compile_options(command: F) -> F:
                 help="Put look-up tables into NAME_tables.c, once for all models of a folder.",
             ),
             click.option(
+                "--far-constants",
+                is_flag=True,
+                help="Keep constants out of the first 64 KB of flash (AVR with more than that).",
+            ),
+            click.option(
                 "--crosscheck/--no-crosscheck",
                 default=True,
                 help="Compare the import with onnxruntime.",

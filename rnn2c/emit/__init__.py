@@ -15,7 +15,6 @@ from rnn2c.arith_tree import LIMITS, Function, tree
 from rnn2c.budget import alignment, budget
 from rnn2c.data import templates_dir
 from rnn2c.emit.arith_c import (
-    READERS,
     calls_library,
     choices,
     definition,
@@ -24,6 +23,7 @@ from rnn2c.emit.arith_c import (
 )
 from rnn2c.emit.arrays import ArrayCode, all_arrays
 from rnn2c.emit.code import Coder
+from rnn2c.emit.flash import Flash
 from rnn2c.emit.golden import golden
 from rnn2c.emit.kernels import choice_bodies, kernel_functions, kernel_primitives, own_body, special
 from rnn2c.emit.shared import merged, shared_tables, table_bytes, tables_id
@@ -63,7 +63,8 @@ def emit_c(program: Program, beside: Mapping[str, str] | None = None) -> dict[st
 
     beside: the sources that are in the folder already; shared tables that they need stay.
     """
-    environment = _environment(program.target.templates)
+    far = program.target.constants == "far"
+    environment = _environment(program.target.templates, far)
     platform = environment.get_template("platform.h.j2").render()
     shared = shared_tables(program, platform)
     context = _context(program, shared)
@@ -102,8 +103,10 @@ def _without_unused_macros(text: str) -> str:
 
 
 @cache
-def _environment(variants: tuple[str, ...]) -> jinja2.Environment:
-    """Templates of these variants, most special first; compiled once, as that takes a while."""
+def _environment(variants: tuple[str, ...], far: bool) -> jinja2.Environment:
+    """Templates of these variants, most special first, for constants near or far; compiled once, as
+    that takes a while.
+    """
     folders = [templates_dir() / name for name in variants]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
@@ -114,6 +117,7 @@ def _environment(variants: tuple[str, ...]) -> jinja2.Environment:
         autoescape=False,
     )
     environment.filters.update(c_float=real_text, c_int=_c_int)
+    environment.globals.update(flash=Flash(far))
     return environment
 
 
@@ -145,12 +149,12 @@ def _context(program: Program, shared: Mapping[str, ArrayCode]) -> dict[str, Any
         "saved": program.having("state"),
         "ctype": CTYPES,
         "limits": LIMITS,
-        "suffix": READERS,
         "buffer": program.buffer,
         "inputs": _ports(program, program.inputs),
         "outputs": outputs,
         "finals": outputs["window"] + outputs["sequence"],
         "arrays": arrays,
+        "near": _near(program, [*arrays, *shared.values()]),
         "has_weights": any(a.is_weights for a in arrays),
         "primitives": _definitions(program, primitives),
         "library": calls_library(primitives),
@@ -166,18 +170,25 @@ def _context(program: Program, shared: Mapping[str, ArrayCode]) -> dict[str, Any
     }
 
 
+def _near(program: Program, arrays: list[ArrayCode]) -> list[tuple[str, int]]:
+    """The arrays, with their sizes, that are too far for pointers if they are linked there."""
+    checked = program.target.far is not None and program.target.constants == "near"
+    return [(a.name, a.size) for a in arrays] if checked else []
+
+
 def _definitions(program: Program, primitives: set[str]) -> list[str]:
     """All functions of operations in C, callees first."""
-    found = [_definition(program, f) for f in needed(primitives)]
+    flash = Flash(program.target.constants == "far")
+    found = [_definition(program, f, flash) for f in needed(primitives)]
     bodies = choice_bodies(program.target.templates)
     return choices(found, program.name, bodies, CODE) + found + _special_definitions(program)
 
 
-def _definition(program: Program, function: Function) -> str:
+def _definition(program: Program, function: Function, flash: Flash) -> str:
     """A primitive in C: the variant's own body, or that of arith.py."""
     variants = program.target.templates
     own, branches = own_body(variants, function.name), not choice_bodies(variants)
-    return definition(function, program.name, CODE, own, branches)
+    return definition(function, program.name, CODE, own, branches, flash)
 
 
 def _has_assembly(program: Program, primitives: set[str]) -> bool:

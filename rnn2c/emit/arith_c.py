@@ -32,21 +32,12 @@ from rnn2c.arith_tree import (
     operand_width,
     tree,
 )
+from rnn2c.emit.flash import Flash
 from rnn2c.ir.program import CTYPES
 
 UNPROMOTED = ("i32", "i64", REAL)
 SIGNED_NARROW = ("i8", "i16")
-READERS = {
-    "i8": "I8",
-    "u8": "U8",
-    "i16": "I16",
-    "u16": "U16",
-    "i32": "I32",
-    "u32": "U32",
-    "f32": "F32",
-}
-"""Suffix of the macro RNN2C_READ_... that reads a constant of this type from flash."""
-
+NEAR = Flash()
 WORDS = {"minimum": "smaller", "maximum": "larger"}
 
 
@@ -84,18 +75,19 @@ def needed(primitives: Iterable[str]) -> list[Function]:
 
 def definition(
     function: Function, prefix: str, attribute: str = "", own: tuple[str, ...] = (),
-    branches: bool = True,
+    branches: bool = True, flash: Flash = NEAR,
 ) -> str:  # fmt: skip
     """The C definition of one primitive, called PREFIX_name, with its docstring.
 
     attribute: a line before it; own: the lines of another body that computes the same;
-    branches: whether extremes may be written with ?:, else they call functions, see choices.
+    branches: whether extremes may be written with ?:, else they call functions, see choices;
+    flash: how tables are addressed.
     """
-    writer = _Writer(function.types(), prefix, branches)
+    writer = _Writer(function.types(), prefix, branches, flash)
     doc = "\n * ".join(line.strip() for line in function.doc.splitlines()).replace(
         "\n * \n", "\n *\n"
     )
-    parameters = ", ".join(_parameter(name, type_) for name, type_ in function.parameters)
+    parameters = ", ".join(_parameter(name, type_, flash) for name, type_ in function.parameters)
     lines = [
         f"/* {doc} */",
         *filter(None, [attribute]),
@@ -107,9 +99,9 @@ def definition(
     return "\n".join(lines)
 
 
-def _parameter(name: str, type_: str) -> str:
+def _parameter(name: str, type_: str, flash: Flash) -> str:
     if type_ in TABLES:
-        return f"const {CTYPES[TABLES[type_]]} *{name}"
+        return f"{flash.pointer(CTYPES[TABLES[type_]])}{name}"
     return f"{CTYPES[type_]} {name}"
 
 
@@ -135,10 +127,11 @@ def _bare(text: str) -> str:
 class _Writer:
     """Writes the expressions of one function."""
 
-    def __init__(self, types: Mapping[str, str], prefix: str, branches: bool) -> None:
+    def __init__(self, types: Mapping[str, str], prefix: str, branches: bool, flash: Flash) -> None:
         self.types = types
         self.prefix = prefix
         self.branches = branches
+        self.flash = flash
 
     def converted(self, e: Expr, width: str) -> str:
         """The expression as a C value of exactly the type of `width`."""
@@ -189,8 +182,8 @@ class _Writer:
             case Look(table, index):
                 element = TABLES[self.types[table]]
                 at = index_width(index, self.types)
-                place = _bare(self.operand(index, at))
-                return f"RNN2C_READ_{READERS[element]}(&{table}[{place}])", element
+                place = self.flash.index(_bare(self.operand(index, at)))
+                return self.flash.read(table, place, element), element
             case Invoke(function, arguments):
                 return self._call(function, arguments), tree(function).returns
 

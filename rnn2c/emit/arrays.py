@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rnn2c.emit.arith_c import READERS, real_text
+from rnn2c.emit.arith_c import real_text
+from rnn2c.emit.flash import READERS
 from rnn2c.ir.graph import NumberArray
 from rnn2c.ir.program import CTYPES, Const, Program, Weight
 from rnn2c.packing import PACKINGS

@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import count
 
 from rnn2c.arith_tree import REAL, TABLES, tree
-from rnn2c.emit.arith_c import READERS
 from rnn2c.emit.dots import Dots
 from rnn2c.emit.expressions import index_text, stored, widened
 from rnn2c.emit.kernels import special
@@ -190,14 +189,14 @@ class Coder(Dots):
         packing = PACKINGS[weight.packing]
         columns = packing.pack(weight.matrices).size // len(weight.matrices[0])
         row = f"(size_t){self.vector(gather.index)}[0] * {columns}u"
-        text = f"&{self.static(weight.name)}[{row}]"
-        return Line(f"{CTYPES[packing.type]} *", "at", text, gather.doc)
+        text = self.flash.place(self.flash.start(self.static(weight.name)), row, packing.type)
+        return Line(self.flash.pointer(CTYPES[packing.type]), "at", text, gather.doc)
 
     def _entry(self, gather: Gather, renamed: dict[str, str]) -> Line:
         """Element j of the row."""
         packing = self.program.weight[gather.table].packing
         halves = packing == "dense4"
-        text = f"RNN2C_READ_{READERS[PACKINGS[packing].type]}(&at[{'j >> 1' if halves else 'j'}])"
+        text = self.flash.read("at", "j >> 1" if halves else "j", PACKINGS[packing].type)
         if halves:
             text = f"{self.prefix}_nibble({text}, (uint8_t)(j & 1u))"
         return Line(CTYPES[self._entry_type(gather)], renamed[gather.out], text, "")
@@ -212,12 +211,13 @@ class Coder(Dots):
                 return widened(renamed[a], types[a], type_)
             case Table(const):
                 assert type_ in TABLES
-                return self.static(const)
+                return self.flash.start(self.static(const))
             case Elem(buffer):
                 const_ = self.program.const.get(buffer)
                 if const_ is None:
                     return widened(self._element(a), self.program.buffer[buffer].type, type_)
-                text = f"RNN2C_READ_{READERS[const_.type]}(&{self.static(buffer)}[{index_text(a)}])"
+                start = self.flash.start(self.static(buffer))
+                text = self.flash.read(start, index_text(a), const_.type)
                 return widened(text, const_.type, type_)
 
     def _element(self, e: Elem) -> str:

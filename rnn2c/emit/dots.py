@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rnn2c.emit.arith_c import READERS
 from rnn2c.emit.expressions import index_text, place_text, start_text
+from rnn2c.emit.flash import Flash
 from rnn2c.emit.kernels import delivered, kernel_name, totals_count, totals_name
 from rnn2c.emit.records import DotCode, KernelCode, Part
 from rnn2c.ir.names import prose
@@ -23,6 +23,7 @@ class Dots:
     def __init__(self, program: Program, shared: Mapping[str, str] | None = None) -> None:
         self.program = program
         self.prefix = program.name
+        self.flash = Flash(program.target.constants == "far")
         self.shared = shared or {}
 
     def static(self, name: str) -> str:
@@ -63,14 +64,18 @@ class Dots:
             sums=tuple(renamed[o] for o in dot.outs),
             width=dot.width,
             ctype=CTYPES[dot.width],
-            weights=self.static(weight.name),
-            weight_ctype=CTYPES[packing.type],
+            weights=self.flash.start(self.static(weight.name)),
+            pointer=self.flash.pointer(CTYPES[packing.type]),
             packing=weight.packing,
-            bias=self.static(bias.name),
-            bias_index=tuple(
-                index_text(Elem(bias.name, k, len(dot.outs))) for k in range(len(dot.outs))
+            biases=tuple(
+                self.flash.read(
+                    self.flash.start(self.static(bias.name)),
+                    index_text(Elem(bias.name, k, len(dot.outs))),
+                    bias.type,
+                )
+                for k in range(len(dot.outs))
             ),
-            read=READERS[bias.type],
+            bias_type=bias.type,
             parts=tuple(parts),
         )
 
@@ -84,10 +89,10 @@ class Dots:
         steps = [(b - a) // max(kernel.units - 1, 1) for a, b in zip(first, last, strict=True)]
         return KernelCode(
             function=self.static(kernel_name(dot)),
-            weights="" if family.immediate else self.static(dot.weight),
+            weights="" if family.immediate else self.flash.start(self.static(dot.weight)),
             pointer=family.pointer,
             ctype=CTYPES[dot.type],
-            stream=CTYPES[family.element],
+            stream=self.flash.pointer(CTYPES[family.element]),
             advance=0 if family.advances or family.immediate else self._elements(dot) // units,
             vectors=tuple(self.vector(s.vector, s.new) + start_text(s) for s in dot.segments),
             block=kernel.units,

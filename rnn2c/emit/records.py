@@ -36,24 +36,23 @@ class Part:
 
 @dataclass(frozen=True)
 class DotCode:
-    """A fused dot product; `read` reads an element of the bias."""
+    """A fused dot product; pointer: the type of the address of weights; biases: each read."""
 
     sums: tuple[str, ...]
     width: str
     ctype: str
     weights: str
-    weight_ctype: str
+    pointer: str
     packing: str
-    bias: str
-    bias_index: tuple[str, ...]
-    read: str
+    biases: tuple[str, ...]
+    bias_type: str
     parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
 class KernelCode:
     """A call of a kernel: for `block` units it gives `count` sums of those vectors, which it takes
-    as pointers to the C type `pointer`.  ctype: of the sums; stream: of what the weights lie in;
+    as pointers to the C type `pointer`.  ctype: of the sums; stream: of the address of the weights;
     advance: how many of these a block has, 0: the kernel returns where the next one begins.
 
     sums: (name, place among them, comment); partial: the last block of several has fewer

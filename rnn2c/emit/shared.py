@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from rnn2c.emit.arrays import ArrayCode, const_array
+from rnn2c.emit.flash import Flash
 from rnn2c.errors import Rnn2cError, quoted
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.names import identifier
@@ -48,10 +49,12 @@ def shared_tables(program: Program, platform: str) -> dict[str, ArrayCode]:
     """
     if not program.tables_file:
         return {}
+    flash = Flash(program.target.constants == "far")
     found = {}
     for const in program.consts:
         if const.kind == "table":
             plain = const_array(const, program.shared_tables)
+            plain = replace(plain, size=flash.room(plain.size, plain.ctype))
             name = f"{plain.name}_{_checksum(plain, platform):08x}"
             found[const.name] = replace(plain, name=name)
     return found

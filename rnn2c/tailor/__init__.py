@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rnn2c.ir.program import Inner, Loop, Op, Program, Stage, When
+from rnn2c.tailor.far import placed
 from rnn2c.tailor.sums import Sums
 from rnn2c.tailor.tables import small_tables
 from rnn2c.tailor.vectors import Vectors
@@ -21,7 +22,7 @@ __all__ = ["tailor"]
 
 def tailor(program: Program, level: Level) -> Program:
     """The program at a level and for the kernels of its target, or itself if nothing changes."""
-    made = _tailored(program, level)
+    made = placed(_tailored(program, level))
     slow = [w.name for w in made.weights if w.packing == "overlapped4" and w.stream is None]
     notes = (
         f"{name} overlap, which {program.target.name} has no kernel for: plain int4 is faster there"

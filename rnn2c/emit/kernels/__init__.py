@@ -20,6 +20,7 @@ from rnn2c.emit.kernels import (
     armv7m_blocks,
     armv7m_halves,
     avr,
+    avr_far,
     avr_immediate,
     avr_operations,
     dsp,
@@ -170,12 +171,15 @@ def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
     if not family.pointer:
         return in_c.function(doc, name, dot, types, program.name)
     sums, vectors = f"{CTYPES[dot.type]} *sums", f"const {family.pointer} *const *vectors"
+    parameters: tuple[str, ...] = (sums, f"const {stream} *w", vectors)
     if family.immediate:
         lines = IMMEDIATE[dot.kernel.family](dot, types, content_of(program, dot))
         parameters = (sums, "uint_fast16_t unit", vectors)
     else:
         lines = GENERATORS[dot.kernel.family](dot, types)
-        parameters = (sums, f"const {stream} *w", vectors)
+        if program.target.constants == "far":
+            parameters = (sums, "uint16_t w", vectors, "uint8_t w_high")
+            lines = avr_far.far(lines)
     return _function(doc, name, parameters, lines, program.target.harness)
 
 

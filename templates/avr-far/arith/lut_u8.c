@@ -1,0 +1,1 @@
+return RNN2C_READ_U8(table + ((uint16_t)x >> 8));

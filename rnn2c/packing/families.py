@@ -233,7 +233,9 @@ FAMILIES |= {
 FAMILIES |= {
     f"immediate8_{8 * octets}": replace(
         FAMILIES[f"bytes8_{8 * octets}"],
+        weights="",
         layout=partial(immediate8.layout, octets=octets),
+        fits=immediate8.fits,
         pack=immediate8.pack,
         code=lambda *_: 0,
         immediate=True,

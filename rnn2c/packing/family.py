@@ -29,11 +29,12 @@ class Layout(Protocol):
 
 @dataclass(frozen=True)
 class Family:
-    """weights, width: packing and width of a dot product that its kernels compute; vector, lanes:
-    type of the elements they read, and how many at once; an empty type and 1: vectors of 8 or 16
-    bits as they lie; pointer: C type of a vector, or void, empty for kernels in C; requantizes:
-    whether they multiply by high_round; element: type of what a stream consists of; advances:
-    whether they return where the next block begins; shifts: whether they do shift_sat16.
+    """weights, width: packing and width of a dot product that its kernels compute, "" any;
+    vector, lanes: type of the elements they read, and how many at once; an empty type and 1:
+    vectors of 8 or 16 bits as they lie; pointer: C type of a vector, or void, empty for kernels
+    in C; requantizes: whether they multiply by high_round; element: type of what a stream
+    consists of; advances: whether they return where the next block begins; shifts: whether they
+    do shift_sat16.
 
     layout(results, segments, types of the vectors): None where rows do not come out even.
     fits(layout, content): whether the weights can be stored.

@@ -4,13 +4,16 @@ Nothing is stored.  The code of a unit is straight: column by column the element
 product for every magnitude that the weights of the column have, and an addition or subtraction for
 every row with it.  A magnitude stays in its register as long as it is of more use than another.
 
-Sums of 3 bytes are of unsigned products, of magnitudes and x + 128 (of elements of 16 bits the
-upper byte + 128); what they are too large by is taken off their first values.
+Sums of 3 bytes take their products in the two lower ones, as those of 2 bytes do, as long as what
+is added stays between LEAST and MOST: the row is open.  2^15 is added to it when it is opened, so
+that it only grows, and an upper byte below that of then tells, when it is closed, that the third
+one has to be counted up.  Products of elements of 16 bits go to all bytes; they are unsigned there,
+and what they are too large by is taken off the first values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,16 +21,20 @@ import numpy as np
 from rnn2c.ir.graph import IntArray
 from rnn2c.packing.blocks import Content, Segments
 
-KEPT = 6
-"""Registers for magnitudes."""
+KEPT = {2: 6, 3: 4}
+"""Bytes of a sum -> registers for magnitudes."""
 
 MOST_SUMS = 4
 """So many are in registers."""
 
-HALF, WIDE = 128, 3
-"""What makes an element unsigned; the bytes of sums that need it."""
+WIDE = 3
+"""Bytes of sums that are opened and closed."""
 
-FRAME_BYTES, SEGMENT_BYTES, UNIT_BYTES = 2 * (4 * 26 + 40), 2 * 6, 2 * 9
+HALF = 128
+LEAST, MOST = -(2**15), 2**15 - 2**8
+OPENED = 2**15
+
+FRAME_BYTES, SEGMENT_BYTES, UNIT_BYTES = 2 * (4 * 28 + 40), 2 * 6, 2 * 9
 """Of a kernel, each segment of a unit, and each unit, beside its columns and first values."""
 
 
@@ -69,8 +76,24 @@ class Product:
     subtracted: tuple[int, ...]
 
 
-Column = tuple[Product, ...]
-"""Nothing where all its weights are zero: its element is passed over."""
+@dataclass(frozen=True)
+class Column:
+    """The products of one element; none: it is passed over.  Before them rows are closed, then
+    opened.
+    """
+
+    products: tuple[Product, ...]
+    closed: tuple[int, ...]
+    opened: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The code of a unit.  first: values of the sums, modulo their width; closed: at the end."""
+
+    first: tuple[int, ...]
+    segments: tuple[tuple[Column, ...], ...]
+    closed: tuple[int, ...]
 
 
 def layout(results: int, segments: Segments, types: tuple[str, ...], octets: int) -> Layout | None:
@@ -82,81 +105,113 @@ def layout(results: int, segments: Segments, types: tuple[str, ...], octets: int
     return Layout(octets, results, wide) if results <= MOST_SUMS else None
 
 
+def fits(form: Layout, of: Content) -> bool:
+    """Whether every magnitude is a byte."""
+    return all(np.abs(matrix).max(initial=0) <= HALF for matrix in of.matrices)
+
+
 def pack(form: Layout, of: Content) -> IntArray:
     """No stream."""
     return np.zeros(0, np.int64)
 
 
-def first(form: Layout, of: Content) -> IntArray:
-    """The first values [unit, result] of the sums, modulo their width."""
-    values = of.bias.copy()
-    for k, (matrix, rows) in enumerate(zip(of.matrices, of.segments, strict=True)):
-        if form.octets == WIDE:
-            values[:, list(rows)] -= (HALF << (8 * form.wide[k])) * matrix.sum(axis=2)
-    modulo: IntArray = values & ((1 << (8 * form.octets)) - 1)
-    return modulo
-
-
-def columns(of: Content, unit: int) -> list[list[Column]]:
-    """[segment][column]: the products of a unit."""
-    found = [
-        [_magnitudes(rows, matrix[unit, :, k].tolist()) for k in range(matrix.shape[2])]
-        for matrix, rows in zip(of.matrices, of.segments, strict=True)
-    ]
-    uses = [set(column) for segment in found for column in segment]
-    kept: list[int] = [0] * KEPT
-    place = iter(range(len(uses)))
-    return [
-        [tuple(_kept(column, kept, uses, next(place))) for column in segment] for segment in found
-    ]
+def units(form: Layout, of: Content) -> Iterator[Unit]:
+    """The code of every unit."""
+    for unit, bias in enumerate(of.bias.tolist()):
+        rows = _Rows(form, bias)
+        weights = [
+            [dict(zip(there, column, strict=True)) for column in matrix[unit].T.tolist()]
+            for matrix, there in zip(of.matrices, of.segments, strict=True)
+        ]
+        all_ = [column for segment in weights for column in segment]
+        products = _products(all_, KEPT[form.octets])
+        segments = tuple(
+            tuple(Column(next(products), *rows.take(column, wide)) for column in segment)
+            for segment, wide in zip(weights, form.wide, strict=True)
+        )
+        modulo = 1 << (8 * form.octets)
+        yield Unit(tuple(v % modulo for v in rows.first), segments, tuple(sorted(rows.open)))
 
 
 def code_bytes(form: Layout, of: Content) -> int:
     """The most that a kernel takes."""
-    units = len(of.bias)
-    words = units * form.results * 2 * form.octets
-    for unit in range(units):
-        for segment, wide in zip(columns(of, unit), form.wide, strict=True):
-            words += sum(_words(column, form.octets, wide) for column in segment)
-    each = SEGMENT_BYTES * len(of.segments) + UNIT_BYTES
-    return FRAME_BYTES + units * each + 2 * words
+    bytes_ = FRAME_BYTES
+    for unit in units(form, of):
+        words = 2 * form.octets * form.results + 2 * len(unit.closed)
+        for segment, wide in zip(unit.segments, form.wide, strict=True):
+            words += sum(_words(form, column, wide) for column in segment)
+        bytes_ += UNIT_BYTES + SEGMENT_BYTES * len(unit.segments) + 2 * words
+    return bytes_
 
 
-def _words(column: Column, octets: int, wide: bool) -> int:
-    element = 1 + wide + (octets == WIDE)
-    each = (2 * octets - 1) if wide else octets
-    return element + sum(p.loaded + 1 + wide + each * len(p.added + p.subtracted) for p in column)
+def _words(form: Layout, column: Column, wide: bool) -> int:
+    """Of a column; wide: its elements have 16 bits."""
+    words = 1 + 2 * wide + 2 * len(column.closed + column.opened)
+    of_row = 2 * form.octets - 1 if wide else 2
+    for product in column.products:
+        words += product.loaded + 1 + wide + of_row * len(product.added + product.subtracted)
+    return words
 
 
-def _magnitudes(rows: tuple[int, ...], weights: list[int]) -> dict[int, list[tuple[int, int]]]:
-    """Magnitude -> the results that have it, with the weight; not of zeros."""
-    found: dict[int, list[tuple[int, int]]] = {}
-    for result, weight in zip(rows, weights, strict=True):
-        if weight:
-            found.setdefault(abs(weight), []).append((result, weight))
-    return found
+class _Rows:
+    """Which rows of a unit are open, and what has been added to them since."""
+
+    def __init__(self, form: Layout, bias: list[int]) -> None:
+        self.form = form
+        self.first = list(bias)
+        self.open: dict[int, tuple[int, int]] = {}
+
+    def take(self, column: dict[int, int], wide: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The rows to be closed and to be opened for a column."""
+        closed: list[int] = []
+        opened: list[int] = []
+        if self.form.octets < WIDE:
+            return (), ()
+        for row, weight in column.items():
+            if wide:
+                self.first[row] -= HALF * 256 * weight
+                if weight and row in self.open:
+                    del self.open[row]
+                    closed.append(row)
+            elif weight:
+                self._add(row, weight, closed, opened)
+        return tuple(closed), tuple(opened)
+
+    def _add(self, row: int, weight: int, closed: list[int], opened: list[int]) -> None:
+        low, high = sorted((-HALF * weight, (HALF - 1) * weight))
+        if row in self.open:
+            before = self.open[row]
+            if before[0] + low >= LEAST and before[1] + high <= MOST:
+                self.open[row] = before[0] + low, before[1] + high
+                return
+            closed.append(row)
+        opened.append(row)
+        self.first[row] -= OPENED
+        self.open[row] = low, high
 
 
-def _kept(
-    column: dict[int, list[tuple[int, int]]], kept: list[int], uses: list[set[int]], place: int
-) -> Iterator[Product]:
-    """The products of a column, those first whose magnitudes are in registers; another takes the
-    place of the one that is needed last.
+def _products(columns: list[dict[int, int]], registers: int) -> Iterator[tuple[Product, ...]]:
+    """The products of each column, those first whose magnitudes are in registers; another takes
+    the place of the one that is needed last.
     """
+    uses = [{abs(weight) for weight in column.values()} - {0} for column in columns]
+    kept = [0] * registers
+    for place, column in enumerate(columns):
+        found = []
+        for magnitude in sorted(uses[place], key=lambda m: (m not in kept, m)):
+            loaded = magnitude not in kept
+            if loaded:
+                later = [_next_use(m, uses, place) for m in kept]
+                kept[later.index(max(later))] = magnitude
+            added, subtracted = (
+                tuple(r for r, weight in column.items() if weight == sign * magnitude)
+                for sign in (1, -1)
+            )
+            found.append(Product(magnitude, kept.index(magnitude), loaded, added, subtracted))
+        yield tuple(found)
 
-    def next_use(magnitude: int) -> int:
-        later = (n for n in range(place + 1, len(uses)) if magnitude in uses[n])
-        return next(later, len(uses))
 
-    for magnitude in sorted(column, key=lambda m: (m not in kept, m)):
-        loaded = magnitude not in kept
-        if loaded:
-            kept[max(range(KEPT), key=lambda n: next_use(kept[n]))] = magnitude
-        signs = column[magnitude]
-        yield Product(
-            magnitude,
-            kept.index(magnitude),
-            loaded,
-            tuple(r for r, weight in signs if weight > 0),
-            tuple(r for r, weight in signs if weight < 0),
-        )
+def _next_use(magnitude: int, uses: list[set[int]], place: int) -> int:
+    """The next column behind a place that has it."""
+    later: Iterable[int] = (n for n in range(place + 1, len(uses)) if magnitude in uses[n])
+    return next(iter(later), len(uses))

@@ -155,7 +155,7 @@ class Sums:
         shifts = tuple(shift_of(requantizing(stage, out)) for out in dot.outs)
         for name in self.families:
             family = FAMILIES[name]
-            if (weight.packing, dot.width) != (family.weights, family.width):
+            if family.weights not in ("", weight.packing) or dot.width != family.width:
                 continue
             form = family.layout(len(dot.outs), content.segments, tuple(b.type for b in buffers))
             if form is None or any(b.type not in ("i8", "i16") for b in buffers):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import test_bounds
 from building import Build
-from fixed import EXACT_OPTIONS, single
+from fixed import COMPACT, EXACT_OPTIONS, single
 
 from rnn2c.target import load_target
 from rnn2c.validate.verify import verify
@@ -33,6 +35,17 @@ def check(cell: str, units: int, inputs: int, core: str, level: str, build: Buil
 def test_a_few_sizes(core: str, level: str, build: Build) -> None:
     for cell, units, inputs in FEW[core, level]:
         check(cell, units, inputs, core, level, build)
+
+
+@pytest.mark.parametrize("options", ["compact int4", "sums of 16 bits"])
+def test_weights_in_instructions_of_any_width(options: str, build: Build) -> None:
+    narrow = {**EXACT_OPTIONS, "sums of 16 bits": replace(COMPACT, sum_width="int16")}
+    case = single("one", "gru", narrow[options], units=11, inputs=7)
+    made = build(case, "atmega328p", level="unrolled")
+    assert any(w.packing.startswith("immediate8") for w in made.program.weights)
+    test_bounds.check(made)
+    report = verify(made.program, made.folder, made.sequences(4), checks=False)
+    assert report.bit_exact, report.to_json()
 
 
 @pytest.mark.full

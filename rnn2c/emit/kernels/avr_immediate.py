@@ -10,7 +10,7 @@ from rnn2c.emit.kernels import avr
 from rnn2c.ir.program import Dot
 from rnn2c.packing import immediate8
 from rnn2c.packing.blocks import Content
-from rnn2c.packing.immediate8 import HALF, KEPT, WIDE, Column, Layout, Product
+from rnn2c.packing.immediate8 import HALF, KEPT, WIDE, Column, Layout, Product, Unit
 
 UNIT = 22
 """Where the lower byte of the parameter is that says which unit."""
@@ -18,12 +18,18 @@ UNIT = 22
 ELEMENT, HIGH = "r18", "r19"
 """An element of a vector and the upper byte of one of 16 bits; anything's between columns."""
 
-MAGNITUDES = ("r22", "r23", "r30", "r31", "r16", "r17")
-assert len(MAGNITUDES) == KEPT
+MAGNITUDES = ("r22", "r23", "r30", "r31", "r20", "r21")
+assert max(KEPT.values()) == len(MAGNITUDES)
 
-LOWER, TOP, ZERO = 2, 10, "r14"
-"""The first register of the two lower bytes of all sums, that of their third bytes; and one that is
-zero where they have these."""
+LOWER, TOP, MARK = 2, 10, 14
+"""The first register of the two lower bytes of all sums, of their third bytes, and of what their
+second ones were when they were opened."""
+
+ZERO, OPENED = MAGNITUDES[KEPT[WIDE] :]
+"""For sums of 3 bytes: zero and the upper byte of 2^15."""
+
+VECTORS = "r28"
+"""Y: where the addresses of the vectors are."""
 
 OCTET_VALUES = 256
 UNITS, END = 10, 9
@@ -32,23 +38,18 @@ UNITS, END = 10, 9
 
 def instructions(dot: Dot, types: tuple[str, ...], of: Content) -> list[str]:
     """The lines of the kernel of a dot product; types: the elements of the vectors."""
-    kernel, units = dot.kernel, len(of.bias)
+    kernel = dot.kernel
     assert kernel is not None
     form = immediate8.layout(len(dot.outs), of.segments, types, avr.OCTETS[dot.width])
     assert form is not None
     sums = [_registers(form, r) for r in range(form.results)]
-    used = {*MAGNITUDES, *(octet for octets in sums for octet in octets)}
-    used |= {ZERO} if form.octets == WIDE else set()
-    saved = [f"r{n}" for n in avr.SAVED if f"r{n}" in used]
-    lines = [f"push {name}" for name in saved]
-    lines += [f"clr {ZERO}"] if form.octets == WIDE else []
-    lines += _to_unit(0, units, units)
-    first = immediate8.first(form, of)
-    for unit in range(units):
-        lines += [f"{UNITS + unit}:", *_first(form, first[unit].tolist())]
-        for k, segment in enumerate(immediate8.columns(of, unit)):
-            lines += [*avr.vector(k), *_segment(form, segment, form.wide[k])]
-        lines += [f"jmp {END}f"] if unit < units - 1 else []
+    saved = ["r28", "r29", *(octet for octets in sums for octet in octets)]
+    saved += [_mark(r) for r in range(form.results) if form.octets == WIDE]
+    lines = [*(f"push {name}" for name in saved), f"movw {VECTORS}, r{avr.VECTORS}"]
+    lines += [f"clr {ZERO}", f"ldi {OPENED}, {HALF}"] if form.octets == WIDE else []
+    lines += _to_unit(0, len(of.bias), len(of.bias))
+    for number, unit in enumerate(immediate8.units(form, of)):
+        lines += [f"{UNITS + number}:", *_unit(form, unit), f"jmp {END}f"]
     lines += [f"{END}:", f"movw r26, r{avr.SUMS}"]
     for r, octets in enumerate(sums):
         if kernel.shifted:
@@ -81,7 +82,24 @@ def _registers(form: Layout, result: int) -> tuple[str, ...]:
     return (f"r{low}", f"r{low + 1}", *top)
 
 
-def _first(form: Layout, values: list[int]) -> list[str]:
+def _mark(result: int) -> str:
+    return f"r{MARK + result}"
+
+
+def _unit(form: Layout, unit: Unit) -> list[str]:
+    """The sums of one unit."""
+    lines = _first(form, unit.first)
+    for k, columns in enumerate(unit.segments):
+        lines += [f"ldd r26, Y+{2 * k}", f"ldd r27, Y+{2 * k + 1}"]
+        passed = 0
+        for column in columns:
+            lines += avr.add(passed) if column.products and passed else []
+            passed = 0 if column.products else passed + 1 + form.wide[k]
+            lines += _column(form, column, form.wide[k]) if column.products else []
+    return lines + [line for r in unit.closed for line in _close(form, r)]
+
+
+def _first(form: Layout, values: tuple[int, ...]) -> list[str]:
     """The sums begin with these values."""
     lines = []
     for result, value in enumerate(values):
@@ -94,26 +112,26 @@ def _first(form: Layout, values: list[int]) -> list[str]:
     return lines
 
 
-def _segment(form: Layout, columns: list[Column], wide: bool) -> list[str]:
-    """All columns of a vector, to which X points."""
-    lines, passed = [], 0
-    for column in columns:
-        if not column:
-            passed += 1 + wide
-            continue
-        lines += avr.add(passed) if passed else []
-        lines += _column(form, column, wide)
-        passed = 0
-    return lines
+def _close(form: Layout, result: int) -> list[str]:
+    """Counts up the third byte if the second one has gone around since the sum was opened."""
+    _, high, top = _registers(form, result)
+    return [f"cp {high}, {_mark(result)}", f"adc {top}, {ZERO}"]
+
+
+def _open(form: Layout, result: int) -> list[str]:
+    _, high, _ = _registers(form, result)
+    return [f"mov {_mark(result)}, {high}", f"add {high}, {OPENED}"]
 
 
 def _column(form: Layout, column: Column, wide: bool) -> list[str]:
     """One column."""
-    lines = [f"ld {ELEMENT}, X+"]
-    lines += [f"ld {HIGH}, X+"] if wide else []
-    if form.octets == WIDE:
-        lines += [f"subi {HIGH if wide else ELEMENT}, {HALF}"]
-    for product in column:
+    lines = [line for r in column.closed for line in _close(form, r)]
+    lines += [line for r in column.opened for line in _open(form, r)]
+    lines += [f"ld {ELEMENT}, X+"]
+    if wide:
+        lines += [f"ld {HIGH}, X+"]
+        lines += [f"subi {HIGH}, {HALF}"] if form.octets == WIDE else []
+    for product in column.products:
         lines += _product(form, product, wide)
     return lines
 
@@ -121,15 +139,14 @@ def _column(form: Layout, column: Column, wide: bool) -> list[str]:
 def _product(form: Layout, product: Product, wide: bool) -> list[str]:
     """One product of all rows with its magnitude."""
     factor = MAGNITUDES[product.register]
-    signed = form.octets < WIDE and not wide
     lines = [f"ldi {factor}, {product.magnitude}"] if product.loaded else []
-    lines += [f"{'muls' if signed else 'mul'} {factor}, {ELEMENT}"]
-    flipped = signed and product.magnitude == HALF  # a signed byte is -128
+    lines += [f"{'mul' if wide else 'muls'} {factor}, {ELEMENT}"]
+    flipped = not wide and product.magnitude == HALF  # a signed byte is -128
     rows = [(r, flipped) for r in product.added] + [(r, not flipped) for r in product.subtracted]
     for r, less in rows:
         low, high, *top = _registers(form, r)
         lines += [f"{_first_of(less)} {low}, r0", f"{_next_of(less)} {high}, r1"]
-        lines += [f"{_next_of(less)} {octet}, {ZERO}" for octet in top]
+        lines += [f"{_next_of(less)} {octet}, {ZERO}" for octet in top if wide]
     if wide:
         lines += [f"mul {factor}, {HIGH}"]
         for r, less in rows:

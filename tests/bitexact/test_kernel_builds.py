@@ -16,7 +16,7 @@ from pruned import pruned
 
 from rnn2c.packing.families import IN_C
 from rnn2c.pipeline import QuantizeOptions
-from rnn2c.target import Level
+from rnn2c.target import Level, Target, load_target
 from rnn2c.validate.compare import compare
 from rnn2c.validate.emulator import run_elf
 from rnn2c.validate.harness import link_program, pack_sequences, render
@@ -100,7 +100,7 @@ FORMAT_CORES = ("cortex-m4", "cortex-m3", "cortex-m0plus")
 
 
 def made_for(
-    target: str,
+    target: str | Target,
     build: Build,
     options: QuantizeOptions | None = None,
     is_pruned: bool = False,
@@ -166,6 +166,14 @@ def test_weights_in_instructions_are_the_same_in_every_firmware(
     check(made, AVR_BUILDS[name], tmp_path)
 
 
+@pytest.mark.parametrize("name", AVR_BUILDS)
+def test_far_constants_of_avr_are_the_same_in_every_firmware(
+    name: str, build: Build, tmp_path: Path
+) -> None:
+    far = load_target("atmega2560").without_near
+    check(made_for(far, build, QuantizeOptions(profile="compact")), AVR_BUILDS[name], tmp_path)
+
+
 @pytest.mark.parametrize("name", RISCV_BUILDS)
 def test_kernels_in_c_are_the_same_in_every_firmware(
     name: str, build: Build, tmp_path: Path
@@ -179,12 +187,14 @@ def test_kernels_in_c_are_the_same_in_every_firmware(
 @pytest.mark.parametrize("way", [(), ("-flto",), ("-fno-inline",), ("-mcall-prologues",)], ids=str)
 @pytest.mark.parametrize("level", [level for level in LEVELS if level != "-Ofast"])
 @pytest.mark.parametrize("compiler", [AVR_GCC, AVR_GXX], ids=["gcc", "g++"])
-@pytest.mark.parametrize("target", AVR_CORES)
+@pytest.mark.parametrize("target", [*AVR_CORES, "atmega2560 far"])
 def test_kernels_of_avr_at_every_level_and_way(
     target: str, compiler: tuple[str, ...], level: str, way: tuple[str, ...], build: Build,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    made = made_for(target, build, QuantizeOptions(profile="compact"))
+    core, _, far = target.partition(" ")
+    chosen = load_target(core).without_near if far else load_target(core)
+    made = made_for(chosen, build, QuantizeOptions(profile="compact"))
     check(made, (*compiler, level, *way), tmp_path)
 
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from rnn2c.errors import TooLargeError
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import CTYPES, Buffer, Dot, Program, Stage, Weight
-from rnn2c.packing import PACKINGS
 from rnn2c.packing.families import FAMILIES
-from rnn2c.target import Target
+from rnn2c.packing.parts import array_bytes, parts, stored
 
 WORD = 4
 USUAL_SUMS = 12
@@ -61,24 +60,16 @@ def buffer_bytes(buffer: Buffer) -> int:
     return BYTES[CTYPES[buffer.type]] * elements * (2 if buffer.twice else 1)
 
 
-def _weight_bytes(weight: Weight, target: Target) -> int:
-    if weight.stream is not None:
-        octets = BYTES[CTYPES[FAMILIES[weight.packing].element]] * weight.stream.size
-    else:
-        packing = PACKINGS[weight.packing]
-        octets = BYTES[CTYPES[packing.type]] * packing.pack(weight.matrices).size
-    return array_bytes(octets, target)
-
-
-def array_bytes(octets: int, target: Target) -> int:
-    """What an array takes of the flash: far ones stand among code, which begins at whole words."""
-    return octets + (octets % 2 if target.constants == "far" else 0)
+def _weight_arrays(program: Program, weight: Weight) -> list[int]:
+    """The bytes of every array that it is stored in."""
+    octets = BYTES[CTYPES[stored(weight)[0]]]
+    return [array_bytes(octets * a.size, program.target) for _, a in parts(program, weight)]
 
 
 def budget(program: Program) -> Budget:
     """What the program needs; see Budget."""
     target = program.target
-    weights = sum(_weight_bytes(w, target) for w in program.weights)
+    weights = sum(sum(_weight_arrays(program, w)) for w in program.weights)
     consts = {"weight": 0, "table": 0}
     for const in (c for c in program.consts if c.kind != "packed"):
         consts[const.kind] += array_bytes(BYTES[CTYPES[const.type]] * const.data.size, target)
@@ -177,7 +168,7 @@ def check_fits(program: Program) -> None:
             f" {limits.constant_bytes}; use fewer units or {_smaller(program)[0]}"
         )
     for weight in program.weights:
-        size = _weight_bytes(weight, program.target)
+        size = max(_weight_arrays(program, weight))
         if size > limits.object_bytes:
             raise TooLargeError(
                 f"the weights '{weight.name}' have {size} bytes, one array on {part} may have"

@@ -8,8 +8,7 @@ from rnn2c.emit.arith_c import real_text
 from rnn2c.emit.flash import READERS
 from rnn2c.ir.graph import NumberArray
 from rnn2c.ir.program import CTYPES, Const, Program, Weight
-from rnn2c.packing import PACKINGS
-from rnn2c.packing.families import FAMILIES
+from rnn2c.packing.parts import parts, stored
 
 WIDEST = 96
 
@@ -34,15 +33,19 @@ def array(name: str, type_: str, data: NumberArray, doc: str, group: int = 0) ->
     return ArrayCode(name, CTYPES[type_], len(flat), doc, tuple(lines))
 
 
-def weight_array(weight: Weight, prefix: str) -> ArrayCode:
-    """The packed stream of a dot product, one unit after the other."""
-    if weight.stream is not None:
-        element = FAMILIES[weight.packing].element
-        return array(f"{prefix}_{weight.name}", element, weight.stream, weight.doc)
-    packing = PACKINGS[weight.packing]
-    stream = packing.pack(weight.matrices)
-    units = weight.matrices[0].shape[0]
-    return array(f"{prefix}_{weight.name}", packing.type, stream, weight.doc, stream.size // units)
+def weight_arrays(program: Program, weight: Weight) -> list[ArrayCode]:
+    """The packed stream of a dot product, one unit after the other, in one array or more."""
+    type_, stream = stored(weight)
+    of_unit = stream.size // len(weight.matrices[0]) if weight.stream is None else 0
+    return [
+        array(f"{program.name}_{part_name(weight, k)}", type_, part, weight.doc, of_unit)
+        for k, (_, part) in enumerate(parts(program, weight))
+    ]
+
+
+def part_name(weight: Weight, part: int) -> str:
+    """Of an array of it."""
+    return f"{weight.name}_part{part + 1}" if part else weight.name
 
 
 def const_array(const: Const, prefix: str) -> ArrayCode:
@@ -54,10 +57,10 @@ def const_array(const: Const, prefix: str) -> ArrayCode:
 
 def all_arrays(program: Program) -> tuple[ArrayCode, ...]:
     """Every constant in the source of a program, weights first."""
-    weights = tuple(weight_array(w, program.name) for w in program.weights if not w.is_in_code)
+    weights = [a for w in program.weights if not w.is_in_code for a in weight_arrays(program, w)]
     elsewhere = ("packed", "table") if program.tables_file else ("packed",)
     consts = [c for c in program.consts if c.kind not in elsewhere]
-    return weights + tuple(const_array(c, program.name) for c in consts)
+    return (*weights, *(const_array(c, program.name) for c in consts))
 
 
 def _number(value: float, type_: str) -> str:

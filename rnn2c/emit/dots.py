@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rnn2c.emit.arrays import part_name
 from rnn2c.emit.expressions import index_text, place_text, start_text
 from rnn2c.emit.flash import Flash
 from rnn2c.emit.kernels import delivered, kernel_name, totals_count, totals_name
@@ -12,6 +13,7 @@ from rnn2c.ir.names import prose
 from rnn2c.ir.program import CTYPES, Dot, Elem, Program
 from rnn2c.packing import PACKINGS
 from rnn2c.packing.families import FAMILIES
+from rnn2c.packing.parts import parts
 
 
 class Dots:
@@ -76,6 +78,7 @@ class Dots:
                 for k in range(len(dot.outs))
             ),
             bias_type=bias.type,
+            more_weights=self._more_weights(dot),
             parts=tuple(parts),
         )
 
@@ -104,9 +107,17 @@ class Dots:
             ),
             partial=units % kernel.units != 0 and units > kernel.units,
             straight=self.program.level == "speed" and kernel.units == 2 and units % 2 == 0,
+            more_weights=self._more_weights(dot),
             totals=self.static(totals_name(dot)),
             more=totals_count(dot, types),
         )
+
+    def _more_weights(self, dot: Dot) -> tuple[tuple[int, str], ...]:
+        """With which units the weights go on in another array."""
+        weight = self.program.weight[dot.weight]
+        found = enumerate(parts(self.program, weight))
+        starts = [(unit, self.static(part_name(weight, k))) for k, (unit, _) in found]
+        return tuple((unit, self.flash.start(name)) for unit, name in starts[1:])
 
     def _elements(self, dot: Dot) -> int:
         """Of the stream of a kernel."""

@@ -36,7 +36,9 @@ class Part:
 
 @dataclass(frozen=True)
 class DotCode:
-    """A fused dot product; pointer: the type of the address of weights; biases: each read."""
+    """A fused dot product; pointer: the type of the address of weights; biases: each read;
+    more_weights: (unit, address), with which unit they go on elsewhere.
+    """
 
     sums: tuple[str, ...]
     width: str
@@ -46,6 +48,7 @@ class DotCode:
     packing: str
     biases: tuple[str, ...]
     bias_type: str
+    more_weights: tuple[tuple[int, str], ...]
     parts: tuple[Part, ...]
 
 
@@ -56,8 +59,9 @@ class KernelCode:
     advance: how many of these a block has, 0: the kernel returns where the next one begins.
 
     sums: (name, place among them, comment); partial: the last block of several has fewer
-    units; straight: the units of a block stand one after the other, without a loop; totals: the
-    function that computes `more` numbers behind the sums, for all blocks.
+    units; straight: the units of a block stand one after the other, without a loop; more_weights:
+    as in DotCode; totals: the function that computes `more` numbers behind the sums, for all
+    blocks.
     """
 
     function: str
@@ -72,6 +76,7 @@ class KernelCode:
     sums: tuple[tuple[str, str, str], ...]
     partial: bool
     straight: bool
+    more_weights: tuple[tuple[int, str], ...] = ()
     totals: str = ""
     more: int = 0
 

@@ -120,6 +120,12 @@ class Program:
         return tuple(found.values())
 
     @cached_property
+    def looked_up(self) -> frozenset[str]:
+        """The weights that are tables of rows."""
+        stages = [op for op in self.operations() if isinstance(op, Stage)]
+        return frozenset(i.table for s in stages for i in s.body if isinstance(i, Gather))
+
+    @cached_property
     def clocks(self) -> tuple[Clock, ...]:
         """The clocks of step, each one once."""
         return tuple(dict.fromkeys(op.clock for op in self.step if isinstance(op, When)))

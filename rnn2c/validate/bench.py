@@ -139,7 +139,8 @@ def _rule(program: Program) -> SymbolRule:
     names = {
         kind: [c.name for c in program.consts if c.kind == kind] for kind in ("weight", "table")
     }
-    weights = [w.name for w in program.weights] + names["weight"]
+    weights = [f"{w.name}{more}" for w in program.weights for more in ("", "_part*")]
+    weights += names["weight"]
     prefix = program.name
     return SymbolRule(
         weights=tuple(f"{prefix}_{n}" for n in weights),

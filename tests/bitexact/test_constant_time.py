@@ -12,6 +12,7 @@ from models import Case, random_model
 
 from rnn2c.ir import graph
 from rnn2c.pipeline import QuantizeOptions
+from rnn2c.target import load_target
 from rnn2c.validate.measure import measure
 from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
 
@@ -74,6 +75,11 @@ def test_a_step_takes_as_many_instructions_for_every_input(
     name: str, options: str, core: str, level: str, build: Build
 ) -> None:
     assert not varies(build(cell(name, options), core, level=level))
+
+
+def test_a_step_with_far_constants_does_too(build: Build) -> None:
+    far = load_target("atmega2560").without_near
+    assert not varies(build(cell("lstm", "compact"), far))
 
 
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m3"])

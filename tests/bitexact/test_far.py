@@ -58,6 +58,21 @@ def test_the_border_may_cut_any_array_of_any_form(
     check_borders(small(build, core, level, options), tmp_path, odd)
 
 
+@pytest.mark.parametrize(
+    ("cell", "options", "inputs"), [("lstm", "compact", 70), ("gru", "int8", 128)]
+)
+def test_weights_with_more_bytes_than_one_array_may_have(
+    cell: str, options: str, inputs: int, build: Build
+) -> None:
+    """They are in two arrays, the border between them where a unit ends."""
+    case = single("one", cell, EXACT_OPTIONS[options], units=63, inputs=inputs)
+    made = build(case, "atmega2560")
+    assert "one_cell_weights_part2[" in made.text()
+    assert verify(made.program, made.folder, made.sequences(1), checks=False).bit_exact
+    got = measure(made.folder, made.program.interface(), made.target, made.sequences(1)[0])
+    assert got.flash.weights == budget(made.program).weights
+
+
 CALLS = """
 static int codes[4];
 static one_state_t state;

@@ -82,14 +82,12 @@ def test_model_too_large_for_flash_says_by_how_much(cli: Run, tmp_path: Path) ->
         assert word in line
 
 
-def test_model_too_large_for_one_array_or_near_memory(cli: Run, tmp_path: Path) -> None:
-    path = tmp_path / "large.onnx"
-    path.write_bytes(gru(8, 150).SerializeToString())
-    data = npz(tmp_path, x=np.random.default_rng(0).normal(size=(2, 8, 8)))
-    line = refused(
-        cli, tmp_path, path, "--calib", data, "--target", "atmega2560", "--no-crosscheck"
-    )
-    assert "--weights int4" in line
+def test_far_constants_where_pointers_reach_all_flash(
+    cli: Run, model: Path, calib: Path, tmp_path: Path
+) -> None:
+    more = ("--target", "atmega328p", "--far-constants")
+    line = refused(cli, tmp_path, model, "--calib", calib, *more)
+    assert "pointers reach all flash of atmega328p: leave out --far-constants" in line
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from core_models import cell_model, integer
+from far_flash import borders, linked, mismatch, moved
 
 import rnn2c
 from rnn2c.target import load_target
@@ -66,3 +67,17 @@ def test_both_simulators_count_the_same(target: str, kind: str, options: str, tm
     text, counts = in_avr8js(target, elf)
     assert len(calls) == len(text.split("\n")) - 1 == 1 + STEPS
     assert counts == [[c.region.instructions, c.region.cycles] for c in calls]
+
+
+@pytest.mark.full
+def test_the_border_at_64_kb_may_cut_any_far_array(tmp_path: Path) -> None:
+    """The simulators agree about the carry of ELPM into RAMPZ."""
+    quantized = integer(cell_model("gru", units=6, inputs=5), profile="compact")
+    program = rnn2c.compile(quantized, "atmega2560", far_constants=True)
+    folder = tmp_path / "model"
+    program.emit(folder)
+    sequences = stress_sequences(program, 2)[:2]
+    for name, before in borders(program, folder, tmp_path / "borders").items():
+        at = moved(program, folder, tmp_path / name, before, odd=True)
+        elf = linked(program, at, tmp_path / f"{name}_elf", sequences)
+        assert mismatch(program, in_avr8js("atmega2560", elf)[0], sequences) is None, name

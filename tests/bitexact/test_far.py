@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from fixed import EXACT_OPTIONS, draft_of, finished, single
 from rnn2c.budget import budget
 from rnn2c.pipeline import RawScale
 from rnn2c.target import LEVELS
+from rnn2c.validate.emulator import run_elf
 from rnn2c.validate.measure import measure
 from rnn2c.validate.verify import verify
 
@@ -29,17 +31,17 @@ def check_at(made: Built, out: Path, before: int, odd: bool) -> str:
     """The model moved so far computes the same; the array that the border cuts."""
     out.mkdir()
     sequences = made.sequences(2)[:2]
-    at = moved(made, out / "model", before, odd)
-    elf = linked(at, out / "elf", sequences)
+    at = moved(made.program, made.folder, out / "model", before, odd)
+    elf = linked(made.program, at, out / "elf", sequences)
     (cut,) = (a for a in arrays(elf, made.name) if a.address < BORDER < a.address + a.bytes)
     assert cut.address % 2 == odd
-    assert mismatch(at, elf, sequences) is None, before
+    assert mismatch(made.program, run_elf(made.target, elf), sequences) is None, before
     return cut.name
 
 
 def check_borders(made: Built, tmp_path: Path, odd: bool) -> None:
     """Every array of the model, cut by the border in its middle."""
-    for name, before in borders(made, tmp_path / "borders").items():
+    for name, before in borders(made.program, made.folder, tmp_path / "borders").items():
         assert check_at(made, tmp_path / f"{name}", before, odd) == name
 
 
@@ -98,13 +100,16 @@ def test_near_constants_are_refused_where_pointers_do_not_reach(
     raw = RawScale((0.01,), (0.0,))
     case = single("one", "gru", EXACT_OPTIONS["compact"], units=6, raw=raw)
     made = build(case, keeping(core, 1 << 15))
-    plain = moved(made, tmp_path / "plain", 0)
-    assert run_main([plain], CALLS, CODES, tmp_path)[0] == 4 * "0000"
+
+    def at(before: int) -> Built:
+        out = tmp_path / f"at{before}"
+        return replace(made, folder=moved(made.program, made.folder, out, before))
+
+    assert run_main([at(0)], CALLS, CODES, tmp_path)[0] == 4 * "0000"
     last = arrays(tmp_path / "program.elf", made.name)[-1]
     most = (BORDER - last.address - last.bytes) & -2
     for beyond, code in (0, "0000"), (2, "faff"):
-        at = moved(made, tmp_path / f"at{beyond}", most + beyond)
-        assert run_main([at], CALLS, CODES, tmp_path)[0] == 4 * code
+        assert run_main([at(most + beyond)], CALLS, CODES, tmp_path)[0] == 4 * code
 
 
 def deep(build: Build, core: str, level: str) -> Built:

@@ -205,6 +205,28 @@ def test_every_fault_has_its_status_and_one_line(fault: str, program: Program) -
     assert text in done.stderr
 
 
+RAM_FAULTS = {
+    "atmega328p": ("x[1500]", 0x0900),
+    "atmega2560": ("x[7600]", 0x2200),
+    "atmega1284p": ("x[15800]", 0x4100),
+}
+"""Variables that leave no room for 600 bytes more, and the first address behind the RAM."""
+
+
+@pytest.mark.parametrize("mcu", RAM_FAULTS)
+def test_ram_ends_where_that_of_the_part_does(mcu: str, program: Program) -> None:
+    big, end = RAM_FAULTS[mcu]
+    frame = "__attribute__((noinline)) static void f(void) { volatile uint8_t a[600]; a[0] = 1; }"
+    done = program(mcu, "x[0] = 1; f();", before=f"static volatile uint8_t {big}; {frame}")
+    assert done.returncode == STATUS_STACK
+    assert "stack overflow: SP 0x" in done.stderr
+    last, behind = (f"*(volatile uint8_t *)0x{a:04x} = 1; GPIOR2 = 0;" for a in (end - 1, end))
+    assert program(mcu, last).returncode == 0
+    done = program(mcu, behind)
+    assert done.returncode == STATUS_CRASH
+    assert f"{end:04x}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

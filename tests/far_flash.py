@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from building import Built
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from rnn2c.ir.program import Program
 from rnn2c.target import Target, load_target
 from rnn2c.validate.compare import Mismatch, compare
-from rnn2c.validate.emulator import run_elf
 from rnn2c.validate.runner import compile_model, parse_trace
-from rnn2c.validate.toolchain import DEFAULT_BUILD, BuildOptions
-from rnn2c.validate.verify import RawSequence, reference
+from rnn2c.validate.verify import RawSequence, reference, stress_sequences
 
 BORDER = 1 << 16
 CONSTANTS = ".text.rnn2c_constants"
@@ -48,41 +47,39 @@ def arrays(elf: Path, prefix: str) -> list[Array]:
     return sorted((a for a in found if a.address < 1 << 20), key=lambda a: a.address)
 
 
-def moved(made: Built, out: Path, before: int, odd: bool = False) -> Built:
-    """The model with so many bytes before the program, and far constants at odd addresses."""
+def moved(program: Program, folder: Path, out: Path, before: int, odd: bool = False) -> Path:
+    """The model in `folder` with so many bytes before the program, and far constants at odd
+    addresses; returns `out`, where it is.
+    """
     text = f"""__asm__(
     ".section .progmem.gcc_before,\\"a\\"\\n\\tbefore: .zero {before}\\n\\t"
     ".section .init8,\\"ax\\"\\n\\tldi r24, lo8(before)\\n\\t" /* the linker keeps it */
     ".section {CONSTANTS},\\"a\\"\\n\\t.zero {int(odd)}\\n\\t"
     ".subsection 1\\n\\t.zero {int(odd)}\\n\\t.text");
 """
-    out.mkdir()
-    for path in made.folder.iterdir():
-        more = text if path.name == f"{made.name}.c" else ""
-        (out / path.name).write_text(path.read_text() + more)
-    return replace(made, folder=out)
+    shutil.copytree(folder, out)
+    with (out / f"{program.name}.c").open("a") as file:
+        file.write(text)
+    return out
 
 
-def linked(
-    made: Built, out: Path, sequences: list[RawSequence], build: BuildOptions = DEFAULT_BUILD
-) -> Path:
+def linked(program: Program, folder: Path, out: Path, sequences: list[RawSequence]) -> Path:
     """The verification program of these sequences: an ELF file."""
     out.mkdir()
-    interface = made.program.interface()
-    return compile_model(made.folder, interface, made.target, sequences, build=build, out=out)
+    return compile_model(folder, program.interface(), program.target, sequences, out=out)
 
 
-def mismatch(made: Built, elf: Path, sequences: list[RawSequence]) -> Mismatch | None:
-    """What the program computes otherwise than the reference."""
-    interface = made.program.interface()
-    got = parse_trace(run_elf(made.target, elf), sequences, interface, "trace", False)
-    return compare([reference(made.program, s) for s in sequences], got, interface)
+def mismatch(program: Program, output: str, sequences: list[RawSequence]) -> Mismatch | None:
+    """What the verification program said otherwise than the reference."""
+    got = parse_trace(output, sequences, program.interface(), "trace", False)
+    return compare([reference(program, s) for s in sequences], got, program.interface())
 
 
-def borders(made: Built, out: Path, build: BuildOptions = DEFAULT_BUILD) -> dict[str, int]:
+def borders(program: Program, folder: Path, out: Path) -> dict[str, int]:
     """Array -> how many bytes before the program put the border into its middle."""
     out.mkdir()
-    plain = moved(made, out / "plain", 0)
-    found = arrays(linked(plain, out / "elf", made.sequences(1)[:1], build), made.name)
-    assert len(found) == len({a.name for a in found})
+    plain = moved(program, folder, out / "plain", 0)
+    sequences = stress_sequences(program, 1)[:1]
+    found = arrays(linked(program, plain, out / "elf", sequences), program.name)
+    assert found
     return {a.name: BORDER - (a.address + a.bytes // 2) & -2 for a in found}

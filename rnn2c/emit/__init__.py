@@ -27,6 +27,7 @@ from rnn2c.emit.flash import Flash
 from rnn2c.emit.golden import golden
 from rnn2c.emit.kernels import choice_bodies, kernel_functions, kernel_primitives, own_body, special
 from rnn2c.emit.shared import merged, shared_tables, table_bytes, tables_id
+from rnn2c.emit.units import units_functions, whole_stages
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import (
     CTYPES,
@@ -162,7 +163,8 @@ def _context(program: Program, shared: Mapping[str, ArrayCode]) -> dict[str, Any
         "step": coder.function(program.step),
         "finish": coder.function(program.finish),
         "packings": _most_columns(program),
-        "kernels": kernel_functions(program),
+        "kernels": kernel_functions(program, whole_stages(program)),
+        "units": units_functions(program, coder.static),
         "assembly": _has_assembly(program, primitives),
         "aligned": any(b.lanes > 1 for b in program.buffers),
         "golden": golden(program),
@@ -200,15 +202,21 @@ def _has_assembly(program: Program, primitives: set[str]) -> bool:
 def _special_definitions(program: Program) -> list[str]:
     """The primitives that have functions of their own for the literals they are called with."""
     found = {}
-    for op in program.operations():
-        for call in op.body if isinstance(op, Stage) else ():
-            if isinstance(call, Call) and (own := special(program.target.kernels, call)):
-                function = tree(call.primitive)
-                kept = zip(function.parameters, call.arguments, strict=True)
-                parameters = tuple(p for p, a in kept if not isinstance(a, int))
-                name = f"{function.name}{own[0]}"
-                found[name] = replace(function, name=name, parameters=parameters), own[1]
+    for call in _calls_in_c(program):
+        if own := special(program.target.kernels, call):
+            function = tree(call.primitive)
+            kept = zip(function.parameters, call.arguments, strict=True)
+            parameters = tuple(p for p, a in kept if not isinstance(a, int))
+            name = f"{function.name}{own[0]}"
+            found[name] = replace(function, name=name, parameters=parameters), own[1]
     return [definition(f, program.name, CODE, body) for f, body in found.values()]
+
+
+def _calls_in_c(program: Program) -> list[Call]:
+    """The calls of all stages that are not in assembly."""
+    whole = [stage for stage, *_ in whole_stages(program).values()]
+    stages = [op for op in program.operations() if isinstance(op, Stage) and op not in whole]
+    return [i for stage in stages for i in stage.body if isinstance(i, Call)]
 
 
 def _member_order(b: Buffer) -> tuple[int, int]:
@@ -260,13 +268,11 @@ def _ports(program: Program, signals: tuple[Signal, ...]) -> dict[str, list[tupl
 
 
 def _primitives(program: Program) -> set[str]:
-    names: set[str] = set()
+    kernels = program.target.kernels
+    names = {c.primitive for c in _calls_in_c(program) if special(kernels, c) is None}
     for op in program.operations():
         match op:
             case Stage():
-                kernels = program.target.kernels
-                calls = [i for i in op.body if isinstance(i, Call)]
-                names |= {i.primitive for i in calls if special(kernels, i) is None}
                 tables = {program.weight[i.table] for i in op.body if isinstance(i, Gather)}
                 names |= {"nibble" for table in tables if table.packing == "dense4"}
             case Fold(function=function):

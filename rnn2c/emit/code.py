@@ -16,6 +16,7 @@ from rnn2c.emit.kernels import special
 from rnn2c.emit.records import (
     FunctionCode,
     InnerCode,
+    KernelCode,
     Line,
     LoopCode,
     OpCode,
@@ -25,6 +26,7 @@ from rnn2c.emit.records import (
     StepRowCode,
     WhenCode,
 )
+from rnn2c.emit.units import function_name, units_of
 from rnn2c.ir.names import prose
 from rnn2c.ir.ops import flat, uses
 from rnn2c.ir.program import (
@@ -158,7 +160,29 @@ class Coder(Dots):
             row=next((self._row(i) for i in stage.body if isinstance(i, Gather)), None),
             reads=tuple(sorted(names)),
             given=tuple(sorted(names & {b.name for b in self.program.having("input")})),
-            kernel=next((self.kernel(d, renamed, stage.units) for d in dots if d.kernel), None),
+            kernel=self._kernel(stage, dots, renamed),
+        )
+
+    def _kernel(
+        self, stage: Stage, dots: list[Dot], renamed: dict[str, str]
+    ) -> KernelCode | None:  # fmt: skip
+        """The call of the kernel of a stage, or of the function that does all of it."""
+        found = [dot for dot in dots if dot.kernel]
+        if not found:
+            return None
+        code = self.kernel(found[0], renamed, stage.units)
+        units = units_of(self.program, stage)
+        if units is None:
+            return code
+        return replace(
+            code,
+            function=self.static(function_name(found[0])),
+            vectors=(
+                *code.vectors,
+                *(self.vector(e.buffer, e.new, e.mirror) for e in units.arrays),
+            ),
+            whole=True,
+            copies=tuple((self._element(a), self._element(b)) for a, b in units.copies),
         )
 
     def _renamed(self, stage: Stage) -> dict[str, str]:

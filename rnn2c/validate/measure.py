@@ -63,7 +63,7 @@ class Measurement:
     """One model on one target.  `step` has the largest count of each kind over `steps` steps and
     `step_least` the smallest; `finish` is None for a model without per-sequence outputs.
     flash: of all functions; called: of init, step and finish, as --gc-sections links them.
-    no_cycles: why cycles are not known, "" if they are.
+    no_cycles: why cycles are not known, "" if they are; in_cycles: they are counted, not estimated.
     """
 
     init: Counts
@@ -75,11 +75,15 @@ class Measurement:
     called: FlashSizes
     ram: RamSizes
     no_cycles: str = ""
+    in_cycles: bool = False
 
     @property
     def is_constant(self) -> bool:
-        """Every step cost the same."""
-        return self.step == self.step_least
+        """Every step cost the same, in cycles where these are counted."""
+        if not self.in_cycles:
+            return self.step == self.step_least
+        costs = [(c.cycles, c.stage_cycles, c.stack_bytes) for c in (self.step, self.step_least)]
+        return costs[0] == costs[1]
 
     @property
     def stack_bytes(self) -> int:
@@ -136,6 +140,7 @@ def measure(
         called=split_flash([called], rule),
         ram=RamSizes(state, sum(_static_ram(size, target) for size in sizes)),
         no_cycles=no_cycles,
+        in_cycles=target.emulator.kind == "simavr",
     )
 
 

@@ -19,7 +19,9 @@ MOST = {
     ("gru", 3, 16, "balanced"): 15_000,
     ("lstm", 6, 24, "balanced"): 40_500,
     ("gru", 10, 32, "balanced"): 54_900,
-    ("lstm", 6, 24, "speed"): 38_800,
+    ("gru", 3, 16, "speed"): 13_400,
+    ("lstm", 6, 24, "speed"): 35_600,
+    ("gru", 10, 32, "speed"): 50_000,
     ("gru", 3, 16, "unrolled"): 12_500,
 }
 """Cell, inputs, units, level; profile compact."""

@@ -8,7 +8,7 @@ in assembly; one in C, where its family names no pointer, takes every vector by 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 
 from rnn2c.data import templates_dir
@@ -123,11 +123,15 @@ def kernel_primitives(program: Program) -> set[str]:
     return {"high_round" for k in kernels if k.scaled and not FAMILIES[k.family].pointer}
 
 
-def kernel_functions(program: Program) -> list[str]:
-    """The C text of every kernel that the program calls."""
+def kernel_functions(program: Program, within: Container[str] = ()) -> list[str]:
+    """The C text of every kernel that the program calls; within: the weights of those that are
+    parts of something else.
+    """
     texts = []
     for dot in program.kernels:
         types = tuple(program.buffer[s.vector].type for s in dot.segments)
+        if dot.weight in within:
+            continue
         if totals_count(dot, types):
             texts.append(_totals(program, dot, types))
         texts.append(_kernel(program, dot, types))
@@ -180,13 +184,13 @@ def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
         if program.target.constants == "far":
             parameters = (sums, "uint16_t w", vectors, "uint8_t w_high")
             lines = avr_far.far(lines)
-    return _function(doc, name, parameters, lines, program.target.harness)
+    return assembly_function(doc, name, parameters, lines, program.target.harness)
 
 
 def _totals(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
     assert dot.kernel is not None
     pointer = FAMILIES[dot.kernel.family].pointer
-    return _function(
+    return assembly_function(
         "By what the rows of each group are too large: a multiple of the sum of their vectors.",
         f"void {program.name}_{totals_name(dot)}",
         (f"{CTYPES[dot.type]} *totals", f"const {pointer} *const *vectors"),
@@ -195,10 +199,17 @@ def _totals(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
     )
 
 
-def _function(
-    doc: str, name: str, parameters: tuple[str, ...], lines: list[str], harness: str
+def assembly_function(
+    doc: str,
+    name: str,
+    parameters: tuple[str, ...],
+    lines: Sequence[str],
+    harness: str,
+    constants: Mapping[str, str] = {},
 ) -> str:
+    """constants: what the lines call an array of constants, and its name in C."""
     last = len(parameters) - 1
+    inputs = ", ".join(f'[{key}] "i"({name})' for key, name in constants.items())
     texts = [
         f"/* {doc} */",
         "RNN2C_ATTR_CODE",
@@ -207,7 +218,9 @@ def _function(
         "{",
         "    __asm__ volatile(",
         *(f'        "{line}\\n\\t"' for line in lines),
-        f"        ::: {CLOBBERED[harness]});",
+        f"        :: {inputs}: {CLOBBERED[harness]});"
+        if inputs
+        else f"        ::: {CLOBBERED[harness]});",
         "}",
     ]
     return "\n".join(texts)

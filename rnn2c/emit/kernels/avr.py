@@ -70,10 +70,10 @@ def registers(form: Layout, types: tuple[str, ...], counts: set[str]) -> Registe
 
 def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     """The lines of the kernel of a dot product; types: the elements of the vectors."""
-    form, kernel = _form(dot, types), dot.kernel
+    form, kernel = form_of(dot, types), dot.kernel
     assert kernel is not None
     columns = [
-        _columns_of_turn(form, k, segment, element, kernel.turn)
+        columns_of_turn(form, k, segment, element, kernel.turn)
         for k, (segment, element) in enumerate(zip(dot.segments, types, strict=True))
     ]
     counts = {t for t, n, s in zip(types, columns, dot.segments, strict=True) if n < s.size}
@@ -86,7 +86,7 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
         if form.unsigned[k]:
             lines += _less_total(segment, r, behind)
             behind += _total_bytes(kernel)
-        lines += vector(k) + _segment(segment, element, form.unsigned[k], columns[k], r)
+        lines += vector(k) + segment_lines(segment, element, form.unsigned[k], columns[k], r)
         ending = form.ending(k)
         if ending:
             lines += [f"movw r26, r{SUMS}", *(add(stored) if stored else [])]
@@ -103,7 +103,7 @@ def totals(dot: Dot, types: tuple[str, ...]) -> tuple[int, list[str]]:
     """Room for the totals of vectors that are multiplied as unsigned bytes, and what computes them:
     128 times the sum of each.
     """
-    form = _form(dot, types)
+    form = form_of(dot, types)
     assert dot.kernel is not None
     some = [k for k, unsigned in enumerate(form.unsigned) if unsigned]
     lines = [f"movw r30, r{SUMS}", f"movw r{VECTORS}, r22"]
@@ -143,7 +143,8 @@ def saturated(total: tuple[str, ...], shift: int, high: str) -> list[str]:
     return [*within, *either("brlo", most, down), f"st X+, {first}", f"st X+, {high}"]
 
 
-def _form(dot: Dot, types: tuple[str, ...]) -> Layout:
+def form_of(dot: Dot, types: tuple[str, ...]) -> Layout:
+    """The layout of a dot product over vectors with elements of these types."""
     segments = tuple(s.results for s in dot.segments)
     form = layout(len(dot.outs), segments, types, OCTETS[dot.width])
     assert form is not None
@@ -173,14 +174,14 @@ def _less_total(segment: Segment, r: Registers, behind: int) -> list[str]:
     return lines
 
 
-def _columns_of_turn(form: Layout, k: int, segment: Segment, element: str, turn: int) -> int:
+def columns_of_turn(form: Layout, k: int, segment: Segment, element: str, turn: int) -> int:
     """How many columns a turn of the loop has: as many as fit, and as many as can be counted."""
     of_row = {2: 4, 3: 6}[form.octets] - form.unsigned[k] + form.octets * (element == "i16")
     words = 1 + form.unsigned[k] + (element == "i16") + of_row * len(segment.results)
     return min(max(TURN_WORDS[turn] // words, -(-segment.size // MOST_TURNS)), segment.size)
 
 
-def _segment(
+def segment_lines(
     segment: Segment, element: str, unsigned: bool, columns: int, r: Registers
 ) -> list[str]:
     """All columns of a vector: a loop, which is entered in the middle if some are left over."""

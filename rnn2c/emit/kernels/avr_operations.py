@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from rnn2c.ir.program import Call
 
+DOUBLED = 7
+"""The shift after which the high byte of twice a number is what is wanted."""
+
 
 def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
     """A call with these literals as a function of its own: end of its name, body.  None: no need.
@@ -51,16 +54,24 @@ def _shifted(shift: int) -> tuple[str, ...]:
 
 
 def _rounded(shift: int) -> tuple[str, ...]:
-    """x and half a step, shifted and saturated, in the high byte."""
-    if shift > 4:
-        down = ["lsl %A0", "rol %B0"] * (8 - shift)
-    else:
-        down = [*["asr %B0", "ror %A0"] * shift, "mov %B0, %A0"]
-    most = ["lsl %B0", "sbc %B0, %B0", "com %B0", "subi %B0, 0x80"]
-    half = -(2 ** (shift - 1)) & 0xFFFF
-    add = [f"subi %A0, {half & 255}", f"sbci %B0, {half >> 8}"]
-    lines = [*add, *_is_within("%B0", shift), *either("brlo", most, down)]
+    """round_sat8 of x, in the high byte."""
+    lines = rounded("%A0", "%B0", shift)
     return _body("int16_t wide = x;", "", lines, '"+d"(wide)', "(int8_t)(wide >> 8)")
+
+
+def rounded(low: str, high: str, shift: int) -> list[str]:
+    """The high one of two registers becomes round_sat8 of what both hold; r0 is anything."""
+    half = -(2 ** (shift - 1)) & 0xFFFF
+    add = [f"subi {low}, {half & 255}", f"sbci {high}, {half >> 8}"]
+    if shift == DOUBLED:
+        most = [f"sbc {high}, {high}", f"com {high}", f"subi {high}, 0x80"]
+        return [*add, f"lsl {low}", f"rol {high}", *either("brvc", most, [])]
+    if shift > 4:
+        down = [f"lsl {low}", f"rol {high}"] * (8 - shift)
+    else:
+        down = [*[f"asr {high}", f"ror {low}"] * shift, f"mov {high}, {low}"]
+    most = [f"lsl {high}", f"sbc {high}, {high}", f"com {high}", f"subi {high}, 0x80"]
+    return [*add, *_is_within(high, shift), *either("brlo", most, down)]
 
 
 def _is_within(octet: str, bits: int) -> list[str]:

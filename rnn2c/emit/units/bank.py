@@ -1,0 +1,86 @@
+"""Which registers of an AVR hold the values of a stage while its operations run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+HIGH = range(16, 24)
+"""Those that `mulsu` and instructions with a literal take."""
+
+
+class UnfitError(Exception):
+    """A stage is not made for this: it needs more registers than there are, for example."""
+
+
+class Bank:
+    """Values by name, each in registers, the lowest byte first; `zero` is one that holds 0."""
+
+    def __init__(self, free: Iterable[int], uses: Counter[str], zero: str) -> None:
+        self._free = sorted(free)
+        self._uses = Counter(uses)
+        self._values: dict[str, tuple[str, ...]] = {}
+        self.zero = zero
+
+    def take(self, count: int = 1, high: bool = False) -> tuple[str, ...]:
+        """Free registers, low ones first unless the last byte is to be a high one."""
+        rows = [n for n in self._free if n in HIGH], [n for n in self._free if n not in HIGH]
+        order = [*rows[1], *rows[0]]
+        chosen = order[: count - high] + (rows[0][-1:] if high else [])
+        if len(set(chosen)) < count:
+            raise UnfitError
+        self._free = [n for n in self._free if n not in chosen]
+        return tuple(f"r{n}" for n in chosen)
+
+    def give(self, registers: Sequence[str]) -> None:
+        """These are free again."""
+        self._free = sorted({*self._free, *(int(r.removeprefix("r")) for r in registers)})
+
+    def put(self, name: str, registers: tuple[str, ...]) -> None:
+        """A value is in these registers."""
+        self._values[name] = registers
+        if not self._uses[name]:
+            self.give(registers)
+
+    def holds(self, name: str) -> bool:
+        return name in self._values
+
+    def read(self, name: str) -> tuple[str, ...]:
+        """The registers of a value."""
+        return self._values[name]
+
+    def done(self, name: str) -> None:
+        """A value has been used once more, maybe for the last time."""
+        self._uses[name] -= 1
+        if not self._uses[name]:
+            self.give(self._values.pop(name))
+
+    def own(self, name: str, high: bool = False) -> tuple[list[str], tuple[str, ...]]:
+        """What puts a value into registers that may be written to, its own where nothing else needs
+        it; high: its last byte in a high one.  It counts as used.
+        """
+        old = self.read(name)
+        last = self._uses[name] == 1
+        fits = not high or int(old[-1].removeprefix("r")) in HIGH
+        if last and fits:
+            self._uses[name] = 0
+            return [], self._values.pop(name)
+        if last:
+            (top,) = self.take(high=True)
+            self._uses[name] = 0
+            del self._values[name]
+            self.give(old[-1:])
+            return [f"mov {top}, {old[-1]}"], (*old[:-1], top)
+        new = self.take(len(old), high)
+        self.done(name)
+        return [f"mov {a}, {b}" for a, b in zip(new, old, strict=True)], new
+
+    def as_factor(self, name: str) -> tuple[list[str], tuple[str, ...]]:
+        """What puts the last byte of a value into a high register, and where the value is then."""
+        old = self.read(name)
+        if int(old[-1].removeprefix("r")) in HIGH:
+            return [], old
+        (top,) = self.take(high=True)
+        self._values[name] = new = (*old[:-1], top)
+        self.give(old[-1:])
+        return [f"mov {top}, {old[-1]}"], new

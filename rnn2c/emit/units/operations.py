@@ -1,0 +1,168 @@
+"""The operations of a stage on AVR, each as lines of assembly.
+
+Their results are those of rnn2c/arith.py, and each takes the same number of cycles for any
+argument.  r0, r1 and Z are anything's in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rnn2c.emit.kernels.avr_operations import either, rounded
+from rnn2c.emit.units.bank import Bank
+from rnn2c.ir.program import Call, Table
+
+Operation = Callable[[Bank, str, list[str], list[int | str]], list[str]]
+
+
+def lines_of(bank: Bank, call: Call) -> list[str]:
+    """The lines of a call, whose values are in the bank; literals and tables stand in the text."""
+    values = [a for a in call.arguments if isinstance(a, str)]
+    literals: list[int | str] = []
+    for a in call.arguments:
+        if isinstance(a, (int, Table)):
+            literals.append(a.const if isinstance(a, Table) else a)
+    return OPERATIONS[call.primitive](bank, call.out, values, literals)
+
+
+def _at(table: int | str, offset: str, bank: Bank, times: int = 1) -> list[str]:
+    """Z points to an element of a table, of so many bytes."""
+    far = [f"add r30, {offset}", f"adc r31, {bank.zero}"]
+    return [f"ldi r30, lo8(%[{table}])", f"ldi r31, hi8(%[{table}])", *far * times]
+
+
+def _lut_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    moves, x = bank.own(values[0])
+    lines = [*moves, *_at(literals[0], x[-1], bank), f"lpm {x[-1]}, Z"]
+    bank.give(x[:-1])
+    bank.put(out, x[-1:])
+    return lines
+
+
+def _lut_slope(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    base, slope = literals
+    low, high = bank.read(values[0])
+    a, b = bank.take(2)
+    lines = [*_at(base, high, bank, 2), f"lpm {a}, Z+", f"lpm {b}, Z"]
+    lines += [*_at(slope, high, bank), "lpm r0, Z", f"mul r0, {low}"]
+    lines += [f"add {a}, r1", f"adc {b}, {bank.zero}"]
+    bank.done(values[0])
+    bank.put(out, (a, b))
+    return lines
+
+
+def _product(bank: Bank, gate: str, x: tuple[str, ...]) -> tuple[list[str], tuple[str, str]]:
+    """gate * x / 256 to the nearest; gate and the upper byte of x are in high registers."""
+    a, b = bank.take(2)
+    lines = [f"mul {x[0]}, {gate}", f"mov {a}, r1", f"clr {b}", "lsl r0", f"adc {a}, {b}"]
+    return [*lines, f"mulsu {x[1]}, {gate}", f"add {a}, r0", f"adc {b}, r1"], (a, b)
+
+
+def _mul_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    gate, x = values
+    first, of_gate = bank.as_factor(gate)
+    second, of_x = bank.as_factor(x)
+    lines, product = _product(bank, of_gate[0], of_x)
+    bank.done(gate)
+    bank.done(x)
+    bank.put(out, product)
+    return [*first, *second, *lines]
+
+
+def _add_sat16(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    moves, (a, b) = bank.own(values[0], high=True)
+    c, d = bank.read(values[1])
+    most = [f"lsl {b}", f"sbc {a}, {a}", f"mov {b}, {a}", f"subi {b}, 0x80"]
+    lines = [f"add {a}, {c}", f"adc {b}, {d}", *either("brvc", most, [])]
+    bank.done(values[1])
+    bank.put(out, (a, b))
+    return [*moves, *lines]
+
+
+def _times(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    moves, (a, b) = bank.own(values[0])
+    (factor,) = literals
+    assert isinstance(factor, int)
+    bank.put(out, (a, b))
+    return [*moves, *[f"lsl {a}", f"rol {b}"] * (factor.bit_length() - 1)]
+
+
+def _shift16(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    moves, (a, b) = bank.own(values[0])
+    (shift,) = literals
+    assert isinstance(shift, int)
+    bank.put(out, (a, b))
+    return [*moves, *[f"asr {b}", f"ror {a}"] * shift]
+
+
+def _blend_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    n, h, z = values
+    low, high = bank.read(n)
+    moves, away = bank.own(h, high=True)
+    lines = [*moves, f"sub {away[0]}, {low}", f"sbc {away[1]}, {high}"]
+    more, gate = bank.as_factor(z)
+    moved, (a, b) = _product(bank, gate[0], away)
+    bank.give(away)
+    bank.done(z)
+    bank.done(n)
+    bank.put(out, (a, b))
+    return [*lines, *more, *moved, f"add {a}, {low}", f"adc {b}, {high}"]
+
+
+def _round_sat8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    (shift,) = literals
+    assert isinstance(shift, int)
+    a, b = bank.read(values[0])
+    low, high = bank.take(high=True) + bank.take(high=True)
+    lines = [f"mov {low}, {a}", f"mov {high}, {b}", *rounded(low, high, shift)]
+    bank.done(values[0])
+    bank.give((low,))
+    bank.put(out, (high,))
+    return lines
+
+
+def narrowed(
+    octets: tuple[str, ...], shift: int, high: str, factor: str, only_high: bool
+) -> list[str]:
+    """The lower two bytes of a sum become shift_sat16 of it, or the second of them its high byte.
+
+    high, factor: registers above r15 for anything.  Both ways take as many cycles, but not
+    instructions.
+    """
+    first, second, *third = octets
+    if not third:
+        return [f"asr {second}", f"ror {first}"] * shift
+    (top,) = third
+    within = [f"mov {high}, {top}", f"subi {high}, {-(2 ** (shift - 1)) & 255}"]
+    within += [f"ldi {factor}, {2 ** (8 - shift)}", f"cpi {high}, {2**shift}"]
+    low = [] if only_high else [f"mul {first}, {factor}", f"mov {first}, r1"]
+    down = [f"mul {second}, {factor}", *([] if only_high else [f"or {first}, r0"])]
+    down += [f"mov {second}, r1", f"mul {top}, {factor}", f"or {second}, r0"]
+    most = [f"lsl {top}", f"sbc {high}, {high}", f"com {high}"]
+    most += [*([] if only_high else [f"mov {first}, {high}"]), f"subi {high}, 0x80"]
+    most.append(f"mov {second}, {high}")
+    here = [*low, *down]
+    more = len(here) + sum(line.startswith("mul") for line in here) - len(most) - 1
+    return [
+        *within,
+        "brlo 1f",
+        *most,
+        *["nop"] * more,
+        "rjmp 2f",
+        "1:",
+        *here,
+        *["nop"] * -more,
+        "2:",
+    ]
+
+
+OPERATIONS: dict[str, Operation] = {
+    "lut_u8": _lut_u8,
+    "lut_slope": _lut_slope,
+    "mul_u8": _mul_u8,
+    "add_sat16": _add_sat16,
+    "times": _times,
+    "shift16": _shift16,
+    "blend_u8": _blend_u8,
+    "round_sat8": _round_sat8,
+}

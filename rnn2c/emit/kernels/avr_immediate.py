@@ -6,6 +6,8 @@ or a subtraction of that: see packing/immediate8.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rnn2c.emit.kernels import avr
 from rnn2c.ir.program import Dot
 from rnn2c.packing import immediate8
@@ -48,8 +50,9 @@ def instructions(dot: Dot, types: tuple[str, ...], of: Content) -> list[str]:
     lines = [*(f"push {name}" for name in saved), f"movw {VECTORS}, r{avr.VECTORS}"]
     lines += [f"clr {ZERO}", f"ldi {OPENED}, {HALF}"] if form.octets == WIDE else []
     lines += _to_unit(0, len(of.bias), len(of.bias))
+    vectors = [[f"ldd r26, Y+{2 * k}", f"ldd r27, Y+{2 * k + 1}"] for k in range(len(of.segments))]
     for number, unit in enumerate(immediate8.units(form, of)):
-        lines += [f"{UNITS + number}:", *_unit(form, unit), f"jmp {END}f"]
+        lines += [f"{UNITS + number}:", *sums_of(form, unit, vectors), f"jmp {END}f"]
     lines += [f"{END}:", f"movw r26, r{avr.SUMS}"]
     for r, octets in enumerate(sums):
         if kernel.shifted:
@@ -86,11 +89,11 @@ def _mark(result: int) -> str:
     return f"r{MARK + result}"
 
 
-def _unit(form: Layout, unit: Unit) -> list[str]:
-    """The sums of one unit."""
+def sums_of(form: Layout, unit: Unit, vectors: Sequence[list[str]]) -> list[str]:
+    """The sums of one unit; vectors: what makes X the address of each."""
     lines = _first(form, unit.first)
     for k, columns in enumerate(unit.segments):
-        lines += [f"ldd r26, Y+{2 * k}", f"ldd r27, Y+{2 * k + 1}"]
+        lines += vectors[k]
         passed = 0
         for column in columns:
             lines += avr.add(passed) if column.products and passed else []

@@ -95,6 +95,20 @@ def _shift16(bank: Bank, out: str, values: list[str], literals: list[int | str])
     return [*moves, *[f"asr {b}", f"ror {a}"] * shift]
 
 
+def _grow_sat16(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    moves, (a, b) = bank.own(values[0])
+    (high,) = bank.take(high=True)
+    (shift,) = literals
+    assert isinstance(shift, int)
+    within = [f"mov {high}, {b}", f"subi {high}, {-(128 >> shift) & 255}"]
+    within += [f"cpi {high}, {256 >> shift}"]
+    most = [f"lsl {b}", f"sbc {high}, {high}", f"com {high}", f"mov {a}, {high}"]
+    most += [f"subi {high}, 0x80", f"mov {b}, {high}", *[f"lsl {a}"] * shift]
+    bank.give((high,))
+    bank.put(out, (a, b))
+    return [*moves, *within, *either("brlo", most, [f"lsl {a}", f"rol {b}"] * shift)]
+
+
 def _blend_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
     n, h, z = values
     low, high = bank.read(n)
@@ -163,6 +177,7 @@ OPERATIONS: dict[str, Operation] = {
     "add_sat16": _add_sat16,
     "times": _times,
     "shift16": _shift16,
+    "grow_sat16": _grow_sat16,
     "blend_u8": _blend_u8,
     "round_sat8": _round_sat8,
 }

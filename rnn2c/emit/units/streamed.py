@@ -1,0 +1,108 @@
+"""Stages whose weights are a stream of bytes, in a loop over the units (packing/bytes8.py).
+
+Z runs over the weights; X keeps it while the operations behind the sums use Z.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from rnn2c.emit.kernels import avr
+from rnn2c.emit.units.bank import UnfitError
+from rnn2c.emit.units.writer import (
+    ELEMENT,
+    HIGH,
+    RETURN,
+    SIGN,
+    UNITS,
+    WEIGHT,
+    ZERO,
+    Units,
+    Writer,
+)
+from rnn2c.packing.bytes8 import Layout
+
+MOST_WORDS = 1900
+"""Of a unit: so far reaches a jump back."""
+
+
+class Streamed(Writer):
+    """Writes one stage."""
+
+    @cached_property
+    def form(self) -> Layout:
+        return avr.form_of(self.dot, self.types)
+
+    def units(self) -> Units:
+        unit = self._unit()
+        far = _words(unit) > MOST_WORDS
+        near = _words(unit) < avr.REACH
+        back = ["brne 4b"] if near else ["breq 5f", "jmp 4b" if far else "rjmp 4b", "5:"]
+        end = [*["pop r0"] * (3 * len(self._totals())), "clr r1", RETURN]
+        return self.function([*self._begin(), "4:", *unit, f"dec {UNITS}", *back, *end])
+
+    def _totals(self) -> list[int]:
+        return [k for k, unsigned in enumerate(self.form.unsigned) if unsigned]
+
+    def _begin(self) -> list[str]:
+        """Parameters: the weights and the arrays; totals of vectors go onto the stack."""
+        lines = ["movw r30, r24", "movw r26, r22", *self.pointers(), f"clr {ZERO}"]
+        if any(self.dot.segments[k].size > avr.MOST_TURNS for k in self._totals()):
+            raise UnfitError
+        for k in reversed(self._totals()):
+            lines += [f"movw r26, {self.vectors[k]}", *_total(self.dot.segments[k].size)]
+        return [*lines, f"ldi {UNITS}, {self.stage.units}"]
+
+    def _unit(self) -> list[str]:
+        form, kernel = self.form, self.dot.kernel
+        assert kernel is not None
+        lines, total = [], 0
+        for k, (segment, element) in enumerate(zip(self.dot.segments, self.types, strict=True)):
+            unsigned = form.unsigned[k]
+            counted = UNITS if element == "i16" and form.octets > 2 else HIGH
+            if element == "i16" and form.octets == 2:
+                counted = SIGN
+            sign = ZERO if unsigned else SIGN
+            r = avr.Registers(WEIGHT, ELEMENT, HIGH, sign, counted, self.sums, ())
+            lines += [f"lpm {o}, Z+" for result in form.beginning(k) for o in self.sums[result]]
+            if unsigned:
+                lines += self._less_total(segment.results, total)
+                total += 1
+            columns = avr.columns_of_turn(form, k, segment, element, kernel.turn)
+            if counted == UNITS and columns < segment.size:
+                raise UnfitError
+            lines += [f"movw r26, {self.vectors[k]}"]
+            lines += avr.segment_lines(segment, element, unsigned, columns, r)
+        return [*lines, "movw r26, r30", *self.operations(), "movw r30, r26"]
+
+    def _less_total(self, results: tuple[int, ...], number: int) -> list[str]:
+        """The sums less a total, which is on the stack."""
+        lines = ["in r26, __SP_L__", "in r27, __SP_H__", f"adiw r26, {3 * number + 1}"]
+        lines += [f"ld {octet}, X+" for octet in (WEIGHT, ELEMENT, HIGH)]
+        for result in results:
+            a, b, c = self.sums[result]
+            lines += [f"sub {a}, {WEIGHT}", f"sbc {b}, {ELEMENT}", f"sbc {c}, {HIGH}"]
+        return lines
+
+
+def _total(size: int) -> list[str]:
+    """Pushes 128 times the sum of x + 128 over a vector at X, the lowest byte last."""
+    low, middle, top, element = WEIGHT, HIGH, SIGN, ELEMENT
+    lines = [f"clr {low}", f"clr {middle}", f"clr {top}", f"ldi {UNITS}, {size & 255}"]
+    lines += ["1:", f"ld {element}, X+", f"subi {element}, 0x80", f"add {low}, {element}"]
+    lines += [f"adc {middle}, {ZERO}", f"adc {top}, {ZERO}", f"dec {UNITS}", "brne 1b"]
+    lines += [f"lsr {top}", f"ror {middle}", f"ror {low}", f"clr {element}", f"ror {element}"]
+    return [*lines, f"push {middle}", f"push {low}", f"push {element}"]
+
+
+def _words(lines: list[str]) -> int:
+    """About how long the code is."""
+    words, times = 0, 1
+    for line in lines:
+        if line.startswith(".rept"):
+            times = int(line.split()[1])
+        elif line == ".endr":
+            times = 1
+        elif not line.startswith(";"):
+            words += times
+    return words

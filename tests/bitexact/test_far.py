@@ -118,7 +118,7 @@ def deep(build: Build, core: str, level: str) -> Built:
     draft = draft_of(5, 1.0)
     draft.input("x", 9)
     for k in range(5):
-        recurrent(draft, f"gru{k}", "gru", 60)
+        recurrent(draft, f"gru{k}", "gru", 58)
     draft.show("y")
     return build(finished(draft, "one", EXACT_OPTIONS["compact"], None), core, level=level)
 

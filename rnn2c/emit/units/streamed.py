@@ -5,6 +5,7 @@ Z runs over the weights; X keeps it while the operations behind the sums use Z.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 from rnn2c.emit.kernels import avr
@@ -26,6 +27,17 @@ MOST_WORDS = 1900
 """Of a unit: so far reaches a jump back."""
 
 
+@dataclass(frozen=True)
+class Total:
+    """128 times the sum of x + 128 over the vectors of some segments, less which the sums of these
+    rows begin in segment `at`.
+    """
+
+    at: int
+    segments: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
 class Streamed(Writer):
     """Writes one stage."""
 
@@ -38,25 +50,34 @@ class Streamed(Writer):
         far = _words(unit) > MOST_WORDS
         near = _words(unit) < avr.REACH
         back = ["brne 4b"] if near else ["breq 5f", "jmp 4b" if far else "rjmp 4b", "5:"]
-        end = [*["pop r0"] * (3 * len(self._totals())), "clr r1", RETURN]
+        end = [*["pop r0"] * (3 * len(self.totals)), "clr r1", RETURN]
         return self.function([*self._begin(), "4:", *unit, f"dec {UNITS}", *back, *end])
 
-    def _totals(self) -> list[int]:
-        return [k for k, unsigned in enumerate(self.form.unsigned) if unsigned]
+    @cached_property
+    def totals(self) -> list[Total]:
+        """What is subtracted from rows because their products are unsigned."""
+        some = [k for k, unsigned in enumerate(self.form.unsigned) if unsigned]
+        rows_of = [s.results for s in self.dot.segments]
+        apart = [Total(k, (k,), rows_of[k]) for k in some]
+        groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+        for r, (first, _) in enumerate(self.form.spans):
+            within = tuple(k for k in some if r in rows_of[k])
+            if within:
+                groups.setdefault((first, within), []).append(r)
+        together = [Total(at, within, tuple(rows)) for (at, within), rows in groups.items()]
+        return together if len(together) < len(apart) else apart
 
     def _begin(self) -> list[str]:
         """Parameters: the weights and the arrays; totals of vectors go onto the stack."""
         lines = ["movw r30, r24", "movw r26, r22", *self.pointers(), f"clr {ZERO}"]
-        if any(self.dot.segments[k].size > avr.MOST_TURNS for k in self._totals()):
-            raise UnfitError
-        for k in reversed(self._totals()):
-            lines += [f"movw r26, {self.vectors[k]}", *_total(self.dot.segments[k].size)]
+        for total in reversed(self.totals):
+            lines += self._total(total)
         return [*lines, f"ldi {UNITS}, {self.stage.units}"]
 
     def _unit(self) -> list[str]:
         form, kernel = self.form, self.dot.kernel
         assert kernel is not None
-        lines, total = [], 0
+        lines: list[str] = []
         for k, (segment, element) in enumerate(zip(self.dot.segments, self.types, strict=True)):
             unsigned = form.unsigned[k]
             counted = UNITS if element == "i16" and form.octets > 2 else HIGH
@@ -65,9 +86,8 @@ class Streamed(Writer):
             sign = ZERO if unsigned else SIGN
             r = avr.Registers(WEIGHT, ELEMENT, HIGH, sign, counted, self.sums, ())
             lines += [f"lpm {o}, Z+" for result in form.beginning(k) for o in self.sums[result]]
-            if unsigned:
-                lines += self._less_total(segment.results, total)
-                total += 1
+            for number, total in enumerate(self.totals):
+                lines += self._less_total(total.rows, number) if total.at == k else []
             columns = avr.columns_of_turn(form, k, segment, element, kernel.turn)
             if counted == UNITS and columns < segment.size:
                 raise UnfitError
@@ -84,15 +104,19 @@ class Streamed(Writer):
             lines += [f"sub {a}, {WEIGHT}", f"sbc {b}, {ELEMENT}", f"sbc {c}, {HIGH}"]
         return lines
 
-
-def _total(size: int) -> list[str]:
-    """Pushes 128 times the sum of x + 128 over a vector at X, the lowest byte last."""
-    low, middle, top, element = WEIGHT, HIGH, SIGN, ELEMENT
-    lines = [f"clr {low}", f"clr {middle}", f"clr {top}", f"ldi {UNITS}, {size & 255}"]
-    lines += ["1:", f"ld {element}, X+", f"subi {element}, 0x80", f"add {low}, {element}"]
-    lines += [f"adc {middle}, {ZERO}", f"adc {top}, {ZERO}", f"dec {UNITS}", "brne 1b"]
-    lines += [f"lsr {top}", f"ror {middle}", f"ror {low}", f"clr {element}", f"ror {element}"]
-    return [*lines, f"push {middle}", f"push {low}", f"push {element}"]
+    def _total(self, total: Total) -> list[str]:
+        """Pushes 128 times the sum of x + 128 over some vectors, the lowest byte last."""
+        low, middle, top, element = WEIGHT, HIGH, SIGN, ELEMENT
+        lines = [f"clr {low}", f"clr {middle}", f"clr {top}"]
+        for k in total.segments:
+            size = self.dot.segments[k].size
+            if size > avr.MOST_TURNS:
+                raise UnfitError
+            lines += [f"movw r26, {self.vectors[k]}", f"ldi {UNITS}, {size}"]
+            lines += ["1:", f"ld {element}, X+", f"subi {element}, 0x80", f"add {low}, {element}"]
+            lines += [f"adc {middle}, {ZERO}", f"adc {top}, {ZERO}", f"dec {UNITS}", "brne 1b"]
+        lines += [f"lsr {top}", f"ror {middle}", f"ror {low}", f"clr {element}", f"ror {element}"]
+        return [*lines, f"push {middle}", f"push {low}", f"push {element}"]
 
 
 def _words(lines: list[str]) -> int:

@@ -60,6 +60,17 @@ class Variant:
 VARIANTS = {
     "compact": Variant(COMPACT, on=SMALL_TARGETS),
     "compact, sums of 16 bits": Variant(COMPACT | {"sum_width": "int16"}, on=(AVR,)),
+    "compact, inputs of 8 bits": Variant(COMPACT | {"inputs": "int8"}, on=(AVR,)),
+    "compact, speed": Variant(COMPACT, {"level": "speed"}, on=(AVR,)),
+    "compact, inputs of 8 bits, speed": Variant(
+        COMPACT | {"inputs": "int8"}, {"level": "speed"}, on=(AVR,)
+    ),
+    "compact, sums of 16 bits, speed": Variant(
+        COMPACT | {"sum_width": "int16"}, {"level": "speed"}, on=(AVR,)
+    ),
+    "compact, sums of 16 bits, unrolled": Variant(
+        COMPACT | {"sum_width": "int16"}, {"level": "unrolled"}, on=(AVR,)
+    ),
     "compact, size": Variant(COMPACT, {"level": "size"}, on=(AVR,)),
     "int8": Variant(on=ALL),
     "int4": Variant({"weights": "int4"}),

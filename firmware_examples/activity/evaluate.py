@@ -23,6 +23,7 @@ VARIANTS: tuple[dict[str, str], ...] = (
     {"weights": "int4"},
     {"weights": "int4-overlapped"},
     {"profile": "compact", "weights": "int4"},
+    {"profile": "compact", "inputs": "int8"},
     {"profile": "compact", "sum_width": "int16"},
     {"sum_width": "int16"},
 )

@@ -27,7 +27,7 @@ from rnn2c.target import Target, load_target
 
 INTEGER_OPTIONS = (
     *("calib", "weights", "activations", "profile", "accumulate", "sum_width", "observer"),
-    "percentile",
+    *("percentile", "inputs"),
 )
 """What decides integers only; --precision float32 refuses it."""
 

@@ -98,6 +98,7 @@ def compile_options(command: F) -> F:
             _choice(
                 "--sum-width", "int32", ("int32", "int16"), "int16: coarser weights, fast on AVR."
             ),
+            _choice("--inputs", "auto", ("auto", "int8"), "Width of x: as cells ask, or 8 bits."),
             _choice(
                 "--observer", "minmax", ("minmax", "percentile"), "How calibration finds ranges."
             ),

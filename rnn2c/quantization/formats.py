@@ -185,12 +185,14 @@ def _free_format(
     if given:
         return given
     readers = _readers(model, name)
+    is_input = any(i.name == name for i in model.inputs)
+    if is_input and options.inputs == "int8":
+        return symmetric(spans[name].reach, 8)
     joint = _joint_format(model, name, spans[name], spans, options)
     if joint is not None:
         return joint
     decides = any(isinstance(r, (graph.Softmax, graph.ArgMax)) for r in readers)
     shown = name in model.kept or not readers
-    is_input = any(i.name == name for i in model.inputs)
     if (decides or shown) and not is_input:
         return symmetric(spans[name].reach * HEADROOM, 16)
     if any(is_pointwise(r) for r in readers):

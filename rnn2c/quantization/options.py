@@ -18,9 +18,10 @@ class QuantizeOptions:
     profile: `accurate` (16-bit gates, interpolated tables), `fast` (the same, direct tables) or
     `compact` (8-bit gates, no multipliers); accumulate: one sum over x and h (`joint`) or one each
     (`split`); `auto` is joint for int8 and split for int16 activations, where h is too fine to
-    share its scale with x; sum_width int16: weights of recurrent layers are as
-    coarse as sums of 16 bits ask for, the fastest ones on AVR; observer and percentile: how
-    calibration turns samples into ranges.
+    share its scale with x; sum_width int16: weights of recurrent layers are as coarse as sums of
+    16 bits ask for, the fastest ones on AVR; inputs int8: per-step inputs have 8 bits also where
+    the cell that reads them would make use of more; observer and percentile: how calibration turns
+    samples into ranges.
     """
 
     weights: Literal["int8", "int4", "int4-overlapped"] = "int8"
@@ -28,6 +29,7 @@ class QuantizeOptions:
     profile: Literal["accurate", "fast", "compact"] = "accurate"
     accumulate: Literal["auto", "joint", "split"] = "auto"
     sum_width: Literal["int32", "int16"] = "int32"
+    inputs: Literal["auto", "int8"] = "auto"
     observer: ObserverKind = "minmax"
     percentile: float = 99.99
 

@@ -189,3 +189,10 @@ def test_a_gru_with_large_pre_activations_gets_fewer_fraction_bits():
 def test_options_that_do_not_exist_or_go_together_are_refused(options, message: str):
     with pytest.raises(Rnn2cError, match=message):
         QuantizeOptions(**options)
+
+
+@pytest.mark.parametrize("profile", ["accurate", "compact"])
+@pytest.mark.parametrize("kind", CELLS)
+def test_inputs_of_8_bits_on_request(kind: str, profile: str):
+    real = cell_model(kind, inputs=4)
+    assert formats(real, profile=profile, inputs="int8")["x"].bits == 8

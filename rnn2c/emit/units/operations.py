@@ -96,15 +96,21 @@ def _shift16(bank: Bank, out: str, values: list[str], literals: list[int | str])
 
 
 def _grow_sat16(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
-    moves, (a, b) = bank.own(values[0])
+    moves, (a, b, *top) = bank.own(values[0])
     (high,) = bank.take(high=True)
     (shift,) = literals
     assert isinstance(shift, int)
     within = [f"mov {high}, {b}", f"subi {high}, {-(128 >> shift) & 255}"]
     within += [f"cpi {high}, {256 >> shift}"]
-    most = [f"lsl {b}", f"sbc {high}, {high}", f"com {high}", f"mov {a}, {high}"]
+    if top:  # the upper two bytes and 2^7 >> shift are below 2^8 >> shift
+        (lower,) = bank.take(high=True)
+        within = [f"ldi {lower}, {128 >> shift}", f"add {lower}, {b}", f"mov {high}, {top[0]}"]
+        within += [f"adc {high}, {bank.zero}", f"cpi {lower}, {256 >> shift}"]
+        within.append(f"cpc {high}, {bank.zero}")
+        bank.give((lower,))
+    most = [f"lsl {[b, *top][-1]}", f"sbc {high}, {high}", f"com {high}", f"mov {a}, {high}"]
     most += [f"subi {high}, 0x80", f"mov {b}, {high}", *[f"lsl {a}"] * shift]
-    bank.give((high,))
+    bank.give((high, *top))
     bank.put(out, (a, b))
     return [*moves, *within, *either("brlo", most, [f"lsl {a}", f"rol {b}"] * shift)]
 

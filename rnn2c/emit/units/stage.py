@@ -42,7 +42,6 @@ def _is_for_units(program: Program, stage: Stage, dots: list[Dot]) -> bool:
         and program.target.constants == "near"
         and program.level in ("speed", "unrolled")
         and kernel.family in WRITERS
-        and (bool(kernel.shifted) or dot.width == "i16")
         and stage.units <= avr.MOST_TURNS
         and all(c.primitive in OPERATIONS for c in calls)
         and all(_has_literals(c) for c in calls)

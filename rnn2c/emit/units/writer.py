@@ -147,7 +147,8 @@ class Writer:
             if kernel.shifted:
                 lines += narrowed(octets, kernel.shifted[r], WEIGHT, ELEMENT, self._indexes(out))
                 bank.give(octets[2:])
-            bank.put(out, octets[:2])
+                octets = octets[:2]
+            bank.put(out, octets)
         for call in self.calls:
             for e in (a for a in call.arguments if isinstance(a, Elem)):
                 if not bank.holds(names[e]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rnn2c.arith_tree import tree
 from rnn2c.emit.kernels import avr
 from rnn2c.emit.units.bank import UnfitError
 from rnn2c.emit.units.operations import OPERATIONS
@@ -16,6 +17,9 @@ WRITERS: dict[str, type[Writer]] = {
     "immediate8_16": Straight,
 }
 """Families of the kernels of sums -> what writes their stages."""
+
+SUMS = {("grow_sat16", "i16"), ("grow_sat16", "i24")}
+"""What takes sums of several widths: (operation, width)."""
 
 
 def units_of(program: Program, stage: Stage) -> Units | None:
@@ -45,6 +49,7 @@ def _is_for_units(program: Program, stage: Stage, dots: list[Dot]) -> bool:
         and stage.units <= avr.MOST_TURNS
         and all(c.primitive in OPERATIONS for c in calls)
         and all(_has_literals(c) for c in calls)
+        and _types_agree(program, dot, calls)
         and all(e.buffer in program.buffer and (e.offset, e.stride) == (0, 1) for e in elements)
         and sum(dot.weight == other.weight for other in _all_dots(program)) == 1
     )
@@ -57,6 +62,20 @@ def _has_literals(call: Call) -> bool:
         return isinstance(last, int) and last > 0 and last & (last - 1) == 0
     if call.primitive in ("grow_sat16", "round_sat8"):
         return isinstance(last, int) and 1 <= last <= 7
+    return True
+
+
+def _types_agree(program: Program, dot: Dot, calls: list[Call]) -> bool:
+    """Whether every argument has the type that its operation takes: nothing is widened."""
+    types: dict[str, str] = dict.fromkeys(dot.outs, dot.type)
+    for call in calls:
+        function = tree(call.primitive)
+        for a, (_, type_) in zip(call.arguments, function.parameters, strict=True):
+            if isinstance(a, (str, Elem)):
+                found = types[a] if isinstance(a, str) else program.buffer[a.buffer].type
+                if found != type_ and (call.primitive, found) not in SUMS:
+                    return False
+        types[call.out] = function.returns
     return True
 
 

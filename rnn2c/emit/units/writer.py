@@ -100,7 +100,10 @@ class Writer:
         return self.program.buffer[e.buffer].type
 
     def _octets(self, e: Elem) -> int:
-        return {"i8": 1, "u8": 1, "i16": 2}[self._type(e)]
+        octets = {"i8": 1, "u8": 1, "i16": 2}
+        if self._type(e) not in octets:
+            raise UnfitError
+        return octets[self._type(e)]
 
     def units(self) -> Units:
         """The stage as a function."""

@@ -122,5 +122,23 @@ def test_a_sum_of_24_bits_is_shifted_and_saturated(shift: int, only_high: bool) 
     assert len(cycles) == 1
 
 
+@pytest.mark.parametrize("kind", ["i16", "i24"])
+@pytest.mark.parametrize("shift", range(1, 8))
+def test_a_sum_that_is_an_index_grows_in_its_upper_byte(shift: int, kind: str) -> None:
+    bank = Bank(range(14, 20), Counter({"a": 1, "out": 1}), "r20", {"out"})
+    begin = ("r2", "r3", "r4")[: octets_of(kind)]
+    bank.put("a", begin)
+    lines = lines_of(bank, Call("out", "grow_sat16", ("a", shift)))
+    cycles = set()
+    for value in numbers(kind, np.random.default_rng(3)):
+        core = Core()
+        core.r[20] = 0
+        put(core, begin, value)
+        core.run(lines)
+        cycles.add(core.cycles)
+        assert value_in(core, bank.read("out"), "i16") >> 8 == arith.grow_sat16(value, shift) >> 8
+    assert len(cycles) == 1
+
+
 def test_every_operation_is_tested() -> None:
     assert {name for name, *_ in CASES} == OPERATIONS.keys()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 HIGH = range(16, 24)
 """Those that `mulsu` and instructions with a literal take."""
@@ -14,13 +14,18 @@ class UnfitError(Exception):
 
 
 class Bank:
-    """Values by name, each in registers, the lowest byte first; `zero` is one that holds 0."""
+    """Values by name, each in registers, the lowest byte first; `zero` is one that holds 0.
 
-    def __init__(self, free: Iterable[int], uses: Counter[str], zero: str) -> None:
+    indexes: values of 16 bits of which only the upper byte is of use.
+    """
+
+    def __init__(
+        self, free: Iterable[int], uses: Counter[str], zero: str, indexes: Container[str] = ()
+    ) -> None:
         self._free = sorted(free)
         self._uses = Counter(uses)
         self._values: dict[str, tuple[str, ...]] = {}
-        self.zero = zero
+        self.zero, self.indexes = zero, indexes
 
     def take(self, count: int = 1, high: bool = False) -> tuple[str, ...]:
         """Free registers, low ones first unless the last byte is to be a high one."""

@@ -100,6 +100,10 @@ def _grow_sat16(bank: Bank, out: str, values: list[str], literals: list[int | st
     (high,) = bank.take(high=True)
     (shift,) = literals
     assert isinstance(shift, int)
+    if shift == 1 and not top:
+        bank.give((high,))
+        bank.put(out, (a, b))
+        return [*moves, *_doubled(a, b, high, bank.zero, out in bank.indexes)]
     within = [f"mov {high}, {b}", f"subi {high}, {-(128 >> shift) & 255}"]
     within += [f"cpi {high}, {256 >> shift}"]
     if top:  # the upper two bytes and 2^7 >> shift are below 2^8 >> shift
@@ -110,9 +114,20 @@ def _grow_sat16(bank: Bank, out: str, values: list[str], literals: list[int | st
         bank.give((lower,))
     most = [f"lsl {[b, *top][-1]}", f"sbc {high}, {high}", f"com {high}", f"mov {a}, {high}"]
     most += [f"subi {high}, 0x80", f"mov {b}, {high}", *[f"lsl {a}"] * shift]
+    if out in bank.indexes:
+        most = [most[0], f"ldi {high}, 0x7f", f"adc {high}, {bank.zero}", f"mov {b}, {high}"]
     bank.give((high, *top))
     bank.put(out, (a, b))
     return [*moves, *within, *either("brlo", most, [f"lsl {a}", f"rol {b}"] * shift)]
+
+
+def _doubled(a: str, b: str, high: str, zero: str, only_high: bool) -> list[str]:
+    """Twice b:a, saturated: the carry has its sign."""
+    most = [f"sbc {high}, {high}", f"com {high}", f"mov {a}, {high}", f"subi {high}, 0x80"]
+    most += [f"mov {b}, {high}", f"lsl {a}"]
+    if only_high:
+        most = [f"ldi {high}, 0x7f", f"adc {high}, {zero}", f"mov {b}, {high}"]
+    return [f"lsl {a}", f"rol {b}", *either("brvc", most, [])]
 
 
 def _blend_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:

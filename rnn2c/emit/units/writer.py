@@ -143,12 +143,14 @@ class Writer:
         )
         uses.update(self.stores[e] for e in self.place if e in self.stores)
         free = [n for n in self.free if f"r{n}" not in {o for s in self.sums for o in s}]
-        bank = Bank(free, uses, ZERO)
+        outs = (*self.dot.outs, *(c.out for c in self.calls))
+        indexes = {value for value in outs if self._indexes(value)}
+        bank = Bank(free, uses, ZERO, indexes)
         lines = []
         for r, out in enumerate(self.dot.outs):
             octets = self.sums[r]
             if kernel.shifted:
-                lines += narrowed(octets, kernel.shifted[r], WEIGHT, ELEMENT, self._indexes(out))
+                lines += narrowed(octets, kernel.shifted[r], WEIGHT, ELEMENT, out in indexes)
                 bank.give(octets[2:])
                 octets = octets[:2]
             bank.put(out, octets)

@@ -42,13 +42,15 @@ class Layout:
     """The sums of one unit, each of so many bytes.
 
     spans: [result] the first and the last segment that it is summed in; slots: [result] where it
-    is held until then; unsigned: the segments with such products.
+    is held until then; unsigned: the segments with such products; wide: those over vectors of
+    16 bits.
     """
 
     octets: int
     spans: tuple[tuple[int, int], ...]
     slots: tuple[int, ...]
     unsigned: tuple[bool, ...]
+    wide: tuple[bool, ...]
 
     @property
     def units(self) -> int:
@@ -89,7 +91,9 @@ def layout(results: int, segments: Segments, types: tuple[str, ...], octets: int
     for r in sorted(range(results), key=lambda r: spans[r]):
         slots[r] = next(s for s in range(results) if free_after.get(s, -1) < spans[r][0])
         free_after[slots[r]] = spans[r][1]
-    return Layout(octets, spans, tuple(slots), unsigned) if len(free_after) <= MOST_SUMS else None
+    if len(free_after) > MOST_SUMS:
+        return None
+    return Layout(octets, spans, tuple(slots), unsigned, tuple(t == "i16" for t in types))
 
 
 def fits(form: Layout, of: Content) -> bool:
@@ -100,6 +104,21 @@ def fits(form: Layout, of: Content) -> bool:
 def code_bytes(results: int, segments: Segments, sizes: tuple[int, ...], turn: int) -> int:
     """The most that a kernel takes, with its totals."""
     return KERNEL_BYTES + sum(SEGMENT_BYTES + 2 * TURN_WORDS[turn] for _ in sizes)
+
+
+def column_cycles(form: Layout, segment: int, rows: int) -> int:
+    """Of a column of a segment with so many rows, whose element is loaded once."""
+    unsigned, wide = form.unsigned[segment], form.wide[segment]
+    of_row = 3 + 2 + form.octets + (form.octets == 3 and not unsigned)
+    return (2 + unsigned + 2 * wide) + rows * (of_row + wide * (1 + form.octets))
+
+
+def cost(form: Layout, of: Content) -> int:
+    """About the cycles that the columns of all units take."""
+    return sum(
+        m.shape[0] * m.shape[2] * column_cycles(form, s, m.shape[1])
+        for s, m in enumerate(of.matrices)
+    )
 
 
 def pack(form: Layout, of: Content) -> IntArray:

@@ -12,6 +12,7 @@ from rnn2c.packing import (
     blocks8,
     blocks16,
     bytes8,
+    columns8,
     fours,
     halves4,
     immediate8,
@@ -226,10 +227,23 @@ FAMILIES |= {
     f"bytes8_{8 * octets}": Family(
         "dense8", f"i{8 * octets}", "", 1, "void", False,
         partial(bytes8.layout, octets=octets), bytes8.fits, bytes8.pack,
-        element="u8", advances=False, shifts=True, code=bytes8.code_bytes,
+        bytes8.cost, element="u8", advances=False, shifts=True, code=bytes8.code_bytes,
     )
     for octets in (2, 3)
 }  # fmt: skip
+FAMILIES |= {
+    f"{name}8_{8 * octets}": replace(
+        FAMILIES[f"bytes8_{8 * octets}"],
+        advances=True,
+        layout=partial(columns8.layout, octets=octets, apart=name == "delta"),
+        fits=columns8.fits,
+        pack=columns8.pack,
+        cost=columns8.cost,
+        code=lambda _, segments, sizes, turn: columns8.code_bytes(segments, turn),
+    )
+    for octets in (2, 3)
+    for name in ("columns", "delta")
+}
 FAMILIES |= {
     f"immediate8_{8 * octets}": replace(
         FAMILIES[f"bytes8_{8 * octets}"],
@@ -237,6 +251,7 @@ FAMILIES |= {
         layout=partial(immediate8.layout, octets=octets),
         fits=immediate8.fits,
         pack=immediate8.pack,
+        cost=None,
         code=lambda *_: 0,
         immediate=True,
         written=immediate8.code_bytes,
@@ -270,6 +285,9 @@ OF_KERNELS: dict[str, tuple[str, ...]] = {
         *("pairs8_v6m", "pairs8_v6m_two", "blocks8x4_v6m", "blocks8x2_v6m"),
         *("apart8_v6m", "blocks8x4_apart_v6m", "blocks8x2_apart_v6m", "halves4_v6m"),
     ),
-    "avr": ("immediate8_16", "immediate8_24", "bytes8_16", "bytes8_24"),
+    "avr": (
+        *("immediate8_16", "immediate8_24", "bytes8_16", "bytes8_24"),
+        *("columns8_16", "columns8_24", "delta8_16", "delta8_24"),
+    ),
 }
 """The families of a target's kernels: the first that fits, or one like it that costs less."""

@@ -103,7 +103,7 @@ def made_for(
     target: str | Target,
     build: Build,
     options: QuantizeOptions | None = None,
-    is_pruned: bool = False,
+    block: tuple[int, int] | None = None,
     level: Level = "balanced",
 ) -> Built:
     draft = draft_of(9, 1.0)
@@ -113,8 +113,8 @@ def made_for(
     draft.linear("y", 3)
     draft.show("y")
     case = finished(draft, "firm", options or QuantizeOptions(), None)
-    if is_pruned:
-        case = case._replace(model=pruned(case.model, 2, 2, 0.3))
+    if block:
+        case = case._replace(model=pruned(case.model, *block, 0.3))
     return build(case, target, level=level)
 
 
@@ -174,6 +174,17 @@ def test_far_constants_of_avr_are_the_same_in_every_firmware(
     check(made_for(far, build, QuantizeOptions(profile="compact")), AVR_BUILDS[name], tmp_path)
 
 
+@pytest.mark.parametrize("name", ["gcc -O0", "gcc -O2, linked as a whole"])
+@pytest.mark.parametrize("near", [True, False])
+def test_stored_columns_of_avr_are_the_same_in_every_firmware(
+    near: bool, name: str, build: Build, tmp_path: Path
+) -> None:
+    target = load_target("atmega2560") if near else load_target("atmega2560").without_near
+    made = made_for(target, build, QuantizeOptions(profile="compact"), (1, 1))
+    assert {w.packing for w in made.program.weights} >= {"columns8_24"}
+    check(made, AVR_BUILDS[name], tmp_path)
+
+
 @pytest.mark.parametrize("name", RISCV_BUILDS)
 def test_kernels_in_c_are_the_same_in_every_firmware(
     name: str, build: Build, tmp_path: Path
@@ -213,7 +224,7 @@ def test_kernels_of_other_formats_are_the_same_too(
 def test_kernels_of_stored_blocks_are_the_same_too(
     target: str, name: str, build: Build, tmp_path: Path
 ) -> None:
-    made = made_for(target, build, is_pruned=True)
+    made = made_for(target, build, (2, 2))
     assert any(w.packing.startswith("blocks") for w in made.program.weights)
     check(made, BUILDS[name], tmp_path)
 

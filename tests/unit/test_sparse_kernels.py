@@ -10,7 +10,7 @@ from core_models import cell_model, integer, linear, model
 from pruned import pruned
 from same_bits import assert_same_bits
 
-from rnn2c.ir.graph import Model
+from rnn2c.ir.graph import Model, Tensor
 from rnn2c.ir.program import Dot, Program, Stage
 from rnn2c.lower import lower
 from rnn2c.proof import verify_ranges
@@ -99,6 +99,44 @@ def test_matrices_of_hidden_states_are_stored_in_blocks_with_mve(
     verify_ranges(tailored)
     assert_same_bits(plain, tailored, 6)
     assert families(programs(source, "cortex-m55")[1]) == ["rows16"]
+
+
+@pytest.mark.parametrize(
+    ("units", "columns", "width", "family"),
+    [
+        (1, 1, "int32", "columns8_24"),
+        (1, 1, "int16", "columns8_16"),
+        (4, 4, "int16", "columns8_16"),
+    ],
+)
+@pytest.mark.parametrize("source", WIDE, ids=lambda m: m.layers[0].name)
+def test_avr_stores_columns_of_a_unit_that_are_not_zero(
+    source: Model, units: int, columns: int, width: str, family: str
+):
+    options = {"profile": "compact", "sum_width": width}
+    plain, tailored = programs(pruned(source, units, columns), "atmega328p", **options)
+    assert families(tailored) == [family]
+    verify_ranges(tailored)
+    assert_same_bits(plain, tailored, 6)
+    dense = families(programs(source, "atmega328p", **options)[1])
+    assert dense == [family.replace("columns", "bytes")]
+
+
+def test_avr_stores_rows_apart_where_their_zeros_are_scattered():
+    layer = WIDE[0].layers[0]
+
+    def thin(w: Tensor) -> Tensor:
+        least = np.quantile(np.abs(w.data), 0.8)
+        return dataclasses.replace(w, data=np.where(np.abs(w.data) < least, 0, w.data))
+
+    w_ih, w_hh = thin(layer.w_ih), thin(layer.w_hh)
+    source = dataclasses.replace(
+        WIDE[0], layers=(dataclasses.replace(layer, w_ih=w_ih, w_hh=w_hh),)
+    )
+    plain, tailored = programs(source, "atmega328p", profile="compact")
+    assert families(tailored) == ["delta8_24"]
+    verify_ranges(tailored)
+    assert_same_bits(plain, tailored, 6)
 
 
 def test_no_vector_is_copied_for_stored_blocks_with_mve():

@@ -1,9 +1,9 @@
 """Kernels: the functions that compute dot products, one generator per kind of core.
 
 A kernel `const uint32_t *NAME(int32_t *sums, const uint32_t *w, const T *const *vectors)`
-writes the sums of one block of units and returns where the weights of the next block begin; on AVR,
-where these are of bytes and compilers warn that nothing is returned in C, it does not.  It is
-in assembly; one in C, where its family names no pointer, takes every vector by itself.
+writes the sums of one block of units and returns where the weights of the next block begin; on AVR
+it does so only where units have different lengths.  It is in assembly; one in C, where its family
+names no pointer, takes every vector by itself.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 
 from rnn2c.data import templates_dir
+from rnn2c.emit.flash import Flash
 from rnn2c.emit.kernels import (
     armv6m,
     armv6m_blocks,
@@ -20,6 +21,7 @@ from rnn2c.emit.kernels import (
     armv7m_blocks,
     armv7m_halves,
     avr,
+    avr_columns,
     avr_far,
     avr_immediate,
     avr_operations,
@@ -73,6 +75,7 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "halves4_v6m": armv6m_halves.instructions,
     "bytes8_16": avr.instructions,
     "bytes8_24": avr.instructions,
+    **{f"{name}8_{n}": avr_columns.instructions for name in ("columns", "delta") for n in (16, 24)},
 }
 IMMEDIATE: dict[str, Callable[[Dot, tuple[str, ...], Content], list[str]]] = {
     "immediate8_16": avr_immediate.instructions,
@@ -170,7 +173,8 @@ def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
     stream = CTYPES[family.element]
     many = "a unit" if dot.kernel.units == 1 else f"{dot.kernel.units} units"
     doc = f"The sums {rows} of {many}: {columns}."
-    returns = f"const {stream} *" if family.advances else "void "
+    is_far = program.target.constants == "far"
+    returns = Flash(is_far).pointer(stream) if family.advances else "void "
     name = f"{returns}{program.name}_{kernel_name(dot)}"
     if not family.pointer:
         return in_c.function(doc, name, dot, types, program.name)
@@ -181,7 +185,7 @@ def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:
         parameters = (sums, "uint_fast16_t unit", vectors)
     else:
         lines = GENERATORS[dot.kernel.family](dot, types)
-        if program.target.constants == "far":
+        if is_far:
             parameters = (sums, "uint16_t w", vectors, "uint8_t w_high")
             lines = avr_far.far(lines)
     return assembly_function(doc, name, parameters, lines, program.target.harness)
@@ -209,18 +213,23 @@ def assembly_function(
 ) -> str:
     """constants: what the lines call an array of constants, and its name in C."""
     last = len(parameters) - 1
-    inputs = ", ".join(f'[{key}] "i"({name})' for key, name in constants.items())
+    inputs = ", ".join(f'[{key}] "i"({array})' for key, array in constants.items())
+    type_ = name[: max(name.rfind("*"), name.rfind(" ")) + 1]
+    returned = type_ if harness == "avr" and type_ != "void " else ""
+    operands = f":: {inputs}" if inputs else "::"
+    if returned:
+        operands = f': "=r"(next) : {inputs}'
     texts = [
         f"/* {doc} */",
         "RNN2C_ATTR_CODE",
         f"static RNN2C_KERNEL {name}(",
         *_wrapped([f"{p} RNN2C_USED{')' if k == last else ','}" for k, p in enumerate(parameters)]),
         "{",
+        *([f"    {returned}next; /* the assembly has returned it */"] if returned else []),
         "    __asm__ volatile(",
         *(f'        "{line}\\n\\t"' for line in lines),
-        f"        :: {inputs}: {CLOBBERED[harness]});"
-        if inputs
-        else f"        ::: {CLOBBERED[harness]});",
+        f"        {operands}: {CLOBBERED[harness]});",
+        *(["    return next;"] if returned else []),
         "}",
     ]
     return "\n".join(texts)

@@ -8,7 +8,7 @@ factors are unsigned if that saves the sign of every product (see packing/bytes8
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from rnn2c.emit.kernels.avr_operations import either
@@ -40,7 +40,8 @@ SAVED = tuple(range(17, 1, -1))
 class Registers:
     """Their names.  weight, element, high: what is multiplied, high the upper byte of an element
     of 16 bits; sign: that of a product, or zero; count: of turns, `high` where that serves; sums:
-    the bytes of each; saved: those that the function gives back as they were.
+    the bytes of each; saved: those that the function gives back as they were; zero: one that holds
+    0, where that is needed.
     """
 
     weight: str
@@ -50,22 +51,24 @@ class Registers:
     count: str
     sums: tuple[tuple[str, ...], ...]
     saved: tuple[str, ...]
+    zero: str = ""
 
 
-def registers(form: Layout, types: tuple[str, ...], counts: set[str]) -> Registers:
+def registers(form: Layout, counts: Container[bool], needs_zero: bool = False) -> Registers:
     """Those of a kernel: first the ones that need not be saved, of what it has a use for.
 
-    counts: types of the elements of vectors whose loops are counted.
+    counts: whether vectors whose loops are counted have elements of 16 bits.
     """
     names = iter(f"r{n}" for n in (*FREE, *SAVED))
     weight, element, other = next(names), next(names), next(names)
     sign = next(names) if form.octets == OCTETS["i24"] else ""
-    count = next(names) if "i16" in counts else other
+    count = next(names) if True in counts else other
+    zero = next(names) if needs_zero else ""
     slots = [tuple(next(names) for _ in range(form.octets)) for _ in range(1 + max(form.slots))]
-    used = [count, *(octet for slot in slots for octet in slot)]
+    used = [count, zero, *(octet for slot in slots for octet in slot)]
     saved = tuple(name for name in used if name in {f"r{n}" for n in SAVED})
     sums = tuple(slots[slot] for slot in form.slots)
-    return Registers(weight, element, other, sign, count, sums, saved)
+    return Registers(weight, element, other, sign, count, sums, saved, zero)
 
 
 def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
@@ -76,17 +79,35 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
         columns_of_turn(form, k, segment, element, kernel.turn)
         for k, (segment, element) in enumerate(zip(dot.segments, types, strict=True))
     ]
-    counts = {t for t, n, s in zip(types, columns, dot.segments, strict=True) if n < s.size}
-    r = registers(form, types, counts)
+    counts = {w for w, n, s in zip(form.wide, columns, dot.segments, strict=True) if n < s.size}
+    r = registers(form, counts)
+    behind = (2 if kernel.shifted else form.octets) * len(dot.outs)
+    sums: list[list[str]] = []
+    for k, (segment, element) in enumerate(zip(dot.segments, types, strict=True)):
+        less = []
+        if form.unsigned[k]:
+            less = _less_total(segment, r, behind)
+            behind += _total_bytes(kernel)
+        lines = segment_lines(segment, element, form.unsigned[k], columns[k], r)
+        sums.append([*less, *vector(k), *lines])
+    return of_unit(form, kernel, r, sums)
+
+
+def of_unit(
+    form: Layout,
+    kernel: Kernel,
+    r: Registers,
+    sums: Sequence[Sequence[str]],
+    end: Sequence[str] = (),
+) -> list[str]:
+    """A kernel; sums: for each segment what adds its products to the sums; end: its last lines."""
     bytes_ = 2 if kernel.shifted else form.octets
     lines = [*(f"push {name}" for name in r.saved), "movw r30, r22"]
-    behind, stored = bytes_ * len(dot.outs), 0
-    for k, (segment, element) in enumerate(zip(dot.segments, types, strict=True)):
+    lines += [f"clr {r.zero}"] if r.zero else []
+    stored = 0
+    for k, products in enumerate(sums):
         lines += [f"lpm {octet}, Z+" for result in form.beginning(k) for octet in r.sums[result]]
-        if form.unsigned[k]:
-            lines += _less_total(segment, r, behind)
-            behind += _total_bytes(kernel)
-        lines += vector(k) + segment_lines(segment, element, form.unsigned[k], columns[k], r)
+        lines += products
         ending = form.ending(k)
         if ending:
             lines += [f"movw r26, r{SUMS}", *(add(stored) if stored else [])]
@@ -96,7 +117,7 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
             else:
                 lines += [f"st X+, {octet}" for octet in r.sums[result]]
         stored += bytes_ * len(ending)
-    return [*lines, "clr r1", *(f"pop {name}" for name in r.saved[::-1]), "ret"]
+    return [*lines, "clr r1", *(f"pop {name}" for name in r.saved[::-1]), *end, "ret"]
 
 
 def totals(dot: Dot, types: tuple[str, ...]) -> tuple[int, list[str]]:
@@ -200,10 +221,16 @@ def segment_lines(
 
 
 def _column(results: Sequence[int], element: str, unsigned: bool, r: Registers) -> list[str]:
-    """One column; the carry has the sign of a product."""
+    """One column."""
     lines = [f"ld {r.element}, X+"]
     lines += [f"ld {r.high}, X+"] if element == "i16" else []
     lines += [f"subi {r.element}, 0x80"] if unsigned else []
+    return lines + products(results, element, unsigned, r)
+
+
+def products(results: Sequence[int], element: str, unsigned: bool, r: Registers) -> list[str]:
+    """Adds an element times the weights that follow; the carry has the sign of a product."""
+    lines = []
     multiply = "mul" if unsigned else "muls" if element == "i8" else "mulsu"
     for result in results:
         first, second, *third = r.sums[result]

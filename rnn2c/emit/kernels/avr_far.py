@@ -15,6 +15,9 @@ HIGH = "r18"
 START = "movw r30, r22"
 """Z becomes the address of the weights."""
 
+RETURNED = "movw r24, r30"
+"""The address behind the weights of a unit is what the function returns."""
+
 
 def far(lines: list[str]) -> list[str]:
     """The kernel with its weights far: Z has to begin at the parameter `w` and only go on."""
@@ -22,4 +25,7 @@ def far(lines: list[str]) -> list[str]:
     assert writes == [START], writes
     found = [re.sub(r"^lpm (r\d+), Z(\+?)$", r"elpm \1, Z\2", line) for line in lines]
     assert not any(line.startswith("lpm") for line in found)
+    if RETURNED in found:
+        at = found.index(RETURNED)
+        found[at : at + 1] = ["movw r22, r30", "in r24, __RAMPZ__", "clr r25"]
     return [f"out __RAMPZ__, {HIGH}", *found]

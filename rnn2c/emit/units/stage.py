@@ -6,6 +6,7 @@ from rnn2c.arith_tree import tree
 from rnn2c.emit.kernels import avr
 from rnn2c.emit.units.bank import UnfitError
 from rnn2c.emit.units.operations import OPERATIONS
+from rnn2c.emit.units.stored import Stored
 from rnn2c.emit.units.straight import Straight
 from rnn2c.emit.units.streamed import Streamed
 from rnn2c.emit.units.writer import Units, Writer
@@ -15,6 +16,7 @@ WRITERS: dict[str, type[Writer]] = {
     "bytes8_16": Streamed,
     "bytes8_24": Streamed,
     "immediate8_16": Straight,
+    **{f"{name}8_{bits}": Stored for name in ("columns", "delta") for bits in (16, 24)},
 }
 """Families of the kernels of sums -> what writes their stages."""
 

@@ -54,6 +54,11 @@ class Streamed(Writer):
         return self.function([*self._begin(), "4:", *unit, f"dec {UNITS}", *back, *end])
 
     @cached_property
+    def summed(self) -> list[int]:
+        """The segments in the order in which they are summed, more than once for rows apart."""
+        return list(range(len(self.dot.segments)))
+
+    @cached_property
     def totals(self) -> list[Total]:
         """What is subtracted from rows because their products are unsigned."""
         some = [k for k, unsigned in enumerate(self.form.unsigned) if unsigned]
@@ -75,25 +80,34 @@ class Streamed(Writer):
         return [*lines, f"ldi {UNITS}, {self.stage.units}"]
 
     def _unit(self) -> list[str]:
-        form, kernel = self.form, self.dot.kernel
-        assert kernel is not None
+        form = self.form
         lines: list[str] = []
-        for k, (segment, element) in enumerate(zip(self.dot.segments, self.types, strict=True)):
-            unsigned = form.unsigned[k]
-            counted = UNITS if element == "i16" and form.octets > 2 else HIGH
-            if element == "i16" and form.octets == 2:
-                counted = SIGN
-            sign = ZERO if unsigned else SIGN
-            r = avr.Registers(WEIGHT, ELEMENT, HIGH, sign, counted, self.sums, ())
+        for k, s in enumerate(self.summed):
             lines += [f"lpm {o}, Z+" for result in form.beginning(k) for o in self.sums[result]]
             for number, total in enumerate(self.totals):
                 lines += self._less_total(total.rows, number) if total.at == k else []
-            columns = avr.columns_of_turn(form, k, segment, element, kernel.turn)
-            if counted == UNITS and columns < segment.size:
-                raise UnfitError
-            lines += [f"movw r26, {self.vectors[k]}"]
-            lines += avr.segment_lines(segment, element, unsigned, columns, r)
+            lines += [f"movw r26, {self.vectors[s]}", *self._columns(k)]
         return [*lines, "movw r26, r30", *self.operations(), "movw r30, r26"]
+
+    def _columns(self, k: int) -> list[str]:
+        """What adds the products of what is summed as number k to the sums."""
+        segment, element, unsigned = self.dot.segments[k], self.types[k], self.form.unsigned[k]
+        r = self.registers(element, ZERO if unsigned else SIGN)
+        assert self.dot.kernel is not None
+        columns = avr.columns_of_turn(self.form, k, segment, element, self.dot.kernel.turn)
+        lines = avr.segment_lines(segment, element, unsigned, columns, r)
+        return self.counted(lines, r) if columns < segment.size else lines
+
+    def registers(self, element: str, sign: str) -> avr.Registers:
+        """For columns of such elements."""
+        count = HIGH
+        if element == "i16":
+            count = UNITS if self.form.octets > 2 else SIGN
+        return avr.Registers(WEIGHT, ELEMENT, HIGH, sign, count, self.sums, (), ZERO)
+
+    def counted(self, lines: list[str], r: avr.Registers) -> list[str]:
+        """A loop, which may count in the register of the units."""
+        return [f"push {UNITS}", *lines, f"pop {UNITS}"] if r.count == UNITS else lines
 
     def _less_total(self, results: tuple[int, ...], number: int) -> list[str]:
         """The sums less a total, which is on the stack."""

@@ -61,7 +61,8 @@ class Core:
                 self.r[30], self.r[31] = (z + 1) & 255, (z + 1) >> 8
             return
         if operation not in ("mov", "add", "adc", "sub", "sbc", "mul", "lsl", "lsr", "rol", "ror",
-                             "asr", "clr", "com", "or", "cpc"):  # fmt: skip
+                             "asr", "clr", "com", "or", "cpc", "and", "eor", "swap",
+                             "movw"):  # fmt: skip
             assert d >= 16, f"{operation} takes r16 and up"
             b = b if is_register else self._value(other)
         match operation:
@@ -71,8 +72,14 @@ class Core:
                 self.r[d], self.v = 0, False
             case "com":
                 self.r[d], self.c, self.v = 255 - a, True, False
-            case "or":
-                self.r[d], self.v = a | b, False
+            case "movw":
+                assert d % 2 == 0 == int(other[1:]) % 2, "movw takes pairs"
+                self.r[d : d + 2] = self.r[int(other[1:]) : int(other[1:]) + 2]
+            case "swap":
+                self.r[d] = a >> 4 | (a & 15) << 4
+            case "or" | "and" | "eor":
+                self.r[d] = {"or": a | b, "and": a & b, "eor": a ^ b}[operation]
+                self.v = False
             case "add" | "adc" | "lsl" | "rol":
                 b = a if operation in ("lsl", "rol") else b
                 self.r[d] = self._sum(a, b, self.c and operation in ("adc", "rol"))

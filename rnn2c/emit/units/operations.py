@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnn2c.emit.kernels.avr_operations import either, rounded
-from rnn2c.emit.units.bank import Bank
+from rnn2c.emit.units.bank import Bank, copied, is_high
 from rnn2c.ir.program import Call, Table
+
+NIBBLE, UPPER = 4, 0xF0
+"""Half an octet: its bits, and the upper one."""
 
 Operation = Callable[[Bank, str, list[str], list[int | str]], list[str]]
 
@@ -33,16 +36,19 @@ def _at(table: int | str, offset: str, bank: Bank, times: int = 1) -> list[str]:
 
 def _lut_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
     moves, x = bank.own(values[0])
-    lines = [*moves, *_at(literals[0], x[-1], bank), f"lpm {x[-1]}, Z"]
-    bank.give(x[:-1])
-    bank.put(out, x[-1:])
-    return lines
+    lines = [*moves, *_at(literals[0], x[-1], bank)]
+    to = x[-1:]
+    if bank.favours(out) and not is_high(x[-1]):
+        to = bank.take(high=True)
+    bank.give([r for r in x if r not in to])
+    bank.put(out, to)
+    return [*lines, f"lpm {to[0]}, Z"]
 
 
 def _lut_slope(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
     base, slope = literals
     low, high = bank.read(values[0])
-    a, b = bank.take(2)
+    a, b = bank.take(2, bank.favours(out))
     lines = [*_at(base, high, bank, 2), f"lpm {a}, Z+", f"lpm {b}, Z"]
     lines += [*_at(slope, high, bank), "lpm r0, Z", f"mul r0, {low}"]
     lines += [f"add {a}, r1", f"adc {b}, {bank.zero}"]
@@ -51,18 +57,20 @@ def _lut_slope(bank: Bank, out: str, values: list[str], literals: list[int | str
     return lines
 
 
-def _product(bank: Bank, gate: str, x: tuple[str, ...]) -> tuple[list[str], tuple[str, str]]:
+def _product(
+    bank: Bank, gate: str, x: tuple[str, ...], high: bool
+) -> tuple[list[str], tuple[str, str]]:
     """gate * x / 256 to the nearest; gate and the upper byte of x are in high registers."""
-    a, b = bank.take(2)
-    lines = [f"mul {x[0]}, {gate}", f"mov {a}, r1", f"clr {b}", "lsl r0", f"adc {a}, {b}"]
-    return [*lines, f"mulsu {x[1]}, {gate}", f"add {a}, r0", f"adc {b}, r1"], (a, b)
+    a, b = bank.pair(high)
+    lines = [f"mulsu {x[1]}, {gate}", *copied((a, b), ("r0", "r1")), f"mul {x[0]}, {gate}"]
+    return [*lines, "lsl r0", f"adc {a}, r1", f"adc {b}, {bank.zero}"], (a, b)
 
 
 def _mul_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
     gate, x = values
     first, of_gate = bank.as_factor(gate)
     second, of_x = bank.as_factor(x)
-    lines, product = _product(bank, of_gate[0], of_x)
+    lines, product = _product(bank, of_gate[0], of_x, bank.favours(out))
     bank.done(gate)
     bank.done(x)
     bank.put(out, product)
@@ -136,7 +144,7 @@ def _blend_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]
     moves, away = bank.own(h, high=True)
     lines = [*moves, f"sub {away[0]}, {low}", f"sbc {away[1]}, {high}"]
     more, gate = bank.as_factor(z)
-    moved, (a, b) = _product(bank, gate[0], away)
+    moved, (a, b) = _product(bank, gate[0], away, bank.favours(out))
     bank.give(away)
     bank.done(z)
     bank.done(n)
@@ -147,47 +155,49 @@ def _blend_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]
 def _round_sat8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
     (shift,) = literals
     assert isinstance(shift, int)
-    a, b = bank.read(values[0])
-    low, high = bank.take(high=True) + bank.take(high=True)
-    lines = [f"mov {low}, {a}", f"mov {high}, {b}", *rounded(low, high, shift)]
-    bank.done(values[0])
-    bank.give((low,))
-    bank.put(out, (high,))
-    return lines
+    moves, (a, b) = bank.own(values[0], high=True)
+    if not is_high(a):
+        (low,) = bank.take(high=True)
+        bank.give((a,))
+        moves, a = [*moves, f"mov {low}, {a}"], low
+    bank.give((a,))
+    bank.put(out, (b,))
+    return [*moves, *rounded(a, b, shift)]
 
 
 def narrowed(
-    octets: tuple[str, ...], shift: int, high: str, factor: str, only_high: bool
-) -> list[str]:
-    """The lower two bytes of a sum become shift_sat16 of it, or the second of them its high byte.
+    octets: tuple[str, ...], shift: int, high: str, mask: str, only_high: bool
+) -> tuple[list[str], tuple[str, str]]:
+    """What makes shift_sat16 of a sum, or its upper byte alone, and the two registers it is in.
 
-    high, factor: registers above r15 for anything.  Both ways take as many cycles, but not
-    instructions.
+    high: a register above r15 for anything; mask: one that holds UPPER.
     """
-    first, second, *third = octets
+    a, b, *third = octets
     if not third:
-        return [f"asr {second}", f"ror {first}"] * shift
-    (top,) = third
-    within = [f"mov {high}, {top}", f"subi {high}, {-(2 ** (shift - 1)) & 255}"]
-    within += [f"ldi {factor}, {2 ** (8 - shift)}", f"cpi {high}, {2**shift}"]
-    low = [] if only_high else [f"mul {first}, {factor}", f"mov {first}, r1"]
-    down = [f"mul {second}, {factor}", *([] if only_high else [f"or {first}, r0"])]
-    down += [f"mov {second}, r1", f"mul {top}, {factor}", f"or {second}, r0"]
-    most = [f"lsl {top}", f"sbc {high}, {high}", f"com {high}"]
-    most += [*([] if only_high else [f"mov {first}, {high}"]), f"subi {high}, 0x80"]
-    most.append(f"mov {second}, {high}")
-    here = [*low, *down]
-    more = len(here) + sum(line.startswith("mul") for line in here) - len(most) - 1
+        return [f"asr {b}", f"ror {a}"] * shift, (a, b)
+    (c,) = third
+    low = [] if only_high else [a]
+    if shift < NIBBLE:
+        down = [f"asr {c}", f"ror {b}", *(f"ror {r}" for r in low)] * shift
+    elif shift == NIBBLE:
+        down = [line for r, above in ((a, b), (b, c)) for line in _nibbles(r, above, mask)]
+        down = down[-4:] if only_high else down
+    else:
+        up = [f"lsl {b}"] if only_high else [f"lsl {a}", f"rol {b}"]
+        down, (a, b) = [*up, f"rol {c}"] * (8 - shift), (b, c)
+    within = [f"mov {high}, {c}", f"subi {high}, {-(2 ** (shift - 1)) & 255}"]
+    most = [f"lsl {c}", f"sbc {high}, {high}", f"com {high}"]
+    most += [*([] if only_high else [f"mov {a}, {high}"]), f"subi {high}, 0x80", f"mov {b}, {high}"]
+    return [*within, f"cpi {high}, {2**shift}", *either("brlo", most, down)], (a, b)
+
+
+def _nibbles(octet: str, above: str, mask: str) -> list[str]:
+    """An octet becomes its upper nibble below the lower one of another."""
     return [
-        *within,
-        "brlo 1f",
-        *most,
-        *["nop"] * more,
-        "rjmp 2f",
-        "1:",
-        *here,
-        *["nop"] * -more,
-        "2:",
+        f"eor {octet}, {above}",
+        f"and {octet}, {mask}",
+        f"eor {octet}, {above}",
+        f"swap {octet}",
     ]
 
 

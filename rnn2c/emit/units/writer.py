@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from rnn2c.emit.kernels import avr
 from rnn2c.emit.units.bank import Bank, UnfitError
-from rnn2c.emit.units.operations import lines_of, narrowed
+from rnn2c.emit.units.operations import NIBBLE, UPPER, lines_of, narrowed
 from rnn2c.ir.program import Call, Dot, Elem, Program, Stage, Table
 
 WEIGHT, ELEMENT, HIGH, SIGN, ZERO, UNITS = "r16", "r17", "r18", "r19", "r20", "r21"
@@ -26,6 +26,10 @@ Y = "r28"
 SAVED = (*range(2, 18), 28, 29)
 RETURN = "return"
 """A line that stands for the end of a function."""
+
+
+IN_HIGH = ("mul_u8", "blend_u8", "round_sat8")
+"""Operations that need what they take in high registers."""
 
 
 @dataclass(frozen=True)
@@ -145,29 +149,46 @@ class Writer:
         free = [n for n in self.free if f"r{n}" not in {o for s in self.sums for o in s}]
         outs = (*self.dot.outs, *(c.out for c in self.calls))
         indexes = {value for value in outs if self._indexes(value)}
-        bank = Bank(free, uses, ZERO, indexes)
-        lines = []
+        highs = {
+            a
+            for c in self.calls
+            for a in c.arguments
+            if isinstance(a, str) and c.primitive in IN_HIGH
+        }
+        bank = Bank(free, uses, ZERO, indexes, highs)
+        nibbles = len(self.sums[0]) > 2 and NIBBLE in kernel.shifted
+        lines = [f"ldi {ELEMENT}, {UPPER}"] if nibbles else []
         for r, out in enumerate(self.dot.outs):
             octets = self.sums[r]
             if kernel.shifted:
-                lines += narrowed(octets, kernel.shifted[r], WEIGHT, ELEMENT, out in indexes)
-                bank.give(octets[2:])
-                octets = octets[:2]
+                down, left = narrowed(octets, kernel.shifted[r], WEIGHT, ELEMENT, out in indexes)
+                lines += down
+                bank.give([o for o in octets if o not in left])
+                octets = left
             bank.put(out, octets)
-        for call in self.calls:
+        for k, call in enumerate(self.calls):
             for e in (a for a in call.arguments if isinstance(a, Elem)):
                 if not bank.holds(names[e]):
                     lines += self._load(bank, e, names[e])
             lines.append(f"; {call.out}{': ' if call.doc else ''}{call.doc}")
             arguments = tuple(names[a] if isinstance(a, Elem) else a for a in call.arguments)
             lines += lines_of(bank, replace(call, arguments=arguments))
+            lines += self._stores(bank, k)
+        return lines
+
+    def _stores(self, bank: Bank, number: int) -> list[str]:
+        """The stores that can be made after the call with this number, and not before it."""
+        lines = []
         for e, pointer in self.place.items():
-            if e in self.stores:
-                lines.append(f"; {names.get(e, e.buffer)} is stored")
+            uses = [k for k, c in enumerate(self.calls) if c.out == self.stores.get(e)]
+            uses += [k for k, c in enumerate(self.calls) if e in c.arguments]
+            if e in self.stores and max(uses, default=0) == number:
+                lines.append(f"; {e.buffer} is stored")
                 octets = bank.read(self.stores[e])
                 if len(octets) != self._octets(e):
                     raise UnfitError
                 lines += _stored(pointer, octets)
+                bank.done(self.stores[e])
         return lines
 
     def _indexes(self, value: str) -> bool:

@@ -182,7 +182,6 @@ class Coder(Dots):
                 *(self.vector(e.buffer, e.new, e.mirror) for e in units.arrays),
             ),
             whole=True,
-            copies=tuple((self._element(a), self._element(b)) for a, b in units.copies),
         )
 
     def _renamed(self, stage: Stage) -> dict[str, str]:

@@ -61,8 +61,7 @@ class KernelCode:
     sums: (name, place among them, comment); partial: the last block of several has fewer
     units; straight: the units of a block stand one after the other, without a loop; more_weights:
     as in DotCode; totals: the function that computes `more` numbers behind the sums, for all
-    blocks.  whole: the function does all of the stage, with further arrays behind the vectors;
-    copies: arrays that are the same as others and copied afterwards.
+    blocks.  whole: the function does all of the stage, with further arrays behind the vectors.
     """
 
     function: str
@@ -81,7 +80,6 @@ class KernelCode:
     totals: str = ""
     more: int = 0
     whole: bool = False
-    copies: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ MOST = {
     ("gru", 3, 16, "balanced", "int32"): 15_000,
     ("lstm", 6, 24, "balanced", "int32"): 40_500,
     ("gru", 10, 32, "balanced", "int32"): 54_900,
-    ("gru", 3, 16, "speed", "int32"): 13_400,
-    ("lstm", 6, 24, "speed", "int32"): 35_600,
-    ("gru", 10, 32, "speed", "int32"): 50_000,
-    ("gru", 3, 16, "unrolled", "int32"): 12_500,
-    ("gru", 3, 16, "speed", "int16"): 10_300,
-    ("lstm", 6, 24, "speed", "int16"): 27_400,
+    ("gru", 3, 16, "speed", "int32"): 12_900,
+    ("lstm", 6, 24, "speed", "int32"): 34_900,
+    ("gru", 10, 32, "speed", "int32"): 49_200,
+    ("gru", 3, 16, "unrolled", "int32"): 9_600,
+    ("gru", 3, 16, "speed", "int16"): 9_500,
+    ("lstm", 6, 24, "speed", "int16"): 26_700,
     ("gru", 10, 32, "speed", "int16"): 37_300,
     ("gru", 3, 16, "unrolled", "int16"): 6_900,
     ("lstm", 6, 24, "unrolled", "int16"): 18_000,
@@ -53,4 +53,4 @@ def test_a_step_takes_no_more_cycles_than_its_limit(
     assert found.is_constant
     assert found.step.cycles is not None
     assert found.step.cycles <= MOST[kind, inputs, units, level, width]
-    assert found.stack_bytes <= (80 if level == "balanced" else 56)
+    assert found.stack_bytes <= (80 if level == "balanced" else 48)

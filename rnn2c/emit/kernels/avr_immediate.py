@@ -44,11 +44,11 @@ def instructions(dot: Dot, types: tuple[str, ...], of: Content) -> list[str]:
     assert kernel is not None
     form = immediate8.layout(len(dot.outs), of.segments, types, avr.OCTETS[dot.width])
     assert form is not None
-    sums = [_registers(form, r) for r in range(form.results)]
+    sums = [registers(form.octets, r) for r in range(form.results)]
     saved = ["r28", "r29", *(octet for octets in sums for octet in octets)]
     saved += [_mark(r) for r in range(form.results) if form.octets == WIDE]
     lines = [*(f"push {name}" for name in saved), f"movw {VECTORS}, r{avr.VECTORS}"]
-    lines += [f"clr {ZERO}", f"ldi {OPENED}, {HALF}"] if form.octets == WIDE else []
+    lines += constants(form.octets)
     lines += _to_unit(0, len(of.bias), len(of.bias))
     vectors = [[f"ldd r26, Y+{2 * k}", f"ldd r27, Y+{2 * k + 1}"] for k in range(len(of.segments))]
     for number, unit in enumerate(immediate8.units(form, of)):
@@ -78,10 +78,15 @@ def _to_unit(first: int, behind: int, most: int) -> list[str]:
     return [*compare, "brlo .+2", f"rjmp {label}f", *lower, f"{label}:", *upper]
 
 
-def _registers(form: Layout, result: int) -> tuple[str, ...]:
+def constants(octets: int) -> list[str]:
+    """What the registers hold all the time that sums of so many bytes need."""
+    return [f"clr {ZERO}", f"ldi {OPENED}, {HALF}"] if octets == WIDE else []
+
+
+def registers(octets: int, result: int) -> tuple[str, ...]:
     """Of the bytes of a sum, the lowest first."""
     low = LOWER + 2 * result
-    top = (f"r{TOP + result}",) if form.octets == WIDE else ()
+    top = (f"r{TOP + result}",) if octets == WIDE else ()
     return (f"r{low}", f"r{low + 1}", *top)
 
 
@@ -106,7 +111,7 @@ def _first(form: Layout, values: tuple[int, ...]) -> list[str]:
     """The sums begin with these values."""
     lines = []
     for result, value in enumerate(values):
-        low, _, *top = _registers(form, result)
+        low, _, *top = registers(form.octets, result)
         octets = [(value >> (8 * k)) & 255 for k in range(3)]
         lines += [f"ldi {ELEMENT}, {octets[0]}", f"ldi {HIGH}, {octets[1]}"]
         lines += [f"movw {low}, {ELEMENT}"]
@@ -117,12 +122,12 @@ def _first(form: Layout, values: tuple[int, ...]) -> list[str]:
 
 def _close(form: Layout, result: int) -> list[str]:
     """Counts up the third byte if the second one has gone around since the sum was opened."""
-    _, high, top = _registers(form, result)
+    _, high, top = registers(form.octets, result)
     return [f"cp {high}, {_mark(result)}", f"adc {top}, {ZERO}"]
 
 
 def _open(form: Layout, result: int) -> list[str]:
-    _, high, _ = _registers(form, result)
+    _, high, _ = registers(form.octets, result)
     return [f"mov {_mark(result)}, {high}", f"add {high}, {OPENED}"]
 
 
@@ -147,13 +152,13 @@ def _product(form: Layout, product: Product, wide: bool) -> list[str]:
     flipped = not wide and product.magnitude == HALF  # a signed byte is -128
     rows = [(r, flipped) for r in product.added] + [(r, not flipped) for r in product.subtracted]
     for r, less in rows:
-        low, high, *top = _registers(form, r)
+        low, high, *top = registers(form.octets, r)
         lines += [f"{_first_of(less)} {low}, r0", f"{_next_of(less)} {high}, r1"]
         lines += [f"{_next_of(less)} {octet}, {ZERO}" for octet in top if wide]
     if wide:
         lines += [f"mul {factor}, {HIGH}"]
         for r, less in rows:
-            _, high, *top = _registers(form, r)
+            _, high, *top = registers(form.octets, r)
             lines += [f"{_first_of(less)} {high}, r0"]
             lines += [f"{_next_of(less)} {octet}, r1" for octet in top]
     return lines

@@ -42,11 +42,12 @@ def _text(
     program: Program, stage: Stage, dot: Dot, units: Units, static: Callable[[str], str]
 ) -> str:
     immediate = dot.kernel is not None and FAMILIES[dot.kernel.family].immediate
+    arrays = len(dot.segments) + len(units.arrays)
     weights = () if immediate else ("const uint8_t *w",)
     return assembly_function(
         f"{stage.title}.",
         f"void {program.name}_{function_name(dot)}",
-        (*weights, "const void *const *arrays"),
+        (*weights, *(f"const void *array{k}" for k in range(arrays))),
         units.lines,
         program.target.harness,
         {table: static(table) for table in units.tables},

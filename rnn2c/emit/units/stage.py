@@ -7,7 +7,7 @@ from rnn2c.emit.kernels import avr
 from rnn2c.emit.units.bank import UnfitError
 from rnn2c.emit.units.operations import OPERATIONS
 from rnn2c.emit.units.stored import Stored
-from rnn2c.emit.units.straight import Straight
+from rnn2c.emit.units.straight import Straight, StraightWide
 from rnn2c.emit.units.streamed import Streamed
 from rnn2c.emit.units.writer import Units, Writer
 from rnn2c.ir.program import Call, Dot, Elem, Program, Stage
@@ -16,6 +16,7 @@ WRITERS: dict[str, type[Writer]] = {
     "bytes8_16": Streamed,
     "bytes8_24": Streamed,
     "immediate8_16": Straight,
+    "immediate8_24": StraightWide,
     **{f"{name}8_{bits}": Stored for name in ("columns", "delta") for bits in (16, 24)},
 }
 """Families of the kernels of sums -> what writes their stages."""

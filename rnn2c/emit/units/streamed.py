@@ -50,7 +50,7 @@ class Streamed(Writer):
         far = _words(unit) > MOST_WORDS
         near = _words(unit) < avr.REACH
         back = ["brne 4b"] if near else ["breq 5f", "jmp 4b" if far else "rjmp 4b", "5:"]
-        end = [*["pop r0"] * (3 * len(self.totals)), "clr r1", RETURN]
+        end = [*["pop r0"] * (3 * len(self.totals)), *self.copied(), "clr r1", RETURN]
         return self.function([*self._begin(), "4:", *unit, f"dec {UNITS}", *back, *end])
 
     @cached_property
@@ -73,8 +73,8 @@ class Streamed(Writer):
         return together if len(together) < len(apart) else apart
 
     def _begin(self) -> list[str]:
-        """Parameters: the weights and the arrays; totals of vectors go onto the stack."""
-        lines = ["movw r30, r24", "movw r26, r22", *self.pointers(), f"clr {ZERO}"]
+        """Pointers first, then totals of vectors, which go onto the stack."""
+        lines = [*self.pointers("r30"), f"clr {ZERO}"]
         for total in reversed(self.totals):
             lines += self._total(total)
         return [*lines, f"ldi {UNITS}, {self.stage.units}"]

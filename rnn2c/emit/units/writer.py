@@ -1,7 +1,8 @@
 """A stage in assembly: for each unit its sums, the operations on them and the stores.
 
 Vectors are read through X.  What the units read and write besides are streams: Y is one of 16 bits,
-the others have pairs of registers, as the vectors have.
+the others have pairs of registers, as the vectors have.  Where sums leave no registers, pointers
+are on the stack, and Y points there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,16 @@ SUMS = 2
 """The first register of the sums."""
 
 Y = "r28"
+MEMORY = "Y+"
+"""The beginning of the name of a pointer on the stack."""
+
+PARAMETERS = tuple(f"r{n}" for n in range(24, 6, -2))
+"""Where a function gets its pointers."""
+
 SAVED = (*range(2, 18), 28, 29)
+TURN = 8
+"""Bytes that a turn copies."""
+
 RETURN = "return"
 """A line that stands for the end of a function."""
 
@@ -35,13 +45,11 @@ IN_HIGH = ("mul_u8", "blend_u8", "round_sat8")
 @dataclass(frozen=True)
 class Units:
     """The lines of a stage; arrays: the elements whose arrays it takes, in the order of its
-    parameter, behind the vectors; copies: what is the same as another array and copied afterwards
-    (array, copied from); tables: the constants that the lines name.
+    parameter, behind the vectors; tables: the constants that the lines name.
     """
 
     lines: tuple[str, ...]
     arrays: tuple[Elem, ...]
-    copies: tuple[tuple[Elem, Elem], ...]
     tables: tuple[str, ...]
 
 
@@ -49,11 +57,13 @@ class Writer:
     """Writes one stage: what comes before the units, behind them, and behind the sums of each.
 
     PAIRS: registers for pointers, as far as sums leave them free; FREE: those from 16 on that
-    operations may use.
+    operations may use, besides such pairs.
     """
 
     PAIRS: tuple[int, ...] = (24, 22, 14, 12, 10, 8)
     FREE: tuple[int, ...] = (16, 17, 18, 19)
+    in_memory = False
+    """Whether pointers are on the stack, where Y points to."""
 
     def __init__(self, program: Program, stage: Stage, dot: Dot) -> None:
         self.program, self.stage, self.dot = program, stage, dot
@@ -63,42 +73,59 @@ class Writer:
             dict.fromkeys(a for c in self.calls for a in c.arguments if isinstance(a, Elem))
         )
         self.stores = {s.element: s.value for s in stage.stores}
-        octets = avr.OCTETS[dot.width]
-        behind = SUMS + octets * len(dot.outs)
-        self.sums = tuple(
-            tuple(f"r{SUMS + octets * r + k}" for k in range(octets)) for r in range(len(dot.outs))
-        )
-        self.pairs = [f"r{p}" for p in self.PAIRS if p >= behind]
-        self.free = [*self.FREE, *range(behind, 16)]
+        self.octets = avr.OCTETS[dot.width]
+        self.sums = self.sums_in()
+        sums = {int(octet.removeprefix("r")) for octets in self.sums for octet in octets}
+        self.pairs = [f"r{p}" for p in self.PAIRS if p not in sums]
         self.place: dict[Elem, str] = {}
-        self.copies: list[tuple[Elem, Elem]] = []
+        self.copies: dict[Elem, str] = {}
+        """What is the same as another array and copied from it at the end: the pointer of that."""
+        self.slots = 0
+        self.vectors = self._vectors()
         self._assign()
+        used = {int(p.removeprefix("r")) + k for p in self._pairs() for k in (0, 1)}
+        spare = {n for p in self.PAIRS for n in (p, p + 1)} | {*range(SUMS, 16), *self.FREE}
+        self.free = sorted(spare - used - sums)
+
+    def sums_in(self) -> tuple[tuple[str, ...], ...]:
+        """The registers of the bytes of every sum, the lowest first."""
+        numbers = range(SUMS, SUMS + self.octets * len(self.dot.outs), self.octets)
+        return tuple(tuple(f"r{n + k}" for k in range(self.octets)) for n in numbers)
+
+    def _vectors(self) -> list[str]:
+        """The pointer of every vector."""
+        count = len(self.dot.segments)
+        if self.in_memory:
+            return [self._slot() for _ in range(count)]
+        if len(self.pairs) < count:
+            raise UnfitError
+        return [self.pairs.pop(0) for _ in range(count)]
 
     def _assign(self) -> None:
-        """Every vector and every stream gets its pointer."""
-        if len(self.pairs) < len(self.dot.segments):
-            raise UnfitError
-        self.vectors = [self.pairs.pop(0) for _ in self.dot.segments]
+        """Every stream gets its pointer."""
         streams = list(dict.fromkeys([*self.reads, *self.stores]))
-        wide = [e for e in streams if self._octets(e) == 2]
-        if wide:
-            self.place[wide[0]] = Y
-        for e in streams:
+        for e in sorted(streams, key=lambda e: -self._octets(e)):
             same = [o for o in self.place if self.stores.get(o) == self.stores.get(e, "")]
-            if e in self.place:
-                continue
-            if self.pairs:
+            same = [o for o in same if self._type(o) == self._type(e) and e not in self.reads]
+            if not self.in_memory and not self.place and self._octets(e) == 2:
+                self.place[e] = Y
+            elif self.pairs:
                 self.place[e] = self.pairs.pop(0)
-            elif e not in self.reads and same and self._type(same[0]) == self._type(e):
-                self.copies.append((e, same[0]))
+            elif same:
+                self.copies[e] = self.place[same[0]]
+            elif self.in_memory:
+                self.place[e] = self._slot()
             else:
                 raise UnfitError
-        used = {int(p.removeprefix("r")) + k for p in self._pointers() for k in (0, 1)}
-        spare = {n for n in (22, 23, 24, 25) if n not in used}
-        self.free = [n for n in [*self.free, *spare] if n not in used]
 
-    def _pointers(self) -> list[str]:
-        return [*self.vectors, *self.place.values()]
+    def _slot(self) -> str:
+        """The name of one more pointer on the stack."""
+        self.slots += 1
+        return f"{MEMORY}{2 * self.slots - 1}"
+
+    def _pairs(self) -> list[str]:
+        """The pointers that are in registers."""
+        return [p for p in (*self.vectors, *self.place.values()) if not p.startswith(MEMORY)]
 
     def _type(self, e: Elem) -> str:
         return self.program.buffer[e.buffer].type
@@ -121,17 +148,43 @@ class Writer:
         whole = [line for part in (first, lines) for line in part]
         return Units(
             tuple(o for line in whole for o in ([*last, "ret"] if line == RETURN else [line])),
-            tuple(self.place),
-            tuple(self.copies),
+            (*self.place, *self.copies),
             tuple(dict.fromkeys(tables)),
         )
 
-    def pointers(self) -> list[str]:
-        """What loads all pointers from the arrays that X points to."""
-        lines = []
-        for pair in self._pointers():
-            low = int(pair.removeprefix("r"))
-            lines += [f"ld r{low}, X+", f"ld r{low + 1}, X+"]
+    def pointers(self, *first: str) -> list[str]:
+        """What moves the parameters to where the pointers are: these first ones, those of vectors
+        and streams, and those of copies, which go onto the stack.
+        """
+        there = [*first, *self.vectors, *self.place.values(), *(MEMORY for _ in self.copies)]
+        if len(there) > len(PARAMETERS):
+            raise UnfitError
+        lines, moves = [], {}
+        for parameter, pointer in [*zip(PARAMETERS, there, strict=False)][::-1]:
+            if pointer.startswith(MEMORY):
+                lines += [f"push r{int(parameter[1:]) + 1}", f"push {parameter}"]
+            elif pointer != parameter:
+                moves[pointer] = parameter
+        while moves:
+            free = [to for to in moves if to not in moves.values()]
+            if not free:
+                raise UnfitError
+            lines.append(f"movw {free[0]}, {moves.pop(free[0])}")
+        return lines + ["in r28, __SP_L__", "in r29, __SP_H__"] * self.in_memory
+
+    def copied(self) -> list[str]:
+        """What takes the stack back and copies the arrays that are the same as others, whose
+        pointers are behind them.
+        """
+        lines = ["pop r0"] * (2 * self.slots)
+        for e, source in self.copies.items():
+            octets = self.stage.units * self._octets(e)
+            turns, rest = divmod(octets, TURN)
+            one = ["ld r0, X+", "st Z+, r0"]
+            back = [f"ldi {HIGH}, {turns}", "1:", *one * TURN, f"dec {HIGH}", "brne 1b"]
+            begin = [f"subi r26, {octets & 255}", f"sbci r27, {octets >> 8}"]
+            lines += ["pop r30", "pop r31", *moved("r26", source), *begin]
+            lines += [*one * rest, *(back if turns else [])]
         return lines
 
     def operations(self) -> list[str]:
@@ -146,7 +199,6 @@ class Writer:
             if isinstance(a, (Elem, str))
         )
         uses.update(self.stores[e] for e in self.place if e in self.stores)
-        free = [n for n in self.free if f"r{n}" not in {o for s in self.sums for o in s}]
         outs = (*self.dot.outs, *(c.out for c in self.calls))
         indexes = {value for value in outs if self._indexes(value)}
         highs = {
@@ -155,8 +207,8 @@ class Writer:
             for a in c.arguments
             if isinstance(a, str) and c.primitive in IN_HIGH
         }
-        bank = Bank(free, uses, ZERO, indexes, highs)
-        nibbles = len(self.sums[0]) > 2 and NIBBLE in kernel.shifted
+        bank = Bank(self.free, uses, ZERO, indexes, highs)
+        nibbles = self.octets > 2 and NIBBLE in kernel.shifted
         lines = [f"ldi {ELEMENT}, {UPPER}"] if nibbles else []
         for r, out in enumerate(self.dot.outs):
             octets = self.sums[r]
@@ -203,14 +255,26 @@ class Writer:
         pointer, kept = self.place[e], e in self.stores
         if pointer == Y:
             return [f"ldd {o}, Y+{k}" if kept else f"ld {o}, Y+" for k, o in enumerate(octets)]
-        ahead = [] if kept else [f"movw {pointer}, r30"]
-        return [f"movw r30, {pointer}", *(f"ld {o}, Z+" for o in octets), *ahead]
+        ahead = [] if kept else moved(pointer, "r30")
+        return [*moved("r30", pointer), *(f"ld {o}, Z+" for o in octets), *ahead]
 
 
 def _stored(pointer: str, octets: tuple[str, ...]) -> list[str]:
     if pointer == Y:
         return [f"st Y+, {o}" for o in octets]
-    return [f"movw r30, {pointer}", *(f"st Z+, {o}" for o in octets), f"movw {pointer}, r30"]
+    moves = moved("r30", pointer), moved(pointer, "r30")
+    return [*moves[0], *(f"st Z+, {o}" for o in octets), *moves[1]]
+
+
+def moved(to: str, pointer: str) -> list[str]:
+    """A pointer becomes another one; one of both may be in memory."""
+    if pointer.startswith(MEMORY):
+        low, place = int(to.removeprefix("r")), int(pointer.removeprefix(MEMORY))
+        return [f"ldd r{low}, Y+{place}", f"ldd r{low + 1}, Y+{place + 1}"]
+    if to.startswith(MEMORY):
+        low, place = int(pointer.removeprefix("r")), int(to.removeprefix(MEMORY))
+        return [f"std Y+{place}, r{low}", f"std Y+{place + 1}, r{low + 1}"]
+    return [f"movw {to}, {pointer}"]
 
 
 def _registers_in(lines: Sequence[str]) -> set[int]:

@@ -123,7 +123,7 @@ def cost(form: Layout, of: Content) -> int:
 
 def pack(form: Layout, of: Content) -> IntArray:
     """The stream of bytes, u8."""
-    units, first = len(of.bias), _less(form, of)
+    units, first = len(of.bias), less(form, of)
     apart = first[:, :, None] >> (8 * np.arange(form.octets))
     parts: list[IntArray] = []
     for s, (matrix, unsigned) in enumerate(zip(of.matrices, form.unsigned, strict=True)):
@@ -134,7 +134,7 @@ def pack(form: Layout, of: Content) -> IntArray:
     return stream
 
 
-def _less(form: Layout, of: Content) -> IntArray:
+def less(form: Layout, of: Content) -> IntArray:
     """The first values of the sums, less what unsigned weights add."""
     first = of.bias.copy()
     for matrix, rows, unsigned in zip(of.matrices, of.segments, form.unsigned, strict=True):

@@ -11,11 +11,8 @@ from rnn2c.ir.graph import IntArray
 from rnn2c.packing import (
     blocks8,
     blocks16,
-    bytes8,
-    columns8,
     fours,
     halves4,
-    immediate8,
     overlapped4,
     pairs8,
     pairs16,
@@ -23,6 +20,7 @@ from rnn2c.packing import (
     rows16,
 )
 from rnn2c.packing.blocks import Segments
+from rnn2c.packing.families_avr import OF_AVR
 from rnn2c.packing.family import Family, Layout
 
 FRAME_BYTES = 160
@@ -223,41 +221,7 @@ ROWS16 = {
     for n in rows16.OTHER_BLOCKS
 }
 FAMILIES |= ROWS16
-FAMILIES |= {
-    f"bytes8_{8 * octets}": Family(
-        "dense8", f"i{8 * octets}", "", 1, "void", False,
-        partial(bytes8.layout, octets=octets), bytes8.fits, bytes8.pack,
-        bytes8.cost, element="u8", advances=False, shifts=True, code=bytes8.code_bytes,
-    )
-    for octets in (2, 3)
-}  # fmt: skip
-FAMILIES |= {
-    f"{name}8_{8 * octets}": replace(
-        FAMILIES[f"bytes8_{8 * octets}"],
-        advances=True,
-        layout=partial(columns8.layout, octets=octets, apart=name == "delta"),
-        fits=columns8.fits,
-        pack=columns8.pack,
-        cost=columns8.cost,
-        code=lambda _, segments, sizes, turn: columns8.code_bytes(segments, turn),
-    )
-    for octets in (2, 3)
-    for name in ("columns", "delta")
-}
-FAMILIES |= {
-    f"immediate8_{8 * octets}": replace(
-        FAMILIES[f"bytes8_{8 * octets}"],
-        weights="",
-        layout=partial(immediate8.layout, octets=octets),
-        fits=immediate8.fits,
-        pack=immediate8.pack,
-        cost=None,
-        code=lambda *_: 0,
-        immediate=True,
-        written=immediate8.code_bytes,
-    )
-    for octets in (2, 3)
-}
+FAMILIES |= OF_AVR
 IN_C = {
     f"rows4_of_{n}": replace(
         FAMILIES["rows16"],
@@ -285,9 +249,6 @@ OF_KERNELS: dict[str, tuple[str, ...]] = {
         *("pairs8_v6m", "pairs8_v6m_two", "blocks8x4_v6m", "blocks8x2_v6m"),
         *("apart8_v6m", "blocks8x4_apart_v6m", "blocks8x2_apart_v6m", "halves4_v6m"),
     ),
-    "avr": (
-        *("immediate8_16", "immediate8_24", "bytes8_16", "bytes8_24"),
-        *("columns8_16", "columns8_24", "delta8_16", "delta8_24"),
-    ),
+    "avr": tuple(OF_AVR),
 }
 """The families of a target's kernels: the first that fits, or one like it that costs less."""

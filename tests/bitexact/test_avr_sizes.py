@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import test_bounds
-from building import Build
+from building import Build, Built
 from fixed import COMPACT, EXACT_OPTIONS, single
 
 from rnn2c.target import load_target
@@ -46,6 +46,52 @@ def test_weights_in_instructions_of_any_width(options: str, build: Build) -> Non
     test_bounds.check(made)
     report = verify(made.program, made.folder, made.sequences(4), checks=False)
     assert report.bit_exact, report.to_json()
+
+
+NIBBLES = {"compact int4": EXACT_OPTIONS["compact int4"]}
+NIBBLES["compact int4, inputs of 8 bits"] = replace(NIBBLES["compact int4"], inputs="int8")
+NIBBLES["compact int4, sums of 16 bits"] = replace(NIBBLES["compact int4"], sum_width="int16")
+
+
+def check_nibbles(cell: str, units: int, inputs: int, options: str, made: Built) -> None:
+    wide = options == "compact int4" and units * inputs > 400
+    assert any(w.packing.startswith("nibbles8") for w in made.program.weights) or not wide
+    test_bounds.check(made)
+    report = verify(made.program, made.folder, made.sequences(4), checks=False)
+    assert report.bit_exact, (cell, units, report.to_json())
+
+
+@pytest.mark.parametrize(
+    ("options", "cell", "units", "inputs", "level"),
+    [
+        ("compact int4", "lstm", 22, 21, "speed"),
+        ("compact int4, inputs of 8 bits", "gru", 35, 20, "balanced"),
+        ("compact int4, sums of 16 bits", "gru", 9, 7, "speed"),
+        ("compact int4, sums of 16 bits", "tanh", 21, 1, "size"),
+    ],
+)
+def test_two_weights_in_a_byte(
+    options: str, cell: str, units: int, inputs: int, level: str, build: Build
+) -> None:
+    case = single("one", cell, NIBBLES[options], units=units, inputs=inputs)
+    made = build(case, "atmega328p", level=level)
+    assert any(w.packing.startswith("nibbles8") for w in made.program.weights)
+    check_nibbles(cell, units, inputs, options, made)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("core", ["near", "far"])
+@pytest.mark.parametrize("level", ["size", "balanced", "speed"])
+@pytest.mark.parametrize("options", NIBBLES)
+@pytest.mark.parametrize("units", [1, 2, 3, 8, 15, 33, 64])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "gru_before", "tanh"])
+def test_two_weights_in_a_byte_of_all_sizes(
+    cell: str, units: int, options: str, level: str, core: str, build: Build
+) -> None:
+    chosen = load_target("atmega2560")
+    target = chosen.without_near if core == "far" else chosen
+    case = single("one", cell, NIBBLES[options], units=units, inputs=70 - units)
+    check_nibbles(cell, units, 70 - units, options, build(case, target, level=level))
 
 
 @pytest.mark.full

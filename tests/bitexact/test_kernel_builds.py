@@ -176,12 +176,18 @@ def test_far_constants_of_avr_are_the_same_in_every_firmware(
 
 @pytest.mark.parametrize("name", ["gcc -O0", "gcc -O2, linked as a whole"])
 @pytest.mark.parametrize("near", [True, False])
-def test_stored_columns_of_avr_are_the_same_in_every_firmware(
-    near: bool, name: str, build: Build, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(
+    ("family", "weights", "block"),
+    [("columns8_24", "int8", (1, 1)), ("nibbles8_24", "int4", None)],
+)
+def test_other_weights_of_avr_are_the_same_in_every_firmware(
+    family: str, weights: str, block: tuple[int, int] | None, near: bool, name: str,
+    build: Build, tmp_path: Path,
+) -> None:  # fmt: skip
     target = load_target("atmega2560") if near else load_target("atmega2560").without_near
-    made = made_for(target, build, QuantizeOptions(profile="compact"), (1, 1))
-    assert {w.packing for w in made.program.weights} >= {"columns8_24"}
+    options = QuantizeOptions(profile="compact", weights=weights)
+    made = made_for(target, build, options, block)
+    assert {w.packing for w in made.program.weights} >= {family}
     check(made, AVR_BUILDS[name], tmp_path)
 
 

@@ -24,6 +24,7 @@ from rnn2c.emit.kernels import (
     avr_columns,
     avr_far,
     avr_immediate,
+    avr_nibbles,
     avr_operations,
     dsp,
     dsp4,
@@ -75,6 +76,8 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
     "halves4_v6m": armv6m_halves.instructions,
     "bytes8_16": avr.instructions,
     "bytes8_24": avr.instructions,
+    "nibbles8_16": avr_nibbles.instructions,
+    "nibbles8_24": avr_nibbles.instructions,
     **{f"{name}8_{n}": avr_columns.instructions for name in ("columns", "delta") for n in (16, 24)},
 }
 IMMEDIATE: dict[str, Callable[[Dot, tuple[str, ...], Content], list[str]]] = {
@@ -87,6 +90,8 @@ TOTALS: dict[str, Callable[[Dot, tuple[str, ...]], tuple[int, list[str]]]] = {
     "halves4_v7m": armv7m_halves.totals,
     "halves4_v6m": armv6m_halves.totals,
     "bytes8_24": avr.totals,
+    "nibbles8_16": avr_nibbles.totals,
+    "nibbles8_24": avr_nibbles.totals,
 }
 """Kernels that need totals of the vectors behind the sums: how many, and what computes them."""
 

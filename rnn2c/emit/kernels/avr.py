@@ -86,8 +86,9 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     for k, (segment, element) in enumerate(zip(dot.segments, types, strict=True)):
         less = []
         if form.unsigned[k]:
-            less = _less_total(segment, r, behind)
-            behind += _total_bytes(kernel)
+            total = (r.weight, r.element, r.sign)
+            less = less_total([r.sums[result] for result in segment.results], total, behind)
+            behind += total_bytes(form.octets, kernel)
         lines = segment_lines(segment, element, form.unsigned[k], columns[k], r)
         sums.append([*less, *vector(k), *lines])
     return of_unit(form, kernel, r, sums)
@@ -136,13 +137,13 @@ def totals(dot: Dot, types: tuple[str, ...]) -> tuple[int, list[str]]:
         lines += ["add r18, r23", "adc r19, r1", "adc r22, r1", "sbiw r24, 1", "brne 1b"]
         lines += ["clr r23", "lsr r22", "ror r19", "ror r18", "ror r23"]
         lines += ["st Z+, r23", "st Z+, r18", "st Z+, r19"]
-        lines += ["st Z+, r1"] * (_total_bytes(dot.kernel) - 3)
+        lines += ["st Z+, r1"] * (total_bytes(form.octets, dot.kernel) - 3)
     return len(some) * (2 if dot.kernel.shifted else 1), [*lines, "ret"]
 
 
-def _total_bytes(kernel: Kernel) -> int:
-    """Of a total: whole elements of the array of sums."""
-    return 4 if kernel.shifted else 3
+def total_bytes(octets: int, kernel: Kernel) -> int:
+    """Of a total with so many: whole elements of the array of sums."""
+    return octets + octets % 2 if kernel.shifted else octets
 
 
 def saturated(total: tuple[str, ...], shift: int, high: str) -> list[str]:
@@ -185,13 +186,12 @@ def add(count: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _less_total(segment: Segment, r: Registers, behind: int) -> list[str]:
-    """The sums less the total that stands so many bytes behind them."""
-    total = (r.weight, r.element, r.sign)
+def less_total(sums: Sequence[tuple[str, ...]], total: Sequence[str], behind: int) -> list[str]:
+    """The sums less the total that stands so many bytes behind them; total: registers for it."""
     lines = [f"movw r26, r{SUMS}", *add(behind), *(f"ld {octet}, X+" for octet in total)]
-    for result in segment.results:
-        a, b, c = r.sums[result]
-        lines += [f"sub {a}, {total[0]}", f"sbc {b}, {total[1]}", f"sbc {c}, {total[2]}"]
+    for octets in sums:
+        both = enumerate(zip(octets, total, strict=True))
+        lines += [f"{'sbc' if k else 'sub'} {a}, {b}" for k, (a, b) in both]
     return lines
 
 
@@ -207,11 +207,16 @@ def segment_lines(
 ) -> list[str]:
     """All columns of a vector: a loop, which is entered in the middle if some are left over."""
     column = _column(segment.results, element, unsigned, r)
-    turns, rest = -(-segment.size // columns), segment.size % columns
-    lines = [f"clr {r.sign}"] if unsigned else []
+    start = [f"clr {r.sign}"] if unsigned else []
+    return [*start, *looped(column, segment.size, columns, r)]
+
+
+def looped(column: list[str], size: int, columns: int, r: Registers) -> list[str]:
+    """So many columns, some at a turn; r: with what their number is set and counted."""
+    turns, rest = -(-size // columns), size % columns
     if turns == 1:
-        return lines + repeated(column, columns)
-    lines += [f"ldi {r.weight}, {turns}", f"mov {r.count}, {r.weight}"]
+        return repeated(column, columns)
+    lines = [f"ldi {r.weight}, {turns}", f"mov {r.count}, {r.weight}"]
     lines += ["rjmp 2f"] if rest else []
     lines += ["1:", *repeated(column, columns - rest)]
     lines += ["2:", *repeated(column, rest)] if rest else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rnn2c.arith_tree import tree
 from rnn2c.emit.kernels import avr
 from rnn2c.emit.units.bank import UnfitError
+from rnn2c.emit.units.nibbles import Nibbles
 from rnn2c.emit.units.operations import OPERATIONS
 from rnn2c.emit.units.stored import Stored
 from rnn2c.emit.units.straight import Straight, StraightWide
@@ -17,6 +18,8 @@ WRITERS: dict[str, type[Writer]] = {
     "bytes8_24": Streamed,
     "immediate8_16": Straight,
     "immediate8_24": StraightWide,
+    "nibbles8_16": Nibbles,
+    "nibbles8_24": Nibbles,
     **{f"{name}8_{bits}": Stored for name in ("columns", "delta") for bits in (16, 24)},
 }
 """Families of the kernels of sums -> what writes their stages."""

@@ -23,14 +23,17 @@ from rnn2c.emit.units.writer import (
 )
 from rnn2c.packing.bytes8 import Layout
 
+TOTAL = WEIGHT, HIGH, SIGN
+"""Where the sum of a vector is."""
+
 MOST_WORDS = 1900
 """Of a unit: so far reaches a jump back."""
 
 
 @dataclass(frozen=True)
 class Total:
-    """128 times the sum of x + 128 over the vectors of some segments, less which the sums of these
-    rows begin in segment `at`.
+    """What the sums of these rows are too large by, of the vectors of some segments: less that
+    they begin in segment `at`.
     """
 
     at: int
@@ -58,10 +61,15 @@ class Streamed(Writer):
         """The segments in the order in which they are summed, more than once for rows apart."""
         return list(range(len(self.dot.segments)))
 
+    @property
+    def corrected(self) -> list[int]:
+        """The segments whose sums are too large by something that is the same for all units."""
+        return [k for k, unsigned in enumerate(self.form.unsigned) if unsigned]
+
     @cached_property
     def totals(self) -> list[Total]:
         """What is subtracted from rows because their products are unsigned."""
-        some = [k for k, unsigned in enumerate(self.form.unsigned) if unsigned]
+        some = self.corrected
         rows_of = [s.results for s in self.dot.segments]
         apart = [Total(k, (k,), rows_of[k]) for k in some]
         groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
@@ -114,23 +122,35 @@ class Streamed(Writer):
         lines = ["in r26, __SP_L__", "in r27, __SP_H__", f"adiw r26, {3 * number + 1}"]
         lines += [f"ld {octet}, X+" for octet in (WEIGHT, ELEMENT, HIGH)]
         for result in results:
-            a, b, c = self.sums[result]
-            lines += [f"sub {a}, {WEIGHT}", f"sbc {b}, {ELEMENT}", f"sbc {c}, {HIGH}"]
+            octets = zip(self.sums[result], (WEIGHT, ELEMENT, HIGH), strict=False)
+            lines += [f"{'sbc' if k else 'sub'} {a}, {b}" for k, (a, b) in enumerate(octets)]
         return lines
 
     def _total(self, total: Total) -> list[str]:
-        """Pushes 128 times the sum of x + 128 over some vectors, the lowest byte last."""
-        low, middle, top, element = WEIGHT, HIGH, SIGN, ELEMENT
-        lines = [f"clr {low}", f"clr {middle}", f"clr {top}"]
+        """Pushes what sums over some vectors are too large by, the lowest byte last."""
+        lines = [f"clr {octet}" for octet in TOTAL]
         for k in total.segments:
             size = self.dot.segments[k].size
             if size > avr.MOST_TURNS:
                 raise UnfitError
             lines += [f"movw r26, {self.vectors[k]}", f"ldi {UNITS}, {size}"]
-            lines += ["1:", f"ld {element}, X+", f"subi {element}, 0x80", f"add {low}, {element}"]
-            lines += [f"adc {middle}, {ZERO}", f"adc {top}, {ZERO}", f"dec {UNITS}", "brne 1b"]
-        lines += [f"lsr {top}", f"ror {middle}", f"ror {low}", f"clr {element}", f"ror {element}"]
-        return [*lines, f"push {middle}", f"push {low}", f"push {element}"]
+            lines += ["1:", *self._added(k), f"dec {UNITS}", "brne 1b"]
+        more, octets = self._too_large()
+        return [*lines, *more, *(f"push {octet}" for octet in octets[::-1])]
+
+    def _added(self, k: int) -> list[str]:
+        """Adds an element of a vector, as it is multiplied, to its sum."""
+        low, middle, top = TOTAL
+        lines = [f"ld {ELEMENT}, X+", f"subi {ELEMENT}, 0x80", f"add {low}, {ELEMENT}"]
+        return [*lines, f"adc {middle}, {ZERO}", f"adc {top}, {ZERO}"]
+
+    def _too_large(self) -> tuple[list[str], tuple[str, str, str]]:
+        """What makes the sum of a vector what sums are too large by, 128 times that; where it is
+        then.
+        """
+        low, middle, top = TOTAL
+        lines = [f"lsr {top}", f"ror {middle}", f"ror {low}", f"clr {ELEMENT}", f"ror {ELEMENT}"]
+        return lines, (ELEMENT, low, middle)
 
 
 def _words(lines: list[str]) -> int:

@@ -1,0 +1,79 @@
+"""nibbles8: 4-bit weights, two columns in a byte, as one stream for cores that read byte by byte.
+
+The stream of a unit is, for each segment: the first values of the sums that begin there, the lowest
+byte first; for each two columns a byte of every row, w + 8 of the first column in its lower half;
+an odd last column alone.  Products are unsigned on the side of the weights:
+
+    sum of w * x = sum of (w + 8) * y - 8 * sum of y - (y - x) * sum of w
+
+where y is x + 128 for sums of 3 bytes over vectors of 8 bits, whose products then have no sign,
+else x.  The last term is in the first values; the one before is the same for all units: a total.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn2c.ir.graph import IntArray
+from rnn2c.packing import bytes8
+from rnn2c.packing.blocks import Content, Segments, Unpacking, signed
+
+HALF = 8
+
+PAIR_WORDS = 90
+"""Of the code of two columns, at most."""
+
+
+@dataclass(frozen=True)
+class Layout(bytes8.Layout):
+    """The sums of one unit; unsigned: the segments where x + 128 is multiplied."""
+
+
+def layout(results: int, segments: Segments, types: tuple[str, ...], octets: int) -> Layout | None:
+    """The layout, or None where there are more sums at a time than registers.
+
+    types: of the elements of the vectors; octets: bytes of a sum.
+    """
+    plain = bytes8.layout(results, segments, types, octets)
+    if plain is None:
+        return None
+    unsigned = tuple(octets == 3 and type_ == "i8" for type_ in types)
+    return Layout(octets, plain.spans, plain.slots, unsigned, plain.wide)
+
+
+def code_bytes(results: int, segments: Segments, sizes: tuple[int, ...], turn: int) -> int:
+    """The most that a kernel takes, with its totals."""
+    turns = sum(2 * (max(bytes8.TURN_WORDS[turn], PAIR_WORDS) + PAIR_WORDS) for _ in sizes)
+    return bytes8.KERNEL_BYTES + bytes8.SEGMENT_BYTES * len(sizes) + turns
+
+
+def pack(form: Layout, of: Content) -> IntArray:
+    """The stream of bytes, u8."""
+    units, first = len(of.bias), bytes8.less(form, of)
+    apart = first[:, :, None] >> (8 * np.arange(form.octets))
+    parts: list[IntArray] = []
+    for s, matrix in enumerate(of.matrices):
+        parts.append(apart[:, form.beginning(s)].reshape(units, -1))
+        even = np.pad(matrix + HALF, ((0, 0), (0, 0), (0, matrix.shape[2] % 2)))
+        both = even[:, :, 0::2] | even[:, :, 1::2] << 4
+        parts.append(both.transpose(0, 2, 1).reshape(units, -1))
+    stream: IntArray = np.concatenate(parts, axis=1).ravel() & 0xFF
+    return stream
+
+
+def unpack(form: Layout, to: Unpacking) -> None:
+    """The inverse of pack."""
+    to.begin(to.stream)
+    for s, size in enumerate(to.sizes):
+        beginning, rows = form.beginning(s), to.segments[s]
+        octets = to.take(len(beginning) * form.octets).reshape(to.blocks, -1, form.octets)
+        to.bias[:, 0, beginning] = (octets << (8 * np.arange(form.octets))).sum(axis=2)
+        both = to.take(-(-size // 2) * len(rows)).reshape(to.blocks, -1, len(rows))
+        halves = np.stack([both & 15, both >> 4], axis=2).reshape(to.blocks, -1, len(rows))
+        weights = halves[:, :size] - HALF
+        for k, r in enumerate(rows):
+            to.row(s, (0, r))[:] = weights[:, :, k]
+            to.bias[:, 0, r] += form.unsigned[s] * bytes8.HALF * weights[:, :, k].sum(axis=1)
+    to.bias[:] = signed(to.bias, 8 * form.octets)

@@ -203,10 +203,19 @@ def columns_of_turn(form: Layout, k: int, segment: Segment, element: str, turn: 
 
 
 def segment_lines(
-    segment: Segment, element: str, unsigned: bool, columns: int, r: Registers
+    segment: Segment,
+    element: str,
+    unsigned: bool,
+    columns: int,
+    r: Registers,
+    raised: bool = False,
 ) -> list[str]:
-    """All columns of a vector: a loop, which is entered in the middle if some are left over."""
+    """All columns of a vector: a loop, which is entered in the middle if some are left over.
+
+    raised: elements are stored as x + 128.
+    """
     column = _column(segment.results, element, unsigned, r)
+    column = [line for line in column if not (raised and line.startswith("subi"))]
     start = [f"clr {r.sign}"] if unsigned else []
     return [*start, *looped(column, segment.size, columns, r)]
 

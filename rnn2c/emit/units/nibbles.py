@@ -41,7 +41,7 @@ class Nibbles(Streamed):
         saved = [f"push {register}" for register in kept]
         return [*saved, *lines, *(f"pop {register}" for register in kept[::-1])]
 
-    def _added(self, k: int) -> list[str]:
+    def _added(self, k: int, again: bool) -> list[str]:
         return summed(self.form, k, TOTAL, ELEMENT, ZERO)
 
     def _too_large(self) -> tuple[list[str], tuple[str, str, str]]:

@@ -21,6 +21,7 @@ from rnn2c.emit.units.writer import (
     Units,
     Writer,
 )
+from rnn2c.ir.ops import uses
 from rnn2c.packing.bytes8 import Layout
 
 TOTAL = WEIGHT, HIGH, SIGN
@@ -80,11 +81,26 @@ class Streamed(Writer):
         together = [Total(at, within, tuple(rows)) for (at, within), rows in groups.items()]
         return together if len(together) < len(apart) else apart
 
+    @cached_property
+    def raised(self) -> set[int]:
+        """Segments whose vectors are left as x + 128: old states, which nothing else reads."""
+        all_uses = [u for stage in self.program.operations() for u in uses(stage)]
+        found = set()
+        for k in self.corrected:
+            segment = self.dot.segments[k]
+            b = self.program.buffer[segment.vector]
+            is_old = b.role == "state" and b.twice and not segment.new
+            if is_old and all_uses.count((b.name, False)) == 1:
+                found.add(k)
+        return found
+
     def _begin(self) -> list[str]:
         """Pointers first, then totals of vectors, which go onto the stack."""
         lines = [*self.pointers("r30"), f"clr {ZERO}"]
+        seen: set[int] = set()
         for total in reversed(self.totals):
-            lines += self._total(total)
+            lines += self._total(total, seen)
+            seen |= {*total.segments}
         return [*lines, f"ldi {UNITS}, {self.stage.units}"]
 
     def _unit(self) -> list[str]:
@@ -103,7 +119,7 @@ class Streamed(Writer):
         r = self.registers(element, ZERO if unsigned else SIGN)
         assert self.dot.kernel is not None
         columns = avr.columns_of_turn(self.form, k, segment, element, self.dot.kernel.turn)
-        lines = avr.segment_lines(segment, element, unsigned, columns, r)
+        lines = avr.segment_lines(segment, element, unsigned, columns, r, k in self.raised)
         return self.counted(lines, r) if columns < segment.size else lines
 
     def registers(self, element: str, sign: str) -> avr.Registers:
@@ -126,23 +142,28 @@ class Streamed(Writer):
             lines += [f"{'sbc' if k else 'sub'} {a}, {b}" for k, (a, b) in enumerate(octets)]
         return lines
 
-    def _total(self, total: Total) -> list[str]:
-        """Pushes what sums over some vectors are too large by, the lowest byte last."""
+    def _total(self, total: Total, seen: set[int]) -> list[str]:
+        """Pushes what sums over some vectors are too large by, the lowest byte last.
+
+        seen: segments that were in a total before.
+        """
         lines = [f"clr {octet}" for octet in TOTAL]
         for k in total.segments:
             size = self.dot.segments[k].size
             if size > avr.MOST_TURNS:
                 raise UnfitError
             lines += [f"movw r26, {self.vectors[k]}", f"ldi {UNITS}, {size}"]
-            lines += ["1:", *self._added(k), f"dec {UNITS}", "brne 1b"]
+            lines += ["1:", *self._added(k, k in seen), f"dec {UNITS}", "brne 1b"]
         more, octets = self._too_large()
         return [*lines, *more, *(f"push {octet}" for octet in octets[::-1])]
 
-    def _added(self, k: int) -> list[str]:
+    def _added(self, k: int, again: bool) -> list[str]:
         """Adds an element of a vector, as it is multiplied, to its sum."""
         low, middle, top = TOTAL
-        lines = [f"ld {ELEMENT}, X+", f"subi {ELEMENT}, 0x80", f"add {low}, {ELEMENT}"]
-        return [*lines, f"adc {middle}, {ZERO}", f"adc {top}, {ZERO}"]
+        lines = [f"ld {ELEMENT}, X+", f"subi {ELEMENT}, 0x80"]
+        if k in self.raised:
+            lines = lines[:1] if again else [f"ld {ELEMENT}, X", lines[1], f"st X+, {ELEMENT}"]
+        return [*lines, f"add {low}, {ELEMENT}", f"adc {middle}, {ZERO}", f"adc {top}, {ZERO}"]
 
     def _too_large(self) -> tuple[list[str], tuple[str, str, str]]:
         """What makes the sum of a vector what sums are too large by, 128 times that; where it is

@@ -83,7 +83,10 @@ def compile_options(command: F) -> F:
             _choice("--precision", "int", ("int", "float32"), "Integers, or float32 for an FPU."),
             click.option("--name", help="Name of the C files and functions [default: the file's]."),
             _choice(
-                "--weights", "int8", ("int8", "int4", "int4-overlapped"), "Width of the weights."
+                "--weights",
+                "int8",
+                ("int8", "int4", "int4-overlapped", "ternary"),
+                "Width of the weights.",
             ),
             _choice("--activations", "int8", ("int8", "int16"), "Width of h between layers."),
             _choice(

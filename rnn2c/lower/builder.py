@@ -20,6 +20,7 @@ from rnn2c.lower.places import Place
 from rnn2c.lower.storage import storage_type
 from rnn2c.lower.tables import TABLES
 from rnn2c.lower.values import Values
+from rnn2c.packing import ternary
 from rnn2c.ranges import Interval, dot_bound
 
 __all__ = ["Builder", "Place", "storage_type", "units_by_gate"]
@@ -89,7 +90,7 @@ class Builder(Values):
             self.names.take(f"{layer.name}_{name}weights"),
             matrices,
             bits,
-            tensors[0].packing or ("dense4" if bits == 4 else "dense8"),
+            _packing(tensors, matrices, vectors),
             f"{bias.shape[0]} units; each {columns}",
         )
         self.weights.append(weight)
@@ -115,6 +116,20 @@ class Builder(Values):
     def slug(self, layer: graph.Layer) -> str:
         """The layer's name as part of C names."""
         return identifier(layer.name, "layer")
+
+
+def _packing(
+    tensors: tuple[graph.Tensor, ...],
+    matrices: tuple[IntArray, ...],
+    vectors: tuple[tuple[int, int], ...],
+) -> str:
+    """How the weights of a dot product over vectors of these ranges are stored."""
+    names = {t.packing for t in tensors}
+    if names == {"ternary"} and ternary.fits(matrices, vectors):
+        return "ternary"
+    if names == {"overlapped4"}:
+        return "overlapped4"
+    return "dense4" if max(t.bits for t in tensors) == 4 else "dense8"
 
 
 def units_by_gate(rows: NDArray[Scalar], units: int) -> NDArray[Scalar]:

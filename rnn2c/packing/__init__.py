@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rnn2c.ir.graph import NumberArray
-from rnn2c.packing import dense4, dense8, overlapped4
+from rnn2c.packing import dense4, dense8, overlapped4, ternary
 
 Matrices = tuple[NumberArray, ...]
 
@@ -28,6 +28,7 @@ PACKINGS: dict[str, Packing] = {
     "dense8": Packing("i8", dense8.pack, dense8.unpack),
     "dense4": Packing("u8", dense4.pack, dense4.unpack),
     "overlapped4": Packing("u32", overlapped4.pack, overlapped4.unpack),
+    "ternary": Packing("u8", ternary.pack, ternary.unpack),
     "dense16": Packing("i16", dense8.pack, dense8.unpack),
     "dense_f32": Packing("f32", dense8.pack, dense8.unpack),
 }

@@ -15,6 +15,7 @@ from rnn2c.quantization.joint import with_rounded_inputs
 from rnn2c.quantization.notes import coarse_inputs, find_notes, notes_of_narrow_sums
 from rnn2c.quantization.observe import observe
 from rnn2c.quantization.options import QuantizeOptions
+from rnn2c.quantization.ternary import notes_of_ternary_weights, with_ternary_weights
 from rnn2c.quantization.weights import quantize_linear, quantize_projection, quantize_recurrent
 
 __all__ = ["QuantizeOptions", "coarse_inputs", "given_matrices", "quantize_model"]
@@ -23,6 +24,9 @@ __all__ = ["QuantizeOptions", "coarse_inputs", "given_matrices", "quantize_model
 def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) -> Model:
     """Observe, choose formats, round the weights.  Activations must be fused into Linear before."""
     refuse_coarser(model, options)
+    given = model
+    if options.ternary:
+        model = with_ternary_weights(model)
     model = with_far_starts(model, data)
     spans = observe(model, data, options.observer, options.percentile)
     formats = choose_formats(model, spans, options)
@@ -53,6 +57,8 @@ def quantize_model(model: Model, data: SequenceSet, options: QuantizeOptions) ->
     notes = find_notes(model, data, spans, formats, options)
     if options.narrow_sums:
         notes = (*notes, *notes_of_narrow_sums(layers))
+    if options.ternary:
+        notes = (*notes, *notes_of_ternary_weights(given.layers))
     numerics = Numerics(
         profile=options.profile,
         accumulate=options.sums,

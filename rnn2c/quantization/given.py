@@ -18,7 +18,8 @@ def refuse_coarser(model: Model, options: QuantizeOptions) -> None:
     """Raise UnsupportedError where an option asks for fewer bits than given integers have."""
     for layer in model.layers:
         for name, tensor in given_matrices(layer).items():
-            if tensor.bits > options.weight_bits:
+            again = options.ternary and isinstance(layer, graph.Recurrent)
+            if again or tensor.bits > options.weight_bits:
                 raise UnsupportedError(
                     f"layer '{layer.name}': {name} came as int{tensor.bits} and is kept as it is;"
                     f" weights {options.weights} would quantize it again, use weights"

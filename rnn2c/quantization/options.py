@@ -15,6 +15,8 @@ class QuantizeOptions:
 
     int4-overlapped: weights of recurrent layers are rounded so that a Cortex-M4 multiplies eight
     of them in a word without unpacking them (quantization/overlapped.py).
+    ternary: each row of a recurrent layer has weights -m, 0 and m (quantization/ternary.py); other
+    matrices are int8.
     profile: `accurate` (16-bit gates, interpolated tables), `fast` (the same, direct tables) or
     `compact` (8-bit gates, no multipliers); accumulate: one sum over x and h (`joint`) or one each
     (`split`); `auto` is joint for int8 and split for int16 activations, where h is too fine to
@@ -24,7 +26,7 @@ class QuantizeOptions:
     samples into ranges.
     """
 
-    weights: Literal["int8", "int4", "int4-overlapped"] = "int8"
+    weights: Literal["int8", "int4", "int4-overlapped", "ternary"] = "int8"
     activations: Literal["int8", "int16"] = "int8"
     profile: Literal["accurate", "fast", "compact"] = "accurate"
     accumulate: Literal["auto", "joint", "split"] = "auto"
@@ -65,7 +67,7 @@ class QuantizeOptions:
 
     @property
     def weight_bits(self) -> int:
-        return int(self.weights.removeprefix("int").removesuffix("-overlapped"))
+        return 4 if self.weights.startswith("int4") else 8
 
     @property
     def narrow_sums(self) -> bool:
@@ -76,6 +78,11 @@ class QuantizeOptions:
     def overlapped(self) -> bool:
         """Whether weights of recurrent layers are rounded to the packing overlapped4."""
         return self.weights == "int4-overlapped"
+
+    @property
+    def ternary(self) -> bool:
+        """Whether weights of recurrent layers have one magnitude in each row."""
+        return self.weights == "ternary"
 
     @property
     def activation_bits(self) -> int:

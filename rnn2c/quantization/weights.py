@@ -69,8 +69,8 @@ def quantize_recurrent(
         )
     return replace(
         layer,
-        w_ih=_rounded(w_ih, s_ih / x.scale, options.weight_bits),
-        w_hh=_rounded(w_hh, s_hh / h.scale, options.weight_bits),
+        w_ih=_rounded(w_ih, s_ih / x.scale, options.weight_bits, options.ternary),
+        w_hh=_rounded(w_hh, s_hh / h.scale, options.weight_bits, options.ternary),
     )
 
 
@@ -85,7 +85,7 @@ def _with_own_scales(
         real, bits = tensor.real(), options.weight_bits
         rows = _row_scales(real, value, bias, 2 ** (bits - 1) - 1)
         scales = _level(np.maximum(rows, _finest(options)), layer.units)
-        return _rounded(real, scales / value.scale, bits)
+        return _rounded(real, scales / value.scale, bits, options.ternary)
 
     apart = _sums_apart(layer)
     b_ih = np.where(apart, layer.b_ih, layer.b_ih + layer.b_hh)
@@ -105,7 +105,7 @@ def quantize_projection(
     real, bits = layer.projection.real(), options.weight_bits
     rows = _row_scales(real, source, np.zeros(len(real)), 2 ** (bits - 1) - 1)
     scales = _level(rows, len(real)) / source.scale
-    return replace(layer, projection=_rounded(real, scales, bits))
+    return replace(layer, projection=_rounded(real, scales, bits, options.ternary))
 
 
 def _kept(tensor: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ def _power_of_two(scale: float) -> float:
     return float(2.0 ** np.ceil(np.log2(scale) - 1e-9))
 
 
-def _rounded(weight: FloatArray, scale: FloatArray, bits: int) -> Tensor:
+def _rounded(weight: FloatArray, scale: FloatArray, bits: int, are_ternary: bool = False) -> Tensor:
     top = 2 ** (bits - 1) - 1
     q = np.clip(np.round(weight / scale[:, None]), -top, top).astype(np.int64)
-    return Tensor(q, scale=scale, bits=bits)
+    return Tensor(q, scale=scale, bits=bits, packing="ternary" if are_ternary else "")

@@ -151,11 +151,12 @@ class Sums:
         content = content_of(self.program, dot)
         vectors = tuple((b.lo, b.hi) for b in buffers)
         bounds = dot_bound(content.matrices, vectors, content.segments, content.bias)
+        packings = {"", weight.packing, *(["dense8"] if self._may_grow(weight) else [])}
         found: list[tuple[str, Layout]] = []
         shifts = tuple(shift_of(requantizing(stage, out)) for out in dot.outs)
         for name in self.families:
             family = FAMILIES[name]
-            if family.weights not in ("", weight.packing) or dot.width != family.width:
+            if family.weights not in packings or dot.width != family.width:
                 continue
             form = family.layout(len(dot.outs), content.segments, tuple(b.type for b in buffers))
             if form is None or any(b.type not in ("i8", "i16") for b in buffers):
@@ -171,6 +172,10 @@ class Sums:
             if is_safe and family.fits(form, content):
                 found.append((name, form))
         return _cheapest(found, content)
+
+    def _may_grow(self, weight: Weight) -> bool:
+        """Whether a kernel for weights of 8 bits may take these, for what it saves of time."""
+        return weight.packing == "ternary" and self.program.level != "size"
 
     def _can_align(self, dot: Dot) -> bool:
         """Whether its vectors of 8-bit elements can begin at words."""

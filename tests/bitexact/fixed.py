@@ -30,6 +30,8 @@ EXACT_OPTIONS: dict[str, QuantizeOptions] = {
     "compact": COMPACT,
     "fast int16 split": QuantizeOptions(profile="fast", activations="int16", accumulate="split"),
     "compact int4": QuantizeOptions(profile="compact", weights="int4"),
+    "ternary": QuantizeOptions(weights="ternary"),
+    "compact ternary": QuantizeOptions(profile="compact", weights="ternary"),
 }
 SIZES = (2e4, 3.0, 0.1, 40.0)
 PER_COUNT = tuple(s / 1000 for s in SIZES)

@@ -41,6 +41,9 @@ CASES: dict[str, tuple[str, Callable[[], Case]]] = {
     "reverse layers and masks": ("cortex-m4", lambda: random_window(6)),
     "every form of the cells": ("host", every_form),
     "tokens and a normalization": ("host", lambda: random_model(45)),
+    "a cell with ternary weights": (
+        "host", lambda: single("one", "lstm", EXACT_OPTIONS["ternary"], units=5)
+    ),
     "tokens with int4 rows": ("cortex-m0plus", lambda: random_model(6)),
     "one unit of odd int4 rows": (
         "host", lambda: single("one", "tanh", EXACT_OPTIONS["int4"], units=1, inputs=3)

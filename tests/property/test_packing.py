@@ -13,7 +13,14 @@ SHAPES = st.tuples(
     st.integers(1, 6), st.lists(st.tuples(st.integers(1, 5), st.integers(1, 9)), min_size=1,
                                 max_size=3)
 )  # fmt: skip
-TOP = {"dense8": 127, "dense4": 7, "overlapped4": 32767, "dense16": 32767, "dense_f32": 2**23}
+TOP = {
+    "dense8": 127,
+    "dense4": 7,
+    "overlapped4": 32767,
+    "ternary": 1,
+    "dense16": 32767,
+    "dense_f32": 2**23,
+}
 ELEMENT = {
     "i8": (-128, 127),
     "u8": (0, 255),
@@ -33,6 +40,12 @@ def overlapping(matrix: np.ndarray) -> np.ndarray:
     return overlapped4.weights(overlapped4.words(matrix))[..., : matrix.shape[-1]]
 
 
+def one_magnitude(matrix: np.ndarray, seed: int) -> np.ndarray:
+    """The signs of a matrix, times a byte for each row."""
+    size = np.random.default_rng([1, seed]).integers(1, 256, (*matrix.shape[:2], 1))
+    return np.sign(matrix) * size
+
+
 @pytest.mark.parametrize("name", sorted(PACKINGS))
 @given(shape=SHAPES, seed=st.integers(0, 99))
 def test_unpack_returns_what_was_packed(name: str, shape, seed: int):
@@ -40,6 +53,8 @@ def test_unpack_returns_what_was_packed(name: str, shape, seed: int):
     packing = PACKINGS[name]
     if name == "overlapped4":
         matrices = tuple(overlapping(m) for m in matrices)
+    if name == "ternary":
+        matrices = tuple(one_magnitude(m, seed) for m in matrices)
     stream = packing.pack(matrices)
     back = packing.unpack(stream, tuple(m.shape for m in matrices))
     assert len(back) == len(matrices)
@@ -71,3 +86,8 @@ def test_dense8_is_read_unit_by_unit_segment_by_segment_column_by_column():
 def test_dense4_has_the_even_column_in_the_low_half():
     x = np.array([[[1, -2, 7], [-8, 3, -1]]])
     assert PACKINGS["dense4"].pack((x,)).tolist() == [0xE1, 0x38, 0x07, 0x0F]
+
+
+def test_ternary_has_four_columns_in_a_byte_the_first_one_lowest_and_then_what_they_stand_for():
+    x = np.array([[[5, -5, 0, 5, -5], [0, 0, 9, 0, 0]]])
+    assert PACKINGS["ternary"].pack((x,)).tolist() == [0b01_00_10_01, 0b00_01_00_00, 2, 0, 5, 9]

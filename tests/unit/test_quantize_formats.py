@@ -178,7 +178,7 @@ def test_a_gru_with_large_pre_activations_gets_fewer_fraction_bits():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"weights": "int2"}, "weights='int2': choose one of int8, int4, int4-overlapped"),
+        ({"weights": "int2"}, "weights='int2': choose one of int8, int4, int4-overlapped, ternary"),
         ({"activations": "float"}, "activations='float': choose one of int8, int16"),
         ({"profile": "exact"}, "profile='exact': choose one of accurate, fast, compact"),
         ({"observer": "max"}, "observer='max': choose one of minmax, percentile"),

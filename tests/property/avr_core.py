@@ -10,11 +10,13 @@ TWO_CYCLES = {"mul": 2, "mulsu": 2, "rjmp": 2, "lpm": 3}
 
 
 class Core:
-    """Registers, carry and overflow; tables: by name, one behind the other in flash."""
+    """Registers and flags, zero as comparisons set it; tables: by name, one behind the other in
+    flash.
+    """
 
     def __init__(self, tables: Mapping[str, Sequence[int]] = {}) -> None:
         self.r = [0xA5] * 32
-        self.c = self.v = False
+        self.c = self.v = self.z = False
         self.cycles = 0
         self.flash: list[int] = [0] * 0x137
         self.at: dict[str, int] = {}
@@ -31,8 +33,8 @@ class Core:
                 TWO_CYCLES.get(operation, 1) if code[place] and code[place][-1] != ":" else 0
             )
             place += 1
-            if operation in ("brlo", "brvc"):
-                if self.c if operation == "brlo" else not self.v:
+            if operation in ("brlo", "brvc", "breq"):
+                if {"brlo": self.c, "brvc": not self.v, "breq": self.z}[operation]:
                     self.cycles += 1
                     place = self._label(code, place, operands[0])
             elif operation == "rjmp":
@@ -61,7 +63,7 @@ class Core:
                 self.r[30], self.r[31] = (z + 1) & 255, (z + 1) >> 8
             return
         if operation not in ("mov", "add", "adc", "sub", "sbc", "mul", "lsl", "lsr", "rol", "ror",
-                             "asr", "clr", "com", "or", "cpc", "and", "eor", "swap",
+                             "asr", "clr", "com", "or", "cp", "cpc", "and", "eor", "swap",
                              "movw"):  # fmt: skip
             assert d >= 16, f"{operation} takes r16 and up"
             b = b if is_register else self._value(other)
@@ -83,13 +85,15 @@ class Core:
             case "add" | "adc" | "lsl" | "rol":
                 b = a if operation in ("lsl", "rol") else b
                 self.r[d] = self._sum(a, b, self.c and operation in ("adc", "rol"))
-            case "sub" | "subi" | "sbc" | "sbci" | "cpi" | "cpc":
+            case "sub" | "subi" | "sbc" | "sbci" | "cpi" | "cp" | "cpc":
                 less = a - b - (self.c and operation in ("sbc", "sbci", "cpc"))
                 self.c, self.v = (
                     less < 0,
                     not -128 <= _signed(a) - _signed(b) + less - (a - b) <= 127,
                 )
-                self.r[d] = self.r[d] if operation in ("cpi", "cpc") else less & 255
+                is_first = operation not in ("sbc", "sbci", "cpc")
+                self.z = less & 255 == 0 and (self.z or is_first)
+                self.r[d] = self.r[d] if operation.startswith("cp") else less & 255
             case "asr" | "lsr" | "ror":
                 top = {"asr": a & 128, "lsr": 0, "ror": 128 * self.c}[operation]
                 self.r[d], self.c = a >> 1 | top, bool(a & 1)

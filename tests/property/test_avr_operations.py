@@ -106,7 +106,7 @@ def test_an_operation_is_that_of_arith(
 
 
 @pytest.mark.parametrize("only_high", [False, True])
-@pytest.mark.parametrize("shift", range(1, 8))
+@pytest.mark.parametrize("shift", range(8))
 def test_a_sum_of_24_bits_is_shifted_and_saturated(shift: int, only_high: bool) -> None:
     lines, registers = narrowed(("r2", "r3", "r4"), shift, "r16", "r17", only_high)
     lines = [f"ldi r17, {UPPER}", *lines]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from rnn2c.emit.kernels.avr_operations import either
+from rnn2c.emit.kernels.avr_operations import either, fits_two
 from rnn2c.emit.kernels.lines import repeated
 from rnn2c.ir.program import Dot, Kernel, Segment
 from rnn2c.packing.bytes8 import TURN_WORDS, Layout, layout
@@ -160,9 +160,12 @@ def saturated(total: tuple[str, ...], shift: int, high: str) -> list[str]:
         down = [*[f"asr {top}", f"ror {second}", f"ror {first}"] * shift, f"mov {high}, {second}"]
     most = [f"lsl {top}", f"sbc {first}, {first}", f"com {first}"]
     most += [f"mov {high}, {first}", f"subi {high}, 0x80"]
-    within = [f"mov {high}, {top}", f"subi {high}, {-(2 ** (shift - 1)) & 255}"]
+    within = [f"mov {high}, {top}", f"subi {high}, {-(2**shift // 2) & 255}"]
     within += [f"cpi {high}, {2**shift}"]
-    return [*within, *either("brlo", most, down), f"st X+, {first}", f"st X+, {high}"]
+    branch = "brlo"
+    if not shift:
+        within, branch = fits_two(second, top, high), "breq"
+    return [*within, *either(branch, most, down), f"st X+, {first}", f"st X+, {high}"]
 
 
 def form_of(dot: Dot, types: tuple[str, ...]) -> Layout:

@@ -14,7 +14,7 @@ def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
     Each takes the same number of cycles, and of instructions, for any argument.
     """
     match call.primitive, call.arguments[1:]:
-        case "shift_sat16", (int(shift),) if 1 <= shift <= 7:
+        case "shift_sat16", (int(shift),) if 0 <= shift <= 7:
             return f"_{shift}", _shifted(shift)
         case "round_sat8", (int(shift),) if 1 <= shift <= 7:
             return f"_{shift}", _rounded(shift)
@@ -49,7 +49,12 @@ def _shifted(shift: int) -> tuple[str, ...]:
     else:
         down = ["asr %C0", "ror %B0", "ror %A0"] * shift
     most = ["lsl %C0", "sbc %A0, %A0", "com %A0", "mov %B0, %A0", "subi %B0, 0x80"]
-    lines = [*_is_within("%C0", shift), *either("brlo", most, down)]
+    within, branch = (
+        (_is_within("%C0", shift), "brlo")
+        if shift
+        else (fits_two("%B0", "%C0", "__tmp_reg__"), "breq")
+    )
+    lines = [*within, *either(branch, most, down)]
     return _body("RNN2C_I24 wide = (RNN2C_I24)acc;", "", lines, '"+d"(wide)', "(int16_t)wide")
 
 
@@ -82,6 +87,13 @@ def _is_within(octet: str, bits: int) -> list[str]:
         f"cpi {octet}, {2**bits}",
         f"mov {octet}, __tmp_reg__",
     ]
+
+
+def fits_two(second: str, top: str, free: str) -> list[str]:
+    """Sets the flags so that `breq` branches where a number of three bytes has its sign in the
+    second of them: where it fits two.
+    """
+    return [f"mov {free}, {second}", f"lsl {free}", f"sbc {free}, {free}", f"cp {free}, {top}"]
 
 
 def either(branch: str, there: list[str], here: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rnn2c.emit.kernels.avr_operations import either, rounded
+from rnn2c.emit.kernels.avr_operations import either, fits_two, rounded
 from rnn2c.emit.units.bank import Bank, copied, is_high
 from rnn2c.ir.program import Call, Table
 
@@ -185,10 +185,14 @@ def narrowed(
     else:
         up = [f"lsl {b}"] if only_high else [f"lsl {a}", f"rol {b}"]
         down, (a, b) = [*up, f"rol {c}"] * (8 - shift), (b, c)
-    within = [f"mov {high}, {c}", f"subi {high}, {-(2 ** (shift - 1)) & 255}"]
+    within = [f"mov {high}, {c}", f"subi {high}, {-(2**shift // 2) & 255}"]
+    within.append(f"cpi {high}, {2**shift}")
+    branch = "brlo"
+    if not shift:
+        within, branch = fits_two(b, c, high), "breq"
     most = [f"lsl {c}", f"sbc {high}, {high}", f"com {high}"]
     most += [*([] if only_high else [f"mov {a}, {high}"]), f"subi {high}, 0x80", f"mov {b}, {high}"]
-    return [*within, f"cpi {high}, {2**shift}", *either("brlo", most, down)], (a, b)
+    return [*within, *either(branch, most, down)], (a, b)
 
 
 def _nibbles(octet: str, above: str, mask: str) -> list[str]:

@@ -108,12 +108,13 @@ def test_an_operation_is_that_of_arith(
 @pytest.mark.parametrize("only_high", [False, True])
 @pytest.mark.parametrize("shift", range(8))
 def test_a_sum_of_24_bits_is_shifted_and_saturated(shift: int, only_high: bool) -> None:
-    lines, registers = narrowed(("r2", "r3", "r4"), shift, "r16", "r17", only_high)
+    lines, registers = narrowed(("r2", "r3", "r4"), shift, "r16", "r17", "r20", only_high)
     lines = [f"ldi r17, {UPPER}", *lines]
     cycles = set()
     for value in numbers("i24", np.random.default_rng(2)):
         core = Core()
         put(core, ("r2", "r3", "r4"), value)
+        core.r[20] = 0
         core.run(lines)
         cycles.add(core.cycles)
         wanted = arith.shift_sat16(value, shift)

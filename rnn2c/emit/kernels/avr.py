@@ -219,7 +219,7 @@ def segment_lines(
     """
     column = _column(segment.results, element, unsigned, r)
     column = [line for line in column if not (raised and line.startswith("subi"))]
-    start = [f"clr {r.sign}"] if unsigned else []
+    start = [f"clr {r.sign}"] if unsigned and r.sign != r.zero else []
     return [*start, *looped(column, segment.size, columns, r)]
 
 

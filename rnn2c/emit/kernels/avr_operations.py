@@ -60,23 +60,24 @@ def _shifted(shift: int) -> tuple[str, ...]:
 
 def _rounded(shift: int) -> tuple[str, ...]:
     """round_sat8 of x, in the high byte."""
-    lines = rounded("%A0", "%B0", shift)
+    lines = rounded("%A0", "%B0", shift, "__zero_reg__")
     return _body("int16_t wide = x;", "", lines, '"+d"(wide)', "(int8_t)(wide >> 8)")
 
 
-def rounded(low: str, high: str, shift: int) -> list[str]:
-    """The high one of two registers becomes round_sat8 of what both hold; r0 is anything."""
+def rounded(low: str, high: str, shift: int, zero: str) -> list[str]:
+    """The high one of two registers becomes round_sat8 of what both hold; zero: one that holds 0;
+    r0 is anything.
+    """
     half = -(2 ** (shift - 1)) & 0xFFFF
     add = [f"subi {low}, {half & 255}", f"sbci {high}, {half >> 8}"]
+    most = [f"ldi {high}, 0x7f", f"adc {high}, {zero}"]
     if shift == DOUBLED:
-        most = [f"sbc {high}, {high}", f"com {high}", f"subi {high}, 0x80"]
         return [*add, f"lsl {low}", f"rol {high}", *either("brvc", most, [])]
     if shift > 4:
         down = [f"lsl {low}", f"rol {high}"] * (8 - shift)
     else:
         down = [*[f"asr {high}", f"ror {low}"] * shift, f"mov {high}, {low}"]
-    most = [f"lsl {high}", f"sbc {high}, {high}", f"com {high}", f"subi {high}, 0x80"]
-    return [*add, *_is_within(high, shift), *either("brlo", most, down)]
+    return [*add, *_is_within(high, shift), *either("brlo", [f"lsl {high}", *most], down)]
 
 
 def _is_within(octet: str, bits: int) -> list[str]:

@@ -162,15 +162,15 @@ def _round_sat8(bank: Bank, out: str, values: list[str], literals: list[int | st
         moves, a = [*moves, f"mov {low}, {a}"], low
     bank.give((a,))
     bank.put(out, (b,))
-    return [*moves, *rounded(a, b, shift)]
+    return [*moves, *rounded(a, b, shift, bank.zero)]
 
 
 def narrowed(
-    octets: tuple[str, ...], shift: int, high: str, mask: str, only_high: bool
+    octets: tuple[str, ...], shift: int, high: str, mask: str, zero: str, only_high: bool
 ) -> tuple[list[str], tuple[str, str]]:
     """What makes shift_sat16 of a sum, or its upper byte alone, and the two registers it is in.
 
-    high: a register above r15 for anything; mask: one that holds UPPER.
+    high: a register above r15 for anything; mask: one that holds UPPER; zero: one that holds 0.
     """
     a, b, *third = octets
     if not third:
@@ -190,8 +190,9 @@ def narrowed(
     branch = "brlo"
     if not shift:
         within, branch = fits_two(b, c, high), "breq"
-    most = [f"lsl {c}", f"sbc {high}, {high}", f"com {high}"]
-    most += [*([] if only_high else [f"mov {a}, {high}"]), f"subi {high}, 0x80", f"mov {b}, {high}"]
+    most = [f"lsl {c}", *([] if only_high else [f"sbc {a}, {a}"])]
+    most += [f"ldi {high}, 0x7f", f"adc {high}, {zero}", *([] if only_high else [f"com {a}"])]
+    most.append(f"mov {b}, {high}")
     return [*within, *either(branch, most, down)], (a, b)
 
 

@@ -5,7 +5,7 @@ Z runs over the weights; X keeps it while the operations behind the sums use Z.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from rnn2c.emit.kernels import avr
@@ -15,6 +15,7 @@ from rnn2c.emit.units.writer import (
     HIGH,
     RETURN,
     SIGN,
+    TURN,
     UNITS,
     WEIGHT,
     ZERO,
@@ -79,7 +80,8 @@ class Streamed(Writer):
             if within:
                 groups.setdefault((first, within), []).append(r)
         together = [Total(at, within, tuple(rows)) for (at, within), rows in groups.items()]
-        return together if len(together) < len(apart) else apart
+        found = together if len(together) < len(apart) else apart
+        return [replace(total, at=found[-1].at) for total in found]
 
     @cached_property
     def raised(self) -> set[int]:
@@ -108,8 +110,9 @@ class Streamed(Writer):
         lines: list[str] = []
         for k, s in enumerate(self.summed):
             lines += [f"lpm {o}, Z+" for result in form.beginning(k) for o in self.sums[result]]
-            for number, total in enumerate(self.totals):
-                lines += self._less_total(total.rows, number) if total.at == k else []
+            here = [n for n, total in enumerate(self.totals) if total.at == k]
+            for n in here:
+                lines += self._less_total(self.totals[n].rows, n, n - 1 in here)
             lines += [f"movw r26, {self.vectors[s]}", *self._columns(k)]
         return [*lines, "movw r26, r30", *self.operations(), "movw r30, r26"]
 
@@ -133,9 +136,10 @@ class Streamed(Writer):
         """A loop, which may count in the register of the units."""
         return [f"push {UNITS}", *lines, f"pop {UNITS}"] if r.count == UNITS else lines
 
-    def _less_total(self, results: tuple[int, ...], number: int) -> list[str]:
-        """The sums less a total, which is on the stack."""
+    def _less_total(self, results: tuple[int, ...], number: int, goes_on: bool) -> list[str]:
+        """The sums less a total, which is on the stack; goes_on: it is behind the last one."""
         lines = ["in r26, __SP_L__", "in r27, __SP_H__", f"adiw r26, {3 * number + 1}"]
+        lines = [] if goes_on else lines
         lines += [f"ld {octet}, X+" for octet in (WEIGHT, ELEMENT, HIGH)]
         for result in results:
             octets = zip(self.sums[result], (WEIGHT, ELEMENT, HIGH), strict=False)
@@ -150,10 +154,11 @@ class Streamed(Writer):
         lines = [f"clr {octet}" for octet in TOTAL]
         for k in total.segments:
             size = self.dot.segments[k].size
-            if size > avr.MOST_TURNS:
+            if size > avr.MOST_TURNS * TURN:
                 raise UnfitError
-            lines += [f"movw r26, {self.vectors[k]}", f"ldi {UNITS}, {size}"]
-            lines += ["1:", *self._added(k, k in seen), f"dec {UNITS}", "brne 1b"]
+            r = replace(self.registers("i8", ZERO), weight=ELEMENT, count=UNITS)
+            lines += [f"movw r26, {self.vectors[k]}"]
+            lines += avr.looped(self._added(k, k in seen), size, min(size, TURN), r)
         more, octets = self._too_large()
         return [*lines, *more, *(f"push {octet}" for octet in octets[::-1])]
 

@@ -213,7 +213,9 @@ class Writer:
         for r, out in enumerate(self.dot.outs):
             octets = self.sums[r]
             if kernel.shifted:
-                down, left = narrowed(octets, kernel.shifted[r], WEIGHT, ELEMENT, out in indexes)
+                down, left = narrowed(
+                    octets, kernel.shifted[r], WEIGHT, ELEMENT, ZERO, out in indexes
+                )
                 lines += down
                 bank.give([o for o in octets if o not in left])
                 octets = left

@@ -9,6 +9,7 @@ import test_bounds
 from building import Build, Built
 from fixed import COMPACT, EXACT_OPTIONS, single
 
+from rnn2c.emit.units import whole_stages
 from rnn2c.target import load_target
 from rnn2c.validate.verify import verify
 
@@ -35,6 +36,30 @@ def check(cell: str, units: int, inputs: int, core: str, level: str, build: Buil
 def test_a_few_sizes(core: str, level: str, build: Build) -> None:
     for cell, units, inputs in FEW[core, level]:
         check(cell, units, inputs, core, level, build)
+
+
+@pytest.mark.parametrize(
+    ("cell", "changes", "level"),
+    [
+        ("gru_before", {}, "speed"),
+        ("gru_before", {"sum_width": "int16"}, "unrolled"),
+        ("relu", {}, "speed"),
+        ("relu", {"sum_width": "int16"}, "unrolled"),
+        ("gru", {"inputs": "int8"}, "speed"),
+        ("lstm", {"inputs": "int8"}, "unrolled"),
+    ],
+)
+def test_every_stage_of_a_cell_is_in_assembly(
+    cell: str, changes: dict[str, str], level: str, build: Build
+) -> None:
+    case = single("one", cell, replace(COMPACT, **changes), units=12)
+    made = build(case, "atmega328p", level=level)
+    of_cell = {dot.weight for dot in made.program.kernels if dot.weight.startswith("cell")}
+    assert of_cell
+    assert of_cell <= whole_stages(made.program).keys()
+    test_bounds.check(made)
+    report = verify(made.program, made.folder, made.sequences(4), checks=False)
+    assert report.bit_exact, report.to_json()
 
 
 @pytest.mark.parametrize("options", ["compact int4", "sums of 16 bits"])

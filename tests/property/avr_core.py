@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 TWO_CYCLES = {"mul": 2, "mulsu": 2, "rjmp": 2, "lpm": 3}
 """Of others than 1; a branch takes 2 where it is taken."""
 
 
+BRANCHES: dict[str, Callable[[Core], bool]] = {
+    "brlo": lambda core: core.c,
+    "brvc": lambda core: not core.v,
+    "breq": lambda core: core.z,
+    "brge": lambda core: core.n == core.v,
+    "brlt": lambda core: core.n != core.v,
+}
+
+
 class Core:
-    """Registers and flags, zero as comparisons set it; tables: by name, one behind the other in
-    flash.
-    """
+    """Registers and flags; tables: by name, one behind the other in flash."""
 
     def __init__(self, tables: Mapping[str, Sequence[int]] = {}) -> None:
         self.r = [0xA5] * 32
-        self.c = self.v = self.z = False
+        self.c = self.v = self.z = self.n = False
         self.cycles = 0
         self.flash: list[int] = [0] * 0x137
         self.at: dict[str, int] = {}
@@ -33,8 +40,8 @@ class Core:
                 TWO_CYCLES.get(operation, 1) if code[place] and code[place][-1] != ":" else 0
             )
             place += 1
-            if operation in ("brlo", "brvc", "breq"):
-                if {"brlo": self.c, "brvc": not self.v, "breq": self.z}[operation]:
+            if operation in BRANCHES:
+                if BRANCHES[operation](self):
                     self.cycles += 1
                     place = self._label(code, place, operands[0])
             elif operation == "rjmp":
@@ -85,15 +92,15 @@ class Core:
             case "add" | "adc" | "lsl" | "rol":
                 b = a if operation in ("lsl", "rol") else b
                 self.r[d] = self._sum(a, b, self.c and operation in ("adc", "rol"))
-            case "sub" | "subi" | "sbc" | "sbci" | "cpi" | "cp" | "cpc":
+            case "sub" | "subi" | "sbc" | "sbci" | "cp" | "cpi" | "cpc":
                 less = a - b - (self.c and operation in ("sbc", "sbci", "cpc"))
                 self.c, self.v = (
                     less < 0,
                     not -128 <= _signed(a) - _signed(b) + less - (a - b) <= 127,
                 )
-                is_first = operation not in ("sbc", "sbci", "cpc")
-                self.z = less & 255 == 0 and (self.z or is_first)
-                self.r[d] = self.r[d] if operation.startswith("cp") else less & 255
+                carried = operation in ("sbc", "sbci", "cpc")
+                self.z, self.n = (less & 255) == 0 and (self.z or not carried), bool(less & 128)
+                self.r[d] = self.r[d] if operation in ("cp", "cpi", "cpc") else less & 255
             case "asr" | "lsr" | "ror":
                 top = {"asr": a & 128, "lsr": 0, "ror": 128 * self.c}[operation]
                 self.r[d], self.c = a >> 1 | top, bool(a & 1)

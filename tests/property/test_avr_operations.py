@@ -30,14 +30,14 @@ def numbers(kind: str, rng: np.random.Generator) -> list[int]:
     """Edges and random numbers of a type, the latter of any size."""
     if kind == "u8":
         return [*OCTETS, *rng.integers(0, 256, MANY).tolist()]
-    bits = {"i16": 15, "i24": 23, "i15": 14}[kind]
+    bits = {"i8": 7, "i16": 15, "i24": 23, "i15": 14}[kind]
     some = rng.integers(-(2**bits), 2**bits, MANY) >> rng.integers(0, bits, MANY)
     edges = (*WORDS, *(2 * w for w in WORDS), -(2**bits), 2**bits - 1)
     return [*(e for e in edges if -(2**bits) <= e < 2**bits), *some.tolist()]
 
 
 def octets_of(kind: str) -> int:
-    return {"u8": 1, "i15": 2, "i16": 2, "i24": 3}[kind]
+    return {"u8": 1, "i8": 1, "i15": 2, "i16": 2, "i24": 3}[kind]
 
 
 def value_in(core: Core, registers: tuple[str, ...], kind: str) -> int:
@@ -56,6 +56,10 @@ CASES = [
     *[("lut_u8", ("i16",), (Table("entries"),), "u8")],
     *[("lut_slope", ("i16",), (Table("base"), Table("entries")), "i16")],
     *[("mul_u8", ("u8", "i16"), (), "i16"), ("add_sat16", ("i16", "i16"), (), "i16")],
+    *[("mul_u8", ("u8", "i8"), (), "i8")],
+    *[("clamp", ("i24",), (-1024, 1023), "i16")],
+    *[("clamp", (kind,), (0, 127), "i8") for kind in ("i8", "i16", "i24")],
+    *[("clamp", ("i16",), limits, "i16") for limits in ((-32768, 5), (-300, 32767), (7, 7))],
     *[("blend_u8", ("i15", "i15", "u8"), (), "i16")],
     *[("times", ("i15",), (2,), "i16"), ("shift16", ("i16",), (0,), "i16")],
     *[("shift16", ("i16",), (3,), "i16")],

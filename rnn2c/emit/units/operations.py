@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnn2c.emit.kernels.avr_operations import either, fits_two, rounded
-from rnn2c.emit.units.bank import Bank, copied, is_high
+from rnn2c.emit.units.bank import Bank, UnfitError, copied, is_high
 from rnn2c.ir.program import Call, Table
 
 NIBBLE, UPPER = 4, 0xF0
@@ -70,11 +70,51 @@ def _mul_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]) 
     gate, x = values
     first, of_gate = bank.as_factor(gate)
     second, of_x = bank.as_factor(x)
+    if len(of_x) == 1:
+        bank.done(gate)
+        bank.done(x)
+        (a,) = result = bank.take()
+        bank.put(out, result)
+        lines = [f"mulsu {of_x[0]}, {of_gate[0]}", "lsl r0", f"adc r1, {bank.zero}", f"mov {a}, r1"]
+        return [*first, *second, *lines]
     lines, product = _product(bank, of_gate[0], of_x, bank.favours(out))
     bank.done(gate)
     bank.done(x)
     bank.put(out, product)
     return [*first, *second, *lines]
+
+
+def _clamp(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    """The result has as many bytes as its limits need, 1 or 2."""
+    lo, hi = literals
+    assert isinstance(lo, int)
+    assert isinstance(hi, int)
+    moves, octets = bank.own(values[0])
+    (high,) = bank.take(high=True)
+    left = 1 if lo >= -128 and hi <= 127 else 2
+    beyond = 1 << (8 * len(octets) - 1)
+    if left > len(octets) or not -beyond <= lo <= hi < beyond:
+        raise UnfitError
+    lines = _limited(octets, len(octets), lo, lo, "brge", high) if lo > -beyond else []
+    lines += _limited(octets, left, hi + 1, hi, "brlt", high) if hi + 1 < beyond else []
+    bank.give([high, *octets[left:]])
+    bank.put(out, octets[:left])
+    return [*moves, *lines]
+
+
+def _limited(
+    octets: tuple[str, ...], changed: int, limit: int, value: int, branch: str, high: str
+) -> list[str]:
+    """So many octets become those of a value unless the comparison of all with a limit lets the
+    branch be taken.
+    """
+    lines, loads = [], []
+    for k, octet in enumerate(octets):
+        lines += [f"ldi {high}, {(limit >> (8 * k)) & 255}"]
+        lines += [f"{'cpc' if k else 'cp'} {octet}, {high}"]
+    for k, octet in enumerate(octets[:changed]):
+        loads += [f"ldi {high}, {(value >> (8 * k)) & 255}", f"mov {octet}, {high}"]
+    return [*lines, *either(branch, loads, [])]
 
 
 def _add_sat16(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
@@ -210,6 +250,7 @@ OPERATIONS: dict[str, Operation] = {
     "lut_u8": _lut_u8,
     "lut_slope": _lut_slope,
     "mul_u8": _mul_u8,
+    "clamp": _clamp,
     "add_sat16": _add_sat16,
     "times": _times,
     "shift16": _shift16,

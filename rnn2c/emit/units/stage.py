@@ -24,8 +24,15 @@ WRITERS: dict[str, type[Writer]] = {
 }
 """Families of the kernels of sums -> what writes their stages."""
 
-SUMS = {("grow_sat16", "i16"), ("grow_sat16", "i24")}
-"""What takes sums of several widths: (operation, width)."""
+AS_THEY_ARE = {
+    ("grow_sat16", 0, "i16"),
+    ("grow_sat16", 0, "i24"),
+    ("clamp", 0, "i8"),
+    ("clamp", 0, "i16"),
+    ("clamp", 0, "i24"),
+    ("mul_u8", 1, "i8"),
+}
+"""What takes numbers of less bits than its parameter has: (operation, parameter, type)."""
 
 
 def units_of(program: Program, stage: Stage) -> Units | None:
@@ -62,12 +69,16 @@ def _is_for_units(program: Program, stage: Stage, dots: list[Dot]) -> bool:
 
 
 def _has_literals(call: Call) -> bool:
-    """Whether the literal of a call is one that there are instructions for."""
-    last = call.arguments[-1]
-    if call.primitive == "times":
-        return isinstance(last, int) and last > 0 and last & (last - 1) == 0
-    if call.primitive in ("grow_sat16", "round_sat8"):
-        return isinstance(last, int) and 1 <= last <= 7
+    """Whether the literals of a call are such that there are instructions for."""
+    match call.primitive, call.arguments[1:]:
+        case "times", (int(factor),):
+            return factor > 0 and factor & (factor - 1) == 0
+        case (("grow_sat16" | "round_sat8"), (int(shift),)):
+            return 1 <= shift <= 7
+        case "clamp", (int(lo), int(hi)):
+            return -32768 <= lo <= hi <= 32767
+        case (("times" | "grow_sat16" | "round_sat8" | "clamp"), _):
+            return False
     return True
 
 
@@ -76,12 +87,14 @@ def _types_agree(program: Program, dot: Dot, calls: list[Call]) -> bool:
     types: dict[str, str] = dict.fromkeys(dot.outs, dot.type)
     for call in calls:
         function = tree(call.primitive)
-        for a, (_, type_) in zip(call.arguments, function.parameters, strict=True):
+        returned = function.returns
+        for k, (a, (_, type_)) in enumerate(zip(call.arguments, function.parameters, strict=True)):
             if isinstance(a, (str, Elem)):
                 found = types[a] if isinstance(a, str) else program.buffer[a.buffer].type
-                if found != type_ and (call.primitive, found) not in SUMS:
+                if found != type_ and (call.primitive, k, found) not in AS_THEY_ARE:
                     return False
-        types[call.out] = function.returns
+                returned = found if (call.primitive, found) == ("mul_u8", "i8") else returned
+        types[call.out] = returned
     return True
 
 

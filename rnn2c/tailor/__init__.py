@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from rnn2c.ir.program import Inner, Loop, Op, Program, Stage, When
 from rnn2c.tailor.far import placed
+from rnn2c.tailor.in_place import in_place
 from rnn2c.tailor.sums import Sums
 from rnn2c.tailor.tables import small_tables
 from rnn2c.tailor.vectors import Vectors
@@ -35,6 +36,8 @@ def _tailored(program: Program, level: Level) -> Program:
     program = _at(program, level)
     if level == "size" and not program.is_float:
         program = small_tables(program)
+    if level in ("size", "balanced") and program.target.kernels == "avr":
+        program = in_place(program)
     if not program.target.kernels or program.is_float:
         return program
     sums = Sums(program, level)

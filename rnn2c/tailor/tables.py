@@ -6,21 +6,19 @@ bytes.  A table that anything else reads stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 
 from rnn2c import lut
 from rnn2c.ir.ops import flat
-from rnn2c.ir.program import Call, Const, Loop, Op, Program, Stage, Table, When
+from rnn2c.ir.program import Call, Const, Op, Program, Stage, Table
+from rnn2c.tailor.rewrite import with_calls
 
 Small = tuple[Const, str, tuple[int, ...]]
 """A constant, the primitive that looks into it, and the arguments that this takes besides."""
 
 WORDS = 256
-AnyOp = TypeVar("AnyOp", bound=Op)
 
 
 def small_tables(program: Program) -> Program:
@@ -46,7 +44,7 @@ def small_tables(program: Program) -> Program:
 
     consts = tuple(small[c.name][0] if c.name in small else c for c in program.consts)
     init, step, finish = (
-        _mapped(operations, rewritten)
+        with_calls(operations, rewritten)
         for operations in (program.init, program.step, program.finish)
     )
     return replace(
@@ -79,26 +77,3 @@ def _smaller(const: Const, readers: set[Call]) -> Small | None:
 
 def _all(program: Program) -> tuple[Op, ...]:
     return (*program.init, *program.step, *program.finish)
-
-
-def _mapped(operations: tuple[Op, ...], rewritten: Callable[[Call], Call]) -> tuple[Op, ...]:
-    """The operations with their calls rewritten, whatever they are nested in."""
-
-    def one(op: AnyOp) -> AnyOp:
-        if not isinstance(op, Stage):
-            return op
-        return replace(op, body=tuple(rewritten(i) if isinstance(i, Call) else i for i in op.body))
-
-    def inner(ops: tuple[AnyOp, ...]) -> tuple[AnyOp, ...]:
-        return tuple(one(op) for op in ops)
-
-    result: list[Op] = []
-    for op in operations:
-        match op:
-            case When(body=body):
-                result.append(replace(op, body=inner(body)))
-            case Loop(start=start, body=body):
-                result.append(replace(op, start=inner(start), body=inner(body)))
-            case _:
-                result.append(one(op))
-    return tuple(result)

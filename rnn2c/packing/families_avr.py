@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from types import ModuleType
 
-from rnn2c.packing import bytes8, columns8, immediate8, nibbles8
+from rnn2c.packing import bytes8, columns8, immediate8, nibbles8, signs8
 from rnn2c.packing.family import Family
 
 OCTETS = (2, 3)
@@ -20,17 +21,17 @@ BYTES = {
 }  # fmt: skip
 
 
-def _immediate(octets: int) -> Family:
+def _immediate(octets: int, packing: ModuleType = immediate8, weights: str = "") -> Family:
     return replace(
         BYTES[octets],
-        weights="",
-        layout=partial(immediate8.layout, octets=octets),
-        fits=immediate8.fits,
+        weights=weights,
+        layout=partial(packing.layout, octets=octets),
+        fits=packing.fits,
         pack=immediate8.pack,
         cost=None,
         code=lambda *_: 0,
         immediate=True,
-        written=immediate8.code_bytes,
+        written=packing.code_bytes,
     )
 
 
@@ -58,6 +59,7 @@ def _nibbles(octets: int) -> Family:
 
 
 OF_AVR = {
+    **{f"signs8_{8 * n}": _immediate(n, signs8, "ternary") for n in OCTETS},
     **{f"immediate8_{8 * n}": _immediate(n) for n in OCTETS},
     **{f"bytes8_{8 * n}": BYTES[n] for n in OCTETS},
     **{f"columns8_{8 * n}": _columns(n, apart=False) for n in OCTETS},

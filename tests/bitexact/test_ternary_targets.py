@@ -1,8 +1,11 @@
-"""Ternary weights in odd sizes give the same bits on every kind of core."""
+"""Ternary weights give the same bits on every kind of core, in odd sizes and in instructions."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+import test_bounds
 from building import Build
 from fixed import EXACT_OPTIONS, single
 
@@ -28,3 +31,19 @@ def test_a_cell_with_ternary_weights(
         assert "ternary" in {w.packing for w in made.program.weights}
         report = verify(made.program, made.folder, made.sequences(4))
         assert report.bit_exact, report.to_json()
+
+
+IN_CODE = ("lstm", "gru", "gru_before", "relu")
+
+
+@pytest.mark.parametrize("width", ["int16", "int32"])
+@pytest.mark.parametrize("cell", IN_CODE)
+def test_ternary_weights_in_instructions(cell: str, width: str, build: Build) -> None:
+    options = replace(EXACT_OPTIONS["compact ternary"], sum_width=width)
+    case = single("one", cell, options, units=9, inputs=7)
+    made = build(case, "atmega328p", level="unrolled")
+    bits = {"int16": 16, "int32": 24}[width]
+    assert f"signs8_{bits}" in {w.packing for w in made.program.weights}
+    test_bounds.check(made)
+    report = verify(made.program, made.folder, made.sequences(3), checks=False)
+    assert report.bit_exact, report.to_json()

@@ -26,6 +26,7 @@ from rnn2c.emit.kernels import (
     avr_immediate,
     avr_nibbles,
     avr_operations,
+    avr_signs,
     dsp,
     dsp4,
     dsp16,
@@ -83,6 +84,8 @@ GENERATORS: dict[str, Callable[[Dot, tuple[str, ...]], list[str]]] = {
 IMMEDIATE: dict[str, Callable[[Dot, tuple[str, ...], Content], list[str]]] = {
     "immediate8_16": avr_immediate.instructions,
     "immediate8_24": avr_immediate.instructions,
+    "signs8_16": avr_signs.instructions,
+    "signs8_24": avr_signs.instructions,
 }
 """Kernels with the weights in them."""
 TOTALS: dict[str, Callable[[Dot, tuple[str, ...]], tuple[int, list[str]]]] = {

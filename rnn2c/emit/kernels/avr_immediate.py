@@ -40,19 +40,33 @@ UNITS, END = 10, 9
 
 def instructions(dot: Dot, types: tuple[str, ...], of: Content) -> list[str]:
     """The lines of the kernel of a dot product; types: the elements of the vectors."""
-    kernel = dot.kernel
-    assert kernel is not None
     form = immediate8.layout(len(dot.outs), of.segments, types, avr.OCTETS[dot.width])
     assert form is not None
-    sums = [registers(form.octets, r) for r in range(form.results)]
-    saved = ["r28", "r29", *(octet for octets in sums for octet in octets)]
-    saved += [_mark(r) for r in range(form.results) if form.octets == WIDE]
-    lines = [*(f"push {name}" for name in saved), f"movw {VECTORS}, r{avr.VECTORS}"]
-    lines += constants(form.octets)
-    lines += _to_unit(0, len(of.bias), len(of.bias))
-    vectors = [[f"ldd r26, Y+{2 * k}", f"ldd r27, Y+{2 * k + 1}"] for k in range(len(of.segments))]
-    for number, unit in enumerate(immediate8.units(form, of)):
-        lines += [f"{UNITS + number}:", *sums_of(form, unit, vectors), f"jmp {END}f"]
+    marks = [_mark(r) for r in range(form.results) if form.octets == WIDE]
+    starts = vectors(len(of.segments))
+    codes = [sums_of(form, unit, starts) for unit in immediate8.units(form, of)]
+    return of_units(dot, codes, marks, constants(form.octets))
+
+
+def vectors(count: int) -> list[list[str]]:
+    """What makes X the address of each of so many vectors in a kernel."""
+    return [[f"ldd r26, Y+{2 * k}", f"ldd r27, Y+{2 * k + 1}"] for k in range(count)]
+
+
+def of_units(
+    dot: Dot, codes: Sequence[list[str]], used: Sequence[str], constants: Sequence[str]
+) -> list[str]:
+    """A kernel; codes: what makes up the sums of each unit; used: registers besides those of the
+    sums that it gives back as they were; constants: lines that stand before all.
+    """
+    kernel = dot.kernel
+    assert kernel is not None
+    sums = [registers(avr.OCTETS[dot.width], r) for r in range(len(dot.outs))]
+    saved = ["r28", "r29", *(octet for octets in sums for octet in octets), *used]
+    lines = [*(f"push {name}" for name in saved), f"movw {VECTORS}, r{avr.VECTORS}", *constants]
+    lines += _to_unit(0, len(codes), len(codes))
+    for number, code in enumerate(codes):
+        lines += [f"{UNITS + number}:", *code, f"jmp {END}f"]
     lines += [f"{END}:", f"movw r26, r{avr.SUMS}"]
     for r, octets in enumerate(sums):
         if kernel.shifted:

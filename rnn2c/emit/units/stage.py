@@ -8,7 +8,7 @@ from rnn2c.emit.units.bank import UnfitError
 from rnn2c.emit.units.nibbles import Nibbles
 from rnn2c.emit.units.operations import OPERATIONS
 from rnn2c.emit.units.stored import Stored
-from rnn2c.emit.units.straight import Straight, StraightWide
+from rnn2c.emit.units.straight import Signs, SignsWide, Straight, StraightWide
 from rnn2c.emit.units.streamed import Streamed
 from rnn2c.emit.units.writer import Units, Writer
 from rnn2c.ir.program import Call, Dot, Elem, Program, Stage
@@ -18,6 +18,8 @@ WRITERS: dict[str, type[Writer]] = {
     "bytes8_24": Streamed,
     "immediate8_16": Straight,
     "immediate8_24": StraightWide,
+    "signs8_16": Signs,
+    "signs8_24": SignsWide,
     "nibbles8_16": Nibbles,
     "nibbles8_24": Nibbles,
     **{f"{name}8_{bits}": Stored for name in ("columns", "delta") for bits in (16, 24)},

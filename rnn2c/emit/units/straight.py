@@ -5,10 +5,12 @@ The operations behind the sums are the same for all units: a subroutine.
 
 from __future__ import annotations
 
-from rnn2c.emit.kernels import avr_immediate
+from collections.abc import Iterator, Sequence
+
+from rnn2c.emit.kernels import avr_immediate, avr_signs
 from rnn2c.emit.units.writer import RETURN, ZERO, Units, Writer, moved
-from rnn2c.packing import immediate8
-from rnn2c.packing.blocks import content_of
+from rnn2c.packing import immediate8, signs8
+from rnn2c.packing.blocks import Content, content_of
 
 OPERATIONS = 6
 """Label of the subroutine."""
@@ -22,15 +24,23 @@ class Straight(Writer):
 
     def units(self) -> Units:
         of = content_of(self.program, self.dot)
-        form = immediate8.layout(len(self.dot.outs), of.segments, self.types, self.octets)
-        assert form is not None
         vectors = [moved("r26", pointer) for pointer in self.vectors]
-        lines = [*self.pointers(), *avr_immediate.constants(self.octets)]
-        for unit in immediate8.units(form, of):
-            lines += [*avr_immediate.sums_of(form, unit, vectors), f"call {OPERATIONS}f"]
+        lines = [*self.pointers(), *self.constants()]
+        for code in self.codes(of, vectors):
+            lines += [*code, f"call {OPERATIONS}f"]
         lines += [*self.copied(), "clr r1", RETURN]
         lines += [f"{OPERATIONS}:", *self.ready(), *self.operations(), "ret"]
         return self.function(lines)
+
+    def constants(self) -> list[str]:
+        """What stands in front of the units."""
+        return avr_immediate.constants(self.octets)
+
+    def codes(self, of: Content, vectors: Sequence[list[str]]) -> Iterator[list[str]]:
+        """The sums of each unit; vectors: what makes X the address of each."""
+        form = immediate8.layout(len(self.dot.outs), of.segments, self.types, self.octets)
+        assert form is not None
+        return (avr_immediate.sums_of(form, u, vectors) for u in immediate8.units(form, of))
 
     def ready(self) -> list[str]:
         """What stands in front of the operations."""
@@ -50,3 +60,22 @@ class StraightWide(Straight):
 
     def ready(self) -> list[str]:
         return []
+
+
+class Signs(Straight):
+    """Writes one stage with ternary weights (packing/signs8.py)."""
+
+    def constants(self) -> list[str]:
+        return avr_signs.constants()
+
+    def codes(self, of: Content, vectors: Sequence[list[str]]) -> Iterator[list[str]]:
+        form = signs8.layout(len(self.dot.outs), of.segments, self.types, self.octets)
+        assert form is not None
+        return (avr_signs.sums_of(form, u, vectors) for u in signs8.units(form, of))
+
+    def ready(self) -> list[str]:
+        return []
+
+
+class SignsWide(Signs, StraightWide):
+    """Writes one with sums of 24 bits."""

@@ -12,6 +12,7 @@ from far_flash import BORDER, arrays, borders, keeping, linked, mismatch, moved
 from fixed import EXACT_OPTIONS, draft_of, finished, single
 
 from rnn2c.budget import budget
+from rnn2c.emit.units import whole_stages
 from rnn2c.pipeline import RawScale
 from rnn2c.target import LEVELS
 from rnn2c.validate.emulator import run_elf
@@ -47,7 +48,9 @@ def check_borders(made: Built, tmp_path: Path, odd: bool) -> None:
 
 
 def test_the_border_may_cut_any_array(build: Build, tmp_path: Path) -> None:
-    check_borders(small(build, "atmega2560", "speed"), tmp_path, odd=True)
+    made = small(build, "atmega2560", "speed")
+    assert whole_stages(made.program)
+    check_borders(made, tmp_path, odd=True)
 
 
 @pytest.mark.full

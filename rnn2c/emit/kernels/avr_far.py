@@ -23,9 +23,15 @@ def far(lines: list[str]) -> list[str]:
     """The kernel with its weights far: Z has to begin at the parameter `w` and only go on."""
     writes = [line for line in lines if re.match(r"(?!l?pm|st)\w+ r3[01]\b", line)]
     assert writes == [START], writes
-    found = [re.sub(r"^lpm (r\d+), Z(\+?)$", r"elpm \1, Z\2", line) for line in lines]
-    assert not any(line.startswith("lpm") for line in found)
+    found = by_elpm(lines)
     if RETURNED in found:
         at = found.index(RETURNED)
         found[at : at + 1] = ["movw r22, r30", "in r24, __RAMPZ__", "clr r25"]
     return [f"out __RAMPZ__, {HIGH}", *found]
+
+
+def by_elpm(lines: list[str]) -> list[str]:
+    """Every LPM as ELPM."""
+    found = [re.sub(r"^lpm (r\d+), Z(\+?)$", r"elpm \1, Z\2", line) for line in lines]
+    assert not any(line.startswith("lpm") for line in found)
+    return found

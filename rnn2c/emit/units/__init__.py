@@ -9,7 +9,6 @@ from rnn2c.emit.units.stage import units_of
 from rnn2c.emit.units.writer import Units
 from rnn2c.ir.ops import flat
 from rnn2c.ir.program import Dot, Program, Stage
-from rnn2c.packing.families import FAMILIES
 
 __all__ = ["Units", "function_name", "units_functions", "units_of", "whole_stages"]
 
@@ -41,14 +40,12 @@ def units_functions(program: Program, static: Callable[[str], str]) -> list[str]
 def _text(
     program: Program, stage: Stage, dot: Dot, units: Units, static: Callable[[str], str]
 ) -> str:
-    immediate = dot.kernel is not None and FAMILIES[dot.kernel.family].immediate
     arrays = len(dot.segments) + len(units.arrays)
-    weights = () if immediate else ("const uint8_t *w",)
     return assembly_function(
         f"{stage.title}.",
         f"void {program.name}_{function_name(dot)}",
-        (*weights, *(f"const void *array{k}" for k in range(arrays))),
+        tuple(f"const void *array{k}" for k in range(arrays)),
         units.lines,
         program.target.harness,
-        {table: static(table) for table in units.tables},
+        {name: static(name) for name in units.constants},
     )

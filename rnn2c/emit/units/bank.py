@@ -34,7 +34,7 @@ class Bank:
     """Values by name, each in registers, the lowest byte first; `zero` is one that holds 0.
 
     indexes: values of 16 bits of which only the upper byte is of use; highs: those that
-    operations need in high registers.
+    operations need in high registers; far: whether tables lie anywhere in flash.
     """
 
     def __init__(
@@ -44,11 +44,13 @@ class Bank:
         zero: str,
         indexes: Container[str] = (),
         highs: Container[str] = (),
+        far: bool = False,
     ) -> None:
         self._free = sorted(free)
         self._uses = Counter(uses)
         self._values: dict[str, tuple[str, ...]] = {}
         self.zero, self.indexes, self.highs = zero, indexes, highs
+        self.far = far
 
     def take(self, count: int = 1, high: bool = False) -> tuple[str, ...]:
         """Free registers, low ones first unless the last byte is to be a high one."""

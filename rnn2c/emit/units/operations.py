@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rnn2c.emit.kernels.avr_far import by_elpm
 from rnn2c.emit.kernels.avr_operations import either, fits_two, rounded
 from rnn2c.emit.units.bank import Bank, UnfitError, copied, is_high
 from rnn2c.ir.program import Call, Table
@@ -28,29 +29,38 @@ def lines_of(bank: Bank, call: Call) -> list[str]:
     return OPERATIONS[call.primitive](bank, call.out, values, literals)
 
 
-def _at(table: int | str, offset: str, bank: Bank, times: int = 1) -> list[str]:
-    """Z points to an element of a table, of so many bytes."""
-    far = [f"add r30, {offset}", f"adc r31, {bank.zero}"]
-    return [f"ldi r30, lo8(%[{table}])", f"ldi r31, hi8(%[{table}])", *far * times]
+def pointed(constant: int | str, far: bool = False) -> list[str]:
+    """Z points to a constant; far: r0 has the upper byte of the address."""
+    upper = [f"ldi r31, hh8(%[{constant}])", "mov r0, r31"] if far else []
+    return [*upper, f"ldi r30, lo8(%[{constant}])", f"ldi r31, hi8(%[{constant}])"]
+
+
+def _looked_up(
+    table: int | str, offset: str, bank: Bank, to: tuple[str, ...], times: int = 1
+) -> list[str]:
+    """Registers become the bytes of an element of a table; r0 and Z are anything's."""
+    moved = [f"add r30, {offset}", f"adc r31, {bank.zero}", *[f"adc r0, {bank.zero}"] * bank.far]
+    lines = [*pointed(table, bank.far), *moved * times, *["out __RAMPZ__, r0"] * bank.far]
+    loads = [f"lpm {r}, Z{'+' if r != to[-1] else ''}" for r in to]
+    return [*lines, *(by_elpm(loads) if bank.far else loads)]
 
 
 def _lut_u8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
     moves, x = bank.own(values[0])
-    lines = [*moves, *_at(literals[0], x[-1], bank)]
     to = x[-1:]
     if bank.favours(out) and not is_high(x[-1]):
         to = bank.take(high=True)
     bank.give([r for r in x if r not in to])
     bank.put(out, to)
-    return [*lines, f"lpm {to[0]}, Z"]
+    return [*moves, *_looked_up(literals[0], x[-1], bank, to)]
 
 
 def _lut_slope(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
     base, slope = literals
     low, high = bank.read(values[0])
     a, b = bank.take(2, bank.favours(out))
-    lines = [*_at(base, high, bank, 2), f"lpm {a}, Z+", f"lpm {b}, Z"]
-    lines += [*_at(slope, high, bank), "lpm r0, Z", f"mul r0, {low}"]
+    lines = _looked_up(base, high, bank, (a, b), times=2)
+    lines += [*_looked_up(slope, high, bank, ("r0",)), f"mul r0, {low}"]
     lines += [f"add {a}, r1", f"adc {b}, {bank.zero}"]
     bank.done(values[0])
     bank.put(out, (a, b))

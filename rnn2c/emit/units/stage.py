@@ -12,6 +12,7 @@ from rnn2c.emit.units.straight import Signs, SignsWide, Straight, StraightWide
 from rnn2c.emit.units.streamed import Streamed
 from rnn2c.emit.units.writer import Units, Writer
 from rnn2c.ir.program import Call, Dot, Elem, Program, Stage
+from rnn2c.packing.parts import parts
 
 WRITERS: dict[str, type[Writer]] = {
     "bytes8_16": Streamed,
@@ -58,7 +59,7 @@ def _is_for_units(program: Program, stage: Stage, dots: list[Dot]) -> bool:
     elements += [s.element for s in stage.stores]
     return (
         program.target.kernels == "avr"
-        and program.target.constants == "near"
+        and len(parts(program, program.weight[dot.weight])) == 1
         and program.level in ("speed", "unrolled")
         and kernel.family in WRITERS
         and stage.units <= avr.MOST_TURNS

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from rnn2c.emit.kernels import avr
+from rnn2c.emit.kernels.avr_far import by_elpm
 from rnn2c.emit.units.bank import UnfitError
+from rnn2c.emit.units.operations import pointed
 from rnn2c.emit.units.writer import (
     ELEMENT,
     HIGH,
@@ -98,12 +100,13 @@ class Streamed(Writer):
 
     def _begin(self) -> list[str]:
         """Pointers first, then totals of vectors, which go onto the stack."""
-        lines = [*self.pointers("r30"), f"clr {ZERO}"]
+        lines = [*self.pointers(), f"clr {ZERO}"]
         seen: set[int] = set()
         for total in reversed(self.totals):
             lines += self._total(total, seen)
             seen |= {*total.segments}
-        return [*lines, f"ldi {UNITS}, {self.stage.units}"]
+        lines += pointed(self.dot.weight, self.far)
+        return [*lines, *["out __RAMPZ__, r0"] * self.far, f"ldi {UNITS}, {self.stage.units}"]
 
     def _unit(self) -> list[str]:
         form = self.form
@@ -114,7 +117,11 @@ class Streamed(Writer):
             for n in here:
                 lines += self._less_total(self.totals[n].rows, n, n - 1 in here)
             lines += [f"movw r26, {self.vectors[s]}", *self._columns(k)]
-        return [*lines, "movw r26, r30", *self.operations(), "movw r30, r26"]
+        if self.far:
+            lines = by_elpm(lines)
+        kept = ["in r0, __RAMPZ__", "push r0"], ["pop r0", "out __RAMPZ__, r0"]
+        before, after = kept if self.far else ([], [])
+        return [*lines, "movw r26, r30", *before, *self.operations(), *after, "movw r30, r26"]
 
     def _columns(self, k: int) -> list[str]:
         """What adds the products of what is summed as number k to the sums."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from rnn2c.emit.kernels import avr
 from rnn2c.emit.units.bank import Bank, UnfitError
 from rnn2c.emit.units.operations import NIBBLE, UPPER, lines_of, narrowed
-from rnn2c.ir.program import Call, Dot, Elem, Program, Stage, Table
+from rnn2c.ir.program import Call, Dot, Elem, Program, Stage
 
 WEIGHT, ELEMENT, HIGH, SIGN, ZERO, UNITS = "r16", "r17", "r18", "r19", "r20", "r21"
 """What is multiplied; the sign of a product; zero; the units that are left."""
@@ -45,12 +45,12 @@ IN_HIGH = ("mul_u8", "blend_u8", "round_sat8")
 @dataclass(frozen=True)
 class Units:
     """The lines of a stage; arrays: the elements whose arrays it takes, in the order of its
-    parameter, behind the vectors; tables: the constants that the lines name.
+    parameter, behind the vectors; constants: those that the lines name.
     """
 
     lines: tuple[str, ...]
     arrays: tuple[Elem, ...]
-    tables: tuple[str, ...]
+    constants: tuple[str, ...]
 
 
 class Writer:
@@ -81,6 +81,7 @@ class Writer:
         self.copies: dict[Elem, str] = {}
         """What is the same as another array and copied from it at the end: the pointer of that."""
         self.slots = 0
+        self.far = program.target.constants == "far"
         self.vectors = self._vectors()
         self._assign()
         used = {int(p.removeprefix("r")) + k for p in self._pairs() for k in (0, 1)}
@@ -144,19 +145,18 @@ class Writer:
         """A function of these lines, which saves what it uses."""
         saved = [f"r{n}" for n in sorted(_registers_in(lines)) if n in SAVED]
         first, last = [f"push {r}" for r in saved], [f"pop {r}" for r in saved[::-1]]
-        tables = [a.const for c in self.calls for a in c.arguments if isinstance(a, Table)]
         whole = [line for part in (first, lines) for line in part]
         return Units(
             tuple(o for line in whole for o in ([*last, "ret"] if line == RETURN else [line])),
             (*self.place, *self.copies),
-            tuple(dict.fromkeys(tables)),
+            tuple(
+                dict.fromkeys(name for line in lines for name in re.findall(r"%\[(\w+)\]", line))
+            ),
         )
 
-    def pointers(self, *first: str) -> list[str]:
-        """What moves the parameters to where the pointers are: these first ones, those of vectors
-        and streams, and those of copies, which go onto the stack.
-        """
-        there = [*first, *self.vectors, *self.place.values(), *(MEMORY for _ in self.copies)]
+    def pointers(self) -> list[str]:
+        """What moves the parameters to where the pointers are, those of copies onto the stack."""
+        there = [*self.vectors, *self.place.values(), *(MEMORY for _ in self.copies)]
         if len(there) > len(PARAMETERS):
             raise UnfitError
         lines, moves = [], {}
@@ -207,7 +207,7 @@ class Writer:
             for a in c.arguments
             if isinstance(a, str) and c.primitive in IN_HIGH
         }
-        bank = Bank(self.free, uses, ZERO, indexes, highs)
+        bank = Bank(self.free, uses, ZERO, indexes, highs, self.far)
         nibbles = self.octets > 2 and NIBBLE in kernel.shifted
         lines = [f"ldi {ELEMENT}, {UPPER}"] if nibbles else []
         for r, out in enumerate(self.dot.outs):

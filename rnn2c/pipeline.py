@@ -6,8 +6,6 @@ Model is checked before and after every pass, and every Program is proven before
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +18,7 @@ from rnn2c.calibration import SequenceSet, as_sequence_set
 from rnn2c.emit import emit_c
 from rnn2c.emit.shared import share_tables
 from rnn2c.errors import Rnn2cError
+from rnn2c.files import write_files
 from rnn2c.frontend import WHOLE, Part, load, make_part, parse_part, zeros
 from rnn2c.ir.check import check_model
 from rnn2c.ir.graph import Model
@@ -38,6 +37,7 @@ from rnn2c.proof import verify_ranges
 from rnn2c.quantization import QuantizeOptions, coarse_inputs, given_matrices, quantize_model
 from rnn2c.tailor import tailor
 from rnn2c.tailor.levels import within_flash
+from rnn2c.tailor.widths import StageSums, SumChoice, stage_sums
 from rnn2c.target import LEVELS, Target, load_target
 from rnn2c.validate.bench import Bench, bench_in_temporary
 from rnn2c.validate.power import Power, power_of
@@ -51,9 +51,9 @@ from rnn2c.validate.verify import (
 
 __all__ = [
     "LEVELS", "PASSES", "STAGES", "WHOLE", "Bench", "Compiled", "Memory", "Part", "Power",
-    "QuantizeOptions", "RawScale", "Report", "bench", "compile_float32", "compile_model", "emit",
-    "emit_c", "load", "lower_model", "make_part", "memory", "parse_part", "power_of", "prepare",
-    "quantize", "share_tables", "verify", "write_files", "zeros",
+    "QuantizeOptions", "RawScale", "Report", "StageSums", "SumChoice", "bench", "compile_float32",
+    "compile_model", "emit", "emit_c", "load", "lower_model", "make_part", "memory", "parse_part",
+    "power_of", "prepare", "quantize", "share_tables", "sums_of", "verify", "zeros",
 ]  # fmt: skip
 
 Pass = Callable[[Model], Model]
@@ -130,14 +130,7 @@ def memory(model: Model) -> tuple[Memory, ...]:
     The integer sizes are those of programs for the host in profile accurate, calibrated with noise:
     ranges move the scales and leave the sizes as they are, up to a bias or a multiplier.
     """
-    random = np.random.default_rng(0)
-    noise = {
-        i.name: random.integers(0, i.tokens, (8, 1)).astype(np.float64)
-        if i.tokens
-        else random.standard_normal((8, i.size) if i.rate == "step" else (i.size,))
-        for i in model.inputs
-    }
-    data = as_sequence_set([noise], model)
+    data = _noise(model)
     found = []
     kept = max((t.bits for p in model.layers for t in given_matrices(p).values()), default=0)
     for width in ("int8", "int4"):
@@ -146,6 +139,26 @@ def memory(model: Model) -> tuple[Memory, ...]:
             continue
         found.append(_memory(width, quantize(model, data, options)))
     return (*found, _memory("float32", model))
+
+
+def sums_of(model: Model, target: Target, data: SequenceSet | None) -> tuple[StageSums, ...]:
+    """The sums of a prepared Model on a target, with int8 weights in the target's profile, and what
+    they would take in other widths; data: calibration sequences, noise if there are none.
+    """
+    options = QuantizeOptions(profile=target.profile)
+    quantized = quantize(model, _noise(model) if data is None else data, options)
+    return stage_sums(lower(quantized, target, None, 1 if whole_sequence(model) else None))
+
+
+def _noise(model: Model) -> SequenceSet:
+    random = np.random.default_rng(0)
+    noise = {
+        i.name: random.integers(0, i.tokens, (8, 1)).astype(np.float64)
+        if i.tokens
+        else random.standard_normal((8, i.size) if i.rate == "step" else (i.size,))
+        for i in model.inputs
+    }
+    return as_sequence_set([noise], model)
 
 
 def _memory(precision: str, model: Model) -> Memory:
@@ -242,58 +255,3 @@ def bench(
     short = {name: a[:steps] if name in moving else a for name, a in raw.items()}
     power = power or power_of(program.target)
     return bench_in_temporary(program, emit_c(program), short, power)
-
-
-def write_files(folder: Path, files: dict[str, str]) -> tuple[Path, ...]:
-    """Write all files or none, each first under a temporary name; raises Rnn2cError."""
-    if folder.is_symlink():
-        raise Rnn2cError(
-            f"{folder} is a symbolic link to {os.readlink(folder)}; give that folder itself"
-        )
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    done: list[tuple[Path, Path]] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-            done.append((Path(temporary), folder / name))
-            with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
-                file.write(text)
-            os.chmod(temporary, 0o644)
-        _put_in_place(done)
-    except OSError as error:
-        raise Rnn2cError(f"cannot write to {folder}: {error.strerror or error}") from None
-    finally:
-        _clean([temporary for temporary, _ in done], made)
-    return tuple(path for _, path in done)
-
-
-def _put_in_place(done: list[tuple[Path, Path]]) -> None:
-    """Rename every temporary file; if one cannot be renamed, put back what was there before."""
-    backups: list[tuple[Path, Path]] = []
-    fresh: list[Path] = []
-    try:
-        for temporary, path in done:
-            if path.exists():
-                backup = temporary.with_name(f"{temporary.name}.old")
-                os.replace(path, backup)
-                backups.append((backup, path))
-            os.replace(temporary, path)
-            fresh.append(path)
-    except BaseException:
-        for path in fresh:
-            path.unlink()
-        for backup, path in backups:
-            os.replace(backup, path)
-        raise
-    for backup, _ in backups:
-        backup.unlink()
-
-
-def _clean(temporary: list[Path], made: list[Path]) -> None:
-    """Remove what is left of temporary files, and folders that were made and are still empty."""
-    for path in temporary:
-        path.unlink(missing_ok=True)
-    for folder in made:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()

@@ -27,7 +27,7 @@ STAGES = frozenset(
 )
 SHARED = frozenset(
     """arith arith_f32 arith_f32_functions arith_half arith_norm arith_reduce arith_tree budget
-    calibration data errors ir lut npz packing target""".split()
+    calibration data errors files ir lut npz packing target""".split()
 )
 READERS = frozenset({"execute", "interp", "interp_numbers", "proof", "proof_rows", "ranges"})
 READ_BY_READERS = frozenset(

@@ -17,8 +17,9 @@ from rnn2c.cli.bench_text import summary
 from rnn2c.cli.compiling import compile_from
 from rnn2c.cli.options import compile_options, json_option
 from rnn2c.errors import Rnn2cError
+from rnn2c.files import write_files
 from rnn2c.pipeline import bench as run_bench
-from rnn2c.pipeline import power_of, write_files
+from rnn2c.pipeline import power_of
 from rnn2c.target import load_target
 
 ABOVE_0 = click.FloatRange(min=0, min_open=True, max=1e6)

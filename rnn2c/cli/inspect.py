@@ -9,12 +9,15 @@ from pathlib import Path
 
 import rich_click as click
 
-from rnn2c.cli.options import SOURCE, example_input, json_option, part_options
+from rnn2c.cli.inspect_sums import sums_text
+from rnn2c.cli.options import SOURCE, calibration, example_input, json_option, part_options
+from rnn2c.errors import Rnn2cError
 from rnn2c.ir.facts import LayerFacts, ModelFacts, model_facts
 from rnn2c.ir.graph import Model
 from rnn2c.ir.names import prose
 from rnn2c.ir.window import whole_sequence
-from rnn2c.pipeline import Memory, load, memory, parse_part, prepare
+from rnn2c.pipeline import Memory, load, memory, parse_part, prepare, sums_of
+from rnn2c.target import load_target
 
 
 @click.command()
@@ -24,6 +27,12 @@ from rnn2c.pipeline import Memory, load, memory, parse_part, prepare
 @part_options
 @click.option("--name", help="Name of the model [default: the file's].")
 @click.option("--crosscheck/--no-crosscheck", default=True, help="Compare with onnxruntime.")
+@click.option("--target", help="Show how wide sums are on this target, if that is a choice there.")
+@click.option(
+    "--calib",
+    type=click.Path(path_type=Path),
+    help="Calibration sequences for --target [default: noise].",
+)
 @json_option
 def inspect(
     model: Path,
@@ -35,19 +44,28 @@ def inspect(
     shape: tuple[str, ...],
     name: str | None,
     crosscheck: bool,
+    target: str | None,
+    calib: Path | None,
     as_json: bool,
 ) -> None:
     """Show the layers, the work per step and the memory of MODEL; needs no calibration."""
+    if calib is not None and target is None:
+        raise Rnn2cError("--calib is of use with --target only; leave it out or name a target")
+    chosen = load_target(target) if target else None
     example = example_input(example_shape)
     part = parse_part(from_, to, state, shape)
     found = load(model, example, name=name, cross_check=crosscheck, module=module, part=part)
     imported = prepare(found)
     facts = model_facts(imported)
     need = memory(imported)
+    data = calibration(calib, found) if calib else None
+    sums = sums_of(imported, chosen, data) if chosen else ()
     if as_json:
-        click.echo(json.dumps(_record(imported, facts, need)))
+        record = _record(imported, facts, need)
+        click.echo(json.dumps(record | {"sums": [dataclasses.asdict(s) for s in sums]}))
     else:
         click.echo("\n".join(_summary(imported, facts, need)))
+        click.echo("".join(f"{line}\n" for line in sums_text(sums, chosen, data)), nl=False)
 
 
 def _record(model: Model, facts: ModelFacts, need: tuple[Memory, ...]) -> dict[str, object]:

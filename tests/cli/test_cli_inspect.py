@@ -58,3 +58,34 @@ def test_inspect_refuses_in_one_line(cli: Run) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert "no such file" in line
+
+
+def test_inspect_says_how_wide_sums_are_and_what_other_widths_would_take(
+    cli: Run, model: Path, calib: Path
+) -> None:
+    arguments = ("inspect", model, "--target", "atmega328p", "--calib", calib)
+    (stage,) = json.loads(cli(*arguments, "--json").stdout)["sums"]
+    assert (stage["bits"], 2**15 <= stage["largest"] < 2**23) == (24, True)
+    narrow, chosen, wide = stage["choices"]
+    assert [c["bits"] for c in stage["choices"]] == [16, 24, 32]
+    assert narrow["cycles"] < chosen["cycles"]
+    assert (wide["cycles"], wide["weight_bytes"]) == (None, None)
+    assert narrow["weight_bytes"] == 3 * 5 * (3 + 5) + 2 * 4 * 5
+    assert chosen["weight_bytes"] == narrow["weight_bytes"] + 4 * 5
+    assert narrow["excess"] == stage["largest"] / (2**15 - 1)
+    assert chosen["excess"] == wide["excess"] == 1
+    text = cli(*arguments).stdout
+    assert f"24 bits, as the largest sum that can be is {stage['largest']}" in text
+    assert "--sum-width int16" in text
+
+
+def test_inspect_of_sums_where_width_is_no_choice(cli: Run, model: Path) -> None:
+    done = cli("inspect", model, "--target", "cortex-m4")
+    assert "sums      have 32 bits on cortex-m4" in done.stdout
+    assert json.loads(cli("inspect", model, "--json").stdout)["sums"] == []
+
+
+def test_inspect_takes_calibration_for_a_target_only(cli: Run, model: Path, calib: Path) -> None:
+    done = cli("inspect", model, "--calib", calib)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--calib is of use with --target only" in done.stderr

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from core_models import cell_model, program
 
-from rnn2c import pipeline
+from rnn2c import files
 from rnn2c.errors import Rnn2cError
-from rnn2c.pipeline import emit, write_files
+from rnn2c.files import write_files
+from rnn2c.pipeline import emit
 
 FILES = {"a.h": "one\n", "a.c": "two\n", "a_float.h": "three\n"}
 OLD = {"a.h": "old h\n", "a.c": "old c\n"}
@@ -60,7 +61,7 @@ def test_a_full_disk_leaves_the_old_files_and_nothing_else(
     for name, text in OLD.items():
         (tmp_path / name).write_text(text)
     failing = fail_at(call, errno.ENOSPC)
-    monkeypatch.setattr(pipeline.os, "fdopen", failing(os.fdopen))
+    monkeypatch.setattr(files.os, "fdopen", failing(os.fdopen))
     with pytest.raises(Rnn2cError, match=r"cannot write to .*: No space left on device"):
         write_files(tmp_path, FILES)
     assert content(tmp_path) == OLD
@@ -73,7 +74,7 @@ def test_a_failure_while_files_are_put_in_place_leaves_the_old_ones(
     for name, text in OLD.items():
         (tmp_path / name).write_text(text)
     failing = fail_at(call, errno.EIO)
-    monkeypatch.setattr(pipeline.os, "replace", failing(os.replace))
+    monkeypatch.setattr(files.os, "replace", failing(os.replace))
     with pytest.raises(Rnn2cError, match="cannot write to"):
         write_files(tmp_path, FILES)
     assert content(tmp_path) == OLD
@@ -82,7 +83,7 @@ def test_a_failure_while_files_are_put_in_place_leaves_the_old_ones(
 def test_a_folder_made_for_a_failed_build_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(pipeline.os, "fdopen", fail_at(1, errno.ENOSPC)(os.fdopen))
+    monkeypatch.setattr(files.os, "fdopen", fail_at(1, errno.ENOSPC)(os.fdopen))
     with pytest.raises(Rnn2cError):
         write_files(tmp_path / "new" / "deep", FILES)
     assert list(tmp_path.iterdir()) == []
@@ -103,13 +104,13 @@ def test_a_read_only_folder_is_refused(tmp_path: Path):
         if path.stat().st_uid == os.getuid() and not path.stat().st_mode & 0o001:
             path.chmod(path.stat().st_mode | 0o011)
     script = (
-        "import os, sys\nfrom pathlib import Path\nfrom rnn2c.pipeline import write_files\n"
+        "import os, sys\nfrom pathlib import Path\nfrom rnn2c.files import write_files\n"
         "if os.getuid() == 0: os.setuid(65534)\n"
         "write_files(Path(sys.argv[1]), {'a.c': 'x'})"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=False,
-        cwd=Path(pipeline.__file__).parents[1],
+        cwd=Path(files.__file__).parents[1],
     )  # fmt: skip
     assert "Rnn2cError: cannot write to" in done.stderr
     assert "Permission denied" in done.stderr

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from types import ModuleType
 
-from rnn2c.packing import bytes8, columns8, immediate8, nibbles8, signs8
+from rnn2c.packing import bytes8, codes8, columns8, immediate8, nibbles8, signs8
 from rnn2c.packing.family import Family
 
 OCTETS = (2, 3)
@@ -58,9 +58,23 @@ def _nibbles(octets: int) -> Family:
     )
 
 
+def _codes(octets: int) -> Family:
+    return replace(
+        BYTES[octets],
+        weights="ternary",
+        layout=partial(codes8.layout, octets=octets),
+        fits=codes8.fits,
+        pack=codes8.pack,
+        cost=codes8.cost,
+        code=codes8.code_bytes,
+        stack=codes8.STACK_BYTES,
+    )
+
+
 OF_AVR = {
     **{f"signs8_{8 * n}": _immediate(n, signs8, "ternary") for n in OCTETS},
     **{f"immediate8_{8 * n}": _immediate(n) for n in OCTETS},
+    **{f"codes8_{8 * n}": _codes(n) for n in OCTETS},
     **{f"bytes8_{8 * n}": BYTES[n] for n in OCTETS},
     **{f"columns8_{8 * n}": _columns(n, apart=False) for n in OCTETS},
     **{f"delta8_{8 * n}": _columns(n, apart=True) for n in OCTETS},

@@ -175,7 +175,9 @@ class Sums:
 
     def _may_grow(self, weight: Weight) -> bool:
         """Whether a kernel for weights of 8 bits may take these, for what it saves of time."""
-        return weight.packing == "ternary" and self.program.level != "size"
+        has_own = any(FAMILIES[name].weights == "ternary" for name in self.families)
+        level = self.program.level
+        return weight.packing == "ternary" and (level == "speed" if has_own else level != "size")
 
     def _can_align(self, dot: Dot) -> bool:
         """Whether its vectors of 8-bit elements can begin at words."""

@@ -67,6 +67,8 @@ FEW = [
     ("lstm", "compact", "atmega328p", "balanced"),
     ("gru", "compact", "atmega2560", "speed"),
     ("gru", "compact", "atmega2560", "unrolled"),
+    ("gru", "compact ternary", "atmega328p", "balanced"),
+    ("gru", "compact ternary", "atmega328p", "unrolled"),
 ]
 
 

@@ -21,7 +21,7 @@ from rnn2c.validate.runner import HARNESS_FLASH
 from rnn2c.validate.verify import verify
 
 CORES = ("atmega2560", "atmega1284p")
-FORMS = ("compact", "int8", "compact int4", "int4 overlapped", "int16 split")
+FORMS = ("compact", "int8", "compact int4", "compact ternary", "int4 overlapped", "int16 split")
 
 
 def small(build: Build, core: str, level: str, options: str = "compact", most: int = 0) -> Built:

@@ -66,6 +66,12 @@ def only(matrix: np.ndarray, bias: int = 0) -> Content:
     return Content((matrix,), (tuple(range(rows)),), np.full((units, rows), bias))
 
 
+def one_magnitude(matrix: np.ndarray, seed: int) -> np.ndarray:
+    """The signs of a matrix, times a byte for each row."""
+    size = np.random.default_rng([1, seed]).integers(1, 256, (*matrix.shape[:2], 1))
+    return np.sign(matrix) * size
+
+
 def assert_places_are_even(form: Any) -> None:
     """Every sum has a place of its own, and units of a block are the same distance apart."""
     places = np.asarray(form.places)

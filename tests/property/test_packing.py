@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packed import one_magnitude
 
 from rnn2c.packing import PACKINGS, overlapped4
 
@@ -38,12 +39,6 @@ def random_matrices(units, segments, top: int, seed: int) -> tuple[np.ndarray, .
 def overlapping(matrix: np.ndarray) -> np.ndarray:
     """The same matrix with the fractions that its words give it."""
     return overlapped4.weights(overlapped4.words(matrix))[..., : matrix.shape[-1]]
-
-
-def one_magnitude(matrix: np.ndarray, seed: int) -> np.ndarray:
-    """The signs of a matrix, times a byte for each row."""
-    size = np.random.default_rng([1, seed]).integers(1, 256, (*matrix.shape[:2], 1))
-    return np.sign(matrix) * size
 
 
 @pytest.mark.parametrize("name", sorted(PACKINGS))

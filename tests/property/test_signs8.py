@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packed import DOTS, drawn, only
+from packed import DOTS, drawn, one_magnitude, only
 
 from rnn2c.packing import signs8
 from rnn2c.packing.blocks import Content, signed
@@ -54,7 +54,8 @@ def test_the_sums_are_those_of_the_weights(
     form = signs8.layout(results, segments, types, octets)
     assert form is not None
     raw = drawn(rng, segments, units, sizes, (-9, 10), 2 ** (8 * octets - 1))
-    of = Content(tuple(ternary(m, zeros, rng) for m in raw.matrices), segments, raw.bias)
+    kept = [m * (rng.random(m.shape) >= zeros) for m in raw.matrices]
+    of = Content(tuple(one_magnitude(m, seed) for m in kept), segments, raw.bias)
     assert signs8.fits(form, of)
     limits = [2**15 if type_ == "i16" else 2**7 for type_ in types]
     ends = rng.random() < 0.3
@@ -67,12 +68,6 @@ def test_the_sums_are_those_of_the_weights(
         for matrix, rows, vector in zip(of.matrices, segments, x, strict=False):
             right[list(rows)] += matrix[unit] @ vector
         assert sums(form, code, x) == signed(right, 8 * octets).tolist()
-
-
-def ternary(matrix: np.ndarray, zeros: float, rng: np.random.Generator) -> np.ndarray:
-    """Random signs, times a byte for each row."""
-    kept = rng.random(matrix.shape) >= zeros
-    return np.where(matrix < 0, -1, 1) * kept * rng.integers(1, 256, (*matrix.shape[:2], 1))
 
 
 def test_what_does_not_fit():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rnn2c.arith_tree import tree
 from rnn2c.emit.kernels import avr
 from rnn2c.emit.units.bank import UnfitError
+from rnn2c.emit.units.codes import Codes
 from rnn2c.emit.units.nibbles import Nibbles
 from rnn2c.emit.units.operations import OPERATIONS
 from rnn2c.emit.units.stored import Stored
@@ -21,6 +22,8 @@ WRITERS: dict[str, type[Writer]] = {
     "immediate8_24": StraightWide,
     "signs8_16": Signs,
     "signs8_24": SignsWide,
+    "codes8_16": Codes,
+    "codes8_24": Codes,
     "nibbles8_16": Nibbles,
     "nibbles8_24": Nibbles,
     **{f"{name}8_{bits}": Stored for name in ("columns", "delta") for bits in (16, 24)},

@@ -1,4 +1,4 @@
-"""A small ONNX model for the tests of the command line, and the type of the `cli` fixture."""
+"""A small ONNX model for the tests of the command line, and the types of the `cli` fixture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
 
 
 def gru(inputs: int, units: int) -> onnx.ModelProto:

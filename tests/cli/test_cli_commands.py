@@ -23,6 +23,14 @@ def test_build_writes_four_files_and_says_what_they_need(
         assert word in done.stdout
 
 
+def test_a_process_ends_with_the_exit_code_of_its_command(process: Run) -> None:
+    done = process("build", "nothing.onnx")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("rnn2c: error: ")
+    assert (process("--version").returncode, process("build", "--wrong").returncode) == (0, 2)
+
+
 def test_a_profile_that_no_target_names_is_chosen_on_the_command_line(
     cli: Run, model: Path, calib: Path, tmp_path: Path
 ) -> None:
@@ -84,9 +92,11 @@ def test_models_that_are_built_into_one_folder_share_their_tables(
     assert "--shared-tables" in done.stderr
 
 
-def test_build_is_deterministic(cli: Run, model: Path, calib: Path, tmp_path: Path) -> None:
-    for out in ("a", "b"):
-        cli("build", model, "--calib", calib, "--no-crosscheck", "-o", tmp_path / out)
+def test_build_is_deterministic(process: Run, model: Path, calib: Path, tmp_path: Path) -> None:
+    for seed, out in enumerate("ab"):
+        options = ("--calib", calib, "--no-crosscheck", "-o", tmp_path / out)
+        done = process("build", model, *options, PYTHONHASHSEED=str(seed))
+        assert (done.returncode, done.stderr) == (0, "")
     for name in FILES:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

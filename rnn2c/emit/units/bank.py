@@ -10,7 +10,7 @@ HIGH = range(16, 24)
 
 
 SPARE = 2
-"""So many of them are free before one is taken that is not needed."""
+"""So many of them are free before one is taken that is not needed, at least."""
 
 
 class UnfitError(Exception):
@@ -45,12 +45,13 @@ class Bank:
         indexes: Container[str] = (),
         highs: Container[str] = (),
         far: bool = False,
+        spare: int = SPARE,
     ) -> None:
         self._free = sorted(free)
         self._uses = Counter(uses)
         self._values: dict[str, tuple[str, ...]] = {}
         self.zero, self.indexes, self.highs = zero, indexes, highs
-        self.far = far
+        self.far, self.spare = far, spare
 
     def take(self, count: int = 1, high: bool = False) -> tuple[str, ...]:
         """Free registers, low ones first unless the last byte is to be a high one."""
@@ -74,7 +75,7 @@ class Bank:
 
     def favours(self, name: str) -> bool:
         """Whether a result is better in high registers, and some are left."""
-        return name in self.highs and sum(n in HIGH for n in self._free) >= SPARE
+        return name in self.highs and sum(n in HIGH for n in self._free) >= self.spare
 
     def give(self, registers: Sequence[str]) -> None:
         """These are free again."""

@@ -112,6 +112,19 @@ def _clamp(bank: Bank, out: str, values: list[str], literals: list[int | str]) -
     return [*moves, *lines]
 
 
+def _sat8(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    return _clamp(bank, out, values, [-128, 127])
+
+
+def _sat16(bank: Bank, out: str, values: list[str], literals: list[int | str]) -> list[str]:
+    moves, octets = bank.own(values[0])
+    (high,) = bank.take(high=True)
+    lines, left = narrowed(octets, 0, high, "", bank.zero, out in bank.indexes)
+    bank.give([high, *octets[2:]])
+    bank.put(out, left)
+    return [*moves, *lines]
+
+
 def _limited(
     octets: tuple[str, ...], changed: int, limit: int, value: int, branch: str, high: str
 ) -> list[str]:
@@ -261,6 +274,8 @@ OPERATIONS: dict[str, Operation] = {
     "lut_slope": _lut_slope,
     "mul_u8": _mul_u8,
     "clamp": _clamp,
+    "sat8": _sat8,
+    "sat16": _sat16,
     "add_sat16": _add_sat16,
     "times": _times,
     "shift16": _shift16,

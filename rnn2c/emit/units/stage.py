@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnn2c.arith_tree import tree
 from rnn2c.emit.kernels import avr
-from rnn2c.emit.units.bank import UnfitError
+from rnn2c.emit.units.bank import SPARE, UnfitError
 from rnn2c.emit.units.codes import Codes
 from rnn2c.emit.units.nibbles import Nibbles
 from rnn2c.emit.units.operations import OPERATIONS
@@ -30,12 +30,19 @@ WRITERS: dict[str, type[Writer]] = {
 }
 """Families of the kernels of sums -> what writes their stages."""
 
+MANY = 8
+"""More high registers than there are: where some get scarce, none is taken that is not needed."""
+
 AS_THEY_ARE = {
     ("grow_sat16", 0, "i16"),
     ("grow_sat16", 0, "i24"),
     ("clamp", 0, "i8"),
     ("clamp", 0, "i16"),
     ("clamp", 0, "i24"),
+    ("sat8", 0, "i16"),
+    ("sat8", 0, "i24"),
+    ("sat16", 0, "i16"),
+    ("sat16", 0, "i24"),
     ("mul_u8", 1, "i8"),
 }
 """What takes numbers of less bits than its parameter has: (operation, parameter, type)."""
@@ -47,10 +54,12 @@ def units_of(program: Program, stage: Stage) -> Units | None:
     kernel = dots[0].kernel if dots else None
     if kernel is None or not _is_for_units(program, stage, dots):
         return None
-    try:
-        return WRITERS[kernel.family](program, stage, dots[0]).units()
-    except UnfitError:
-        return None
+    for spare in SPARE, MANY:
+        try:
+            return WRITERS[kernel.family](program, stage, dots[0], spare).units()
+        except UnfitError:
+            continue
+    return None
 
 
 def _is_for_units(program: Program, stage: Stage, dots: list[Dot]) -> bool:

@@ -57,7 +57,7 @@ class Writer:
     """Writes one stage: what comes before the units, behind them, and behind the sums of each.
 
     PAIRS: registers for pointers, as far as sums leave them free; FREE: those from 16 on that
-    operations may use, besides such pairs.
+    operations may use, besides such pairs; spare: as Bank has it.
     """
 
     PAIRS: tuple[int, ...] = (24, 22, 14, 12, 10, 8)
@@ -65,8 +65,8 @@ class Writer:
     in_memory = False
     """Whether pointers are on the stack, where Y points to."""
 
-    def __init__(self, program: Program, stage: Stage, dot: Dot) -> None:
-        self.program, self.stage, self.dot = program, stage, dot
+    def __init__(self, program: Program, stage: Stage, dot: Dot, spare: int) -> None:
+        self.program, self.stage, self.dot, self.spare = program, stage, dot, spare
         self.types = tuple(program.buffer[s.vector].type for s in dot.segments)
         self.calls = [i for i in stage.body if isinstance(i, Call)]
         self.reads = list(
@@ -85,8 +85,8 @@ class Writer:
         self.vectors = self._vectors()
         self._assign()
         used = {int(p.removeprefix("r")) + k for p in self._pairs() for k in (0, 1)}
-        spare = {n for p in self.PAIRS for n in (p, p + 1)} | {*range(SUMS, 16), *self.FREE}
-        self.free = sorted(spare - used - sums)
+        others = {n for p in self.PAIRS for n in (p, p + 1)} | {*range(SUMS, 16), *self.FREE}
+        self.free = sorted(others - used - sums)
 
     def sums_in(self) -> tuple[tuple[str, ...], ...]:
         """The registers of the bytes of every sum, the lowest first."""
@@ -207,7 +207,7 @@ class Writer:
             for a in c.arguments
             if isinstance(a, str) and c.primitive in IN_HIGH
         }
-        bank = Bank(self.free, uses, ZERO, indexes, highs, self.far)
+        bank = Bank(self.free, uses, ZERO, indexes, highs, self.far, self.spare)
         nibbles = self.octets > 2 and NIBBLE in kernel.shifted
         lines = [f"ldi {ELEMENT}, {UPPER}"] if nibbles else []
         for r, out in enumerate(self.dot.outs):

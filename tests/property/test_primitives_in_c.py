@@ -62,7 +62,7 @@ def test_without_branches_on_cores_that_choose_so(target: str, tmp_path: Path):
     assert differences(got, expected(HOST_BLOCK // 4), HOST_BLOCK // 4) == []
 
 
-SUMS = ((-(2**23), 2**23 - 1), (-70000, 70000))
+SUMS = ((-(2**23), 2**23 - 1), (-70000, 70000), I32)
 HALVES = (64 - 2**15, 2**15 - 65)
 CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33", "cortex-m55")
 OWN = [

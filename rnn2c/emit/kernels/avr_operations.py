@@ -38,7 +38,7 @@ def _clamped(lo: int, hi: int) -> tuple[str, ...]:
 
 
 def _shifted(shift: int) -> tuple[str, ...]:
-    """The low 24 bits of acc, which hold it: saturated where its highest byte is too large."""
+    """acc saturated where its upper bytes are too large, and shifted down in its lower three."""
     if shift == 4:
         down = ["swap %A0", "andi %A0, 0x0f", "swap %B0", "mov __tmp_reg__, %B0"]
         down += ["andi %B0, 0x0f", "eor __tmp_reg__, %B0", "or %A0, __tmp_reg__"]
@@ -48,14 +48,17 @@ def _shifted(shift: int) -> tuple[str, ...]:
         down = [*up, "mov %A0, %B0", "mov %B0, %C0"]
     else:
         down = ["asr %C0", "ror %B0", "ror %A0"] * shift
-    most = ["lsl %C0", "sbc %A0, %A0", "com %A0", "mov %B0, %A0", "subi %B0, 0x80"]
-    within, branch = (
-        (_is_within("%C0", shift), "brlo")
-        if shift
-        else (fits_two("%B0", "%C0", "__tmp_reg__"), "breq")
-    )
-    lines = [*within, *either(branch, most, down)]
-    return _body("RNN2C_I24 wide = (RNN2C_I24)acc;", "", lines, '"+d"(wide)', "(int16_t)wide")
+    most = ["lsl %D0", "sbc %A0, %A0", "com %A0", "mov %B0, %A0", "subi %B0, 0x80"]
+    upper = ["mov __tmp_reg__, %D0", "adc __tmp_reg__, __zero_reg__"]
+    if shift:  # the upper two bytes and 2^(shift - 1) are below 2^shift
+        within = [f"ldi %1, {2 ** (shift - 1)}", "add %1, %C0", *upper]
+        within += [f"cpi %1, {2**shift}", "cpc __tmp_reg__, __zero_reg__"]
+    else:  # with the sign of the lower two they are 0
+        within = ["mov __tmp_reg__, %B0", "lsl __tmp_reg__", "mov %1, %C0", "adc %1, __zero_reg__"]
+        within += [*upper, "or __tmp_reg__, %1"]
+    lines = [*within, *either("brlo" if shift else "breq", most, down)]
+    first, more = "int32_t wide = acc;", "uint8_t octet;"
+    return _body(first, more, lines, '"+d"(wide), "=&d"(octet)', "(int16_t)wide")
 
 
 def _rounded(shift: int) -> tuple[str, ...]:

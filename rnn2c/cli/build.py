@@ -77,12 +77,17 @@ def _notes(program: Program) -> list[str]:
     each = target.product_instructions
     if each == 1 or program.is_float:
         return list(program.notes)
-    products = program.macs + program.loop_macs
+    matrices = [
+        (w, m) for w in program.weights if w.name not in program.looked_up for m in w.matrices
+    ]
+    products = sum(m[..., 0].size if w.packing == "ternary" else m.size for w, m in matrices)
     slow = (
         f"{target.name} has no multiplication: a product is a call of about {each} instructions,"
-        f" all of a step take about {each * products}"
+        f" those of the weights in a step take about {each * products}"
     )
-    return [*program.notes, slow]
+    advice = "; weights ternary need one for a row instead of one for each of its weights"
+    is_ternary = any(w.packing == "ternary" for w, _ in matrices)
+    return [*program.notes, slow if is_ternary else slow + advice]
 
 
 def _window(program: Program, need: Budget) -> list[str]:

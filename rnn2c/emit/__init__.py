@@ -5,51 +5,38 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import jinja2
 
-from rnn2c.arith_tree import LIMITS, Function, tree
+from rnn2c.arith_tree import LIMITS
 from rnn2c.budget import alignment, budget
 from rnn2c.data import templates_dir
-from rnn2c.emit.arith_c import (
-    calls_library,
-    choices,
-    definition,
-    needed,
-    real_text,
-)
+from rnn2c.emit.arith_c import calls_library, real_text
 from rnn2c.emit.arrays import ArrayCode, all_arrays
 from rnn2c.emit.code import Coder
 from rnn2c.emit.flash import Flash
 from rnn2c.emit.golden import golden
-from rnn2c.emit.kernels import choice_bodies, kernel_functions, kernel_primitives, own_body, special
+from rnn2c.emit.kernels import kernel_functions
+from rnn2c.emit.primitives import definitions, has_assembly, most_columns, used
 from rnn2c.emit.shared import merged, shared_tables, table_bytes, tables_id
 from rnn2c.emit.units import units_functions, whole_stages
 from rnn2c.ir.interface import BYTES
 from rnn2c.ir.program import (
     CTYPES,
     Buffer,
-    Call,
     Clock,
-    Dot,
-    Fold,
-    Gather,
     Loop,
     Op,
     Program,
-    Reduce,
     Row,
     Signal,
-    Stage,
     When,
 )
 
 FILES = ("model.h", "model.c", "model_float.h", "model_selftest.c")
 FLOAT_FILES = ("model.h", "model.c", "model_selftest.c")  # nothing is to be converted
-CODE = "RNN2C_ATTR_CODE"
 SUFFIXES = {
     "model.h": ".h",
     "model.c": ".c",
@@ -133,7 +120,7 @@ def _c_int(value: int) -> str:
 
 def _context(program: Program, shared: Mapping[str, ArrayCode]) -> dict[str, Any]:
     coder = Coder(program, {name: table.name for name, table in shared.items()})
-    primitives = _primitives(program)
+    primitives = used(program)
     outputs = _ports(program, program.outputs)
     arrays = all_arrays(program)
     members = sorted(program.having("state", "scratch"), key=_member_order)
@@ -157,15 +144,15 @@ def _context(program: Program, shared: Mapping[str, ArrayCode]) -> dict[str, Any
         "arrays": arrays,
         "near": _near(program, [*arrays, *shared.values()]),
         "has_weights": any(a.is_weights for a in arrays),
-        "primitives": _definitions(program, primitives),
+        "primitives": definitions(program, primitives),
         "library": calls_library(primitives),
         "init": coder.function(program.init),
         "step": coder.function(program.step),
         "finish": coder.function(program.finish),
-        "packings": _most_columns(program),
+        "packings": most_columns(program),
         "kernels": kernel_functions(program, whole_stages(program)),
         "units": units_functions(program, coder.static),
-        "assembly": _has_assembly(program, primitives),
+        "assembly": has_assembly(program, primitives),
         "aligned": any(b.lanes > 1 for b in program.buffers),
         "golden": golden(program),
         "present": " && ".join(f"defined({t.name.upper()}_SIZE)" for t in shared.values()),
@@ -176,47 +163,6 @@ def _near(program: Program, arrays: list[ArrayCode]) -> list[tuple[str, int]]:
     """The arrays, with their sizes, that are too far for pointers if they are linked there."""
     checked = program.target.far is not None and program.target.constants == "near"
     return [(a.name, a.size) for a in arrays] if checked else []
-
-
-def _definitions(program: Program, primitives: set[str]) -> list[str]:
-    """All functions of operations in C, callees first."""
-    flash = Flash(program.target.constants == "far")
-    found = [_definition(program, f, flash) for f in needed(primitives)]
-    bodies = choice_bodies(program.target.templates)
-    return choices(found, program.name, bodies, CODE) + found + _special_definitions(program)
-
-
-def _definition(program: Program, function: Function, flash: Flash) -> str:
-    """A primitive in C: the variant's own body, or that of arith.py."""
-    variants = program.target.templates
-    own, branches = own_body(variants, function.name), not choice_bodies(variants)
-    return definition(function, program.name, CODE, own, branches, flash)
-
-
-def _has_assembly(program: Program, primitives: set[str]) -> bool:
-    """Whether the variant has assembly for any part of the program."""
-    own = any(own_body(program.target.templates, f.name) for f in needed(primitives))
-    return own or bool(kernel_functions(program) or _special_definitions(program))
-
-
-def _special_definitions(program: Program) -> list[str]:
-    """The primitives that have functions of their own for the literals they are called with."""
-    found = {}
-    for call in _calls_in_c(program):
-        if own := special(program.target.kernels, call):
-            function = tree(call.primitive)
-            kept = zip(function.parameters, call.arguments, strict=True)
-            parameters = tuple(p for p, a in kept if not isinstance(a, int))
-            name = f"{function.name}{own[0]}"
-            found[name] = replace(function, name=name, parameters=parameters), own[1]
-    return [definition(f, program.name, CODE, body) for f, body in found.values()]
-
-
-def _calls_in_c(program: Program) -> list[Call]:
-    """The calls of all stages that are not in assembly."""
-    whole = [stage for stage, *_ in whole_stages(program).values()]
-    stages = [op for op in program.operations() if isinstance(op, Stage) and op not in whole]
-    return [i for stage in stages for i in stage.body if isinstance(i, Call)]
 
 
 def _member_order(b: Buffer) -> tuple[int, int]:
@@ -241,48 +187,9 @@ def _now(clock: Clock | None) -> str:
     return "now" if clock is None else f"now_{clock.buffer}"
 
 
-def _most_columns(program: Program) -> dict[str, int]:
-    """The packings in use, by name, with the most columns that one loop of each reads."""
-    summed = {
-        i.weight
-        for op in program.operations()
-        if isinstance(op, Stage)
-        for i in op.body
-        if isinstance(i, Dot)
-    }
-    most: dict[str, int] = {}
-    for weight in sorted(program.weights, key=lambda w: w.packing):
-        if weight.name not in summed or weight.stream is not None:
-            continue
-        columns = max(m.shape[2] for m in weight.matrices)
-        most[weight.packing] = max(columns, most.get(weight.packing, 0))
-    return most
-
-
 def _ports(program: Program, signals: tuple[Signal, ...]) -> dict[str, list[tuple[Signal, Buffer]]]:
     """Signals with their buffers, by rate."""
     return {
         rate: [(s, program.buffer[s.buffer]) for s in signals if s.rate == rate]
         for rate in ("step", "sequence", "window")
     }
-
-
-def _primitives(program: Program) -> set[str]:
-    kernels = program.target.kernels
-    names = {c.primitive for c in _calls_in_c(program) if special(kernels, c) is None}
-    for op in program.operations():
-        match op:
-            case Stage():
-                tables = {program.weight[i.table] for i in op.body if isinstance(i, Gather)}
-                names |= {"nibble" for table in tables if table.packing == "dense4"}
-            case Fold(function=function):
-                names.add(function)
-            case Reduce(function=function, size=size) if size > 1:
-                names |= {function} - {"argmax"}
-    if program.raw_input is not None:
-        b = program.buffer[
-            next(s.buffer for s in program.inputs if s.name == program.raw_input.signal)
-        ]
-        integer = {"affine", "sat8" if b.type == "i8" else "sat16"}
-        names |= {"affine_f32"} if program.is_float else integer
-    return names | kernel_primitives(program)

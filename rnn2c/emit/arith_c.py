@@ -38,30 +38,6 @@ from rnn2c.ir.program import CTYPES
 UNPROMOTED = ("i32", "i64", REAL)
 SIGNED_NARROW = ("i8", "i16")
 NEAR = Flash()
-WORDS = {"minimum": "smaller", "maximum": "larger"}
-
-
-def choices(
-    definitions: Iterable[str], prefix: str, bodies: Mapping[str, tuple[str, ...]],
-    attribute: str = "",
-) -> list[str]:  # fmt: skip
-    """The functions PREFIX_minimum and PREFIX_maximum that these definitions call.
-
-    bodies: the lines of each, empty if a target has none.
-    """
-    text = "\n".join(definitions)
-    return [
-        "\n".join([
-            f"/* The {WORDS[which]} of two, without a branch. */",
-            *filter(None, [attribute]),
-            f"static inline int32_t {prefix}_{which}(int32_t a, int32_t b)",
-            "{",
-            *(f"    {line}" for line in body),
-            "}",
-        ])
-        for which, body in bodies.items()
-        if f"{prefix}_{which}(" in text
-    ]  # fmt: skip
 
 
 def needed(primitives: Iterable[str]) -> list[Function]:
@@ -75,15 +51,16 @@ def needed(primitives: Iterable[str]) -> list[Function]:
 
 def definition(
     function: Function, prefix: str, attribute: str = "", own: tuple[str, ...] = (),
-    branches: bool = True, flash: Flash = NEAR,
+    branches: bool = True, flash: Flash = NEAR, multiplies: bool = True,
 ) -> str:  # fmt: skip
     """The C definition of one primitive, called PREFIX_name, with its docstring.
 
     attribute: a line before it; own: the lines of another body that computes the same;
     branches: whether extremes may be written with ?:, else they call functions, see choices;
-    flash: how tables are addressed.
+    flash: how tables are addressed; multiplies: whether products with a byte may be written with *,
+    else they call a function, see product.
     """
-    writer = _Writer(function.types(), prefix, branches, flash)
+    writer = _Writer(function.types(), prefix, branches, flash, multiplies)
     doc = "\n * ".join(line.strip() for line in function.doc.splitlines()).replace(
         "\n * \n", "\n *\n"
     )
@@ -127,7 +104,15 @@ def _bare(text: str) -> str:
 class _Writer:
     """Writes the expressions of one function."""
 
-    def __init__(self, types: Mapping[str, str], prefix: str, branches: bool, flash: Flash) -> None:
+    def __init__(
+        self,
+        types: Mapping[str, str],
+        prefix: str,
+        branches: bool,
+        flash: Flash,
+        multiplies: bool,
+    ) -> None:
+        self.multiplies = multiplies
         self.types = types
         self.prefix = prefix
         self.branches = branches
@@ -148,6 +133,11 @@ class _Writer:
 
     def _typed(self, e: Expr, width: str) -> tuple[str, str]:
         """C text and the type its value has; `int` or `unsigned` if promotion made it neither."""
+        text = "" if self.multiplies else self._product(e)
+        return (text, "i32") if text else self._written(e, width)
+
+    def _written(self, e: Expr, width: str) -> tuple[str, str]:
+        """The same, products as C has them."""
         match e:
             case Literal(value):
                 return _literal(value, width), width
@@ -186,6 +176,27 @@ class _Writer:
                 return self.flash.read(table, place, element), element
             case Invoke(function, arguments):
                 return self._call(function, arguments), tree(function).returns
+
+    def _is_byte(self, e: Expr) -> bool:
+        """Whether an expression has a value of 8 bits without a sign."""
+        match e:
+            case Name(name):
+                return self.types[name] == "u8"
+            case Look(table, _):
+                return TABLES[self.types[table]] == "u8"
+            case Binary("&", _, Literal(mask)):
+                return 0 <= mask <= 255
+        return False
+
+    def _product(self, e: Expr) -> str:
+        """A product with a byte as a call, nothing for anything else."""
+        match e:
+            case Binary("*", left, right):
+                byte, other = (right, left) if self._is_byte(right) else (left, right)
+                if self._is_byte(byte):
+                    texts = _bare(self.converted(other, "i32")), _bare(self.converted(byte, "u8"))
+                    return f"{self.prefix}_product({', '.join(texts)})"
+        return ""
 
     def _chosen(self, which: str, a: str, b: str, width: str) -> str:
         """The smaller or the larger of two without a branch."""

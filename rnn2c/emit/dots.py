@@ -7,13 +7,22 @@ from collections.abc import Mapping
 from rnn2c.emit.arrays import part_name
 from rnn2c.emit.expressions import index_text, place_text, start_text
 from rnn2c.emit.flash import Flash
-from rnn2c.emit.kernels import delivered, kernel_name, totals_count, totals_name
+from rnn2c.emit.kernels import delivered, kernel_name, product_body, totals_count, totals_name
 from rnn2c.emit.records import DotCode, KernelCode, Part
 from rnn2c.ir.names import prose
 from rnn2c.ir.program import CTYPES, Dot, Elem, Program
 from rnn2c.packing import PACKINGS
 from rnn2c.packing.families import FAMILIES
 from rnn2c.packing.parts import parts
+
+BY_BYTES = frozenset({"dense8", "dense4", "ternary"})
+"""Packings whose products have a byte as a factor."""
+
+
+def product_name(program: Program) -> str:
+    """The function that multiplies by a byte, "" where C does."""
+    has_body = product_body(program.target.templates) and not program.is_float
+    return f"{program.name}_product" if has_body else ""
 
 
 class Dots:
@@ -79,6 +88,7 @@ class Dots:
             ),
             bias_type=bias.type,
             more_weights=self._more_weights(dot),
+            product=product_name(self.program) if weight.packing in BY_BYTES else "",
             parts=tuple(parts),
         )
 

@@ -37,7 +37,8 @@ class Part:
 @dataclass(frozen=True)
 class DotCode:
     """A fused dot product; pointer: the type of the address of weights; biases: each read;
-    more_weights: (unit, address), with which unit they go on elsewhere.
+    more_weights: (unit, address), with which unit they go on elsewhere; product: the function that
+    multiplies by a byte, empty where C does.
     """
 
     sums: tuple[str, ...]
@@ -49,6 +50,7 @@ class DotCode:
     biases: tuple[str, ...]
     bias_type: str
     more_weights: tuple[tuple[int, str], ...]
+    product: str
     parts: tuple[Part, ...]
 
 

@@ -69,6 +69,9 @@ FEW = [
     ("gru", "compact", "atmega2560", "unrolled"),
     ("gru", "compact ternary", "atmega328p", "balanced"),
     ("gru", "compact ternary", "atmega328p", "unrolled"),
+    ("gru", "compact ternary", "rv32ec", "balanced"),
+    ("lstm", "compact", "rv32ec", "balanced"),
+    ("gru", "compact int4", "rv32ec", "balanced"),
 ]
 
 
@@ -90,7 +93,7 @@ def test_heads_take_as_many_instructions_for_every_input(core: str, build: Build
 
 
 def test_conditions_in_operations_would_vary(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnn2c.emit.choice_bodies", lambda _: {})
+    monkeypatch.setattr("rnn2c.emit.primitives.choice_bodies", lambda _: {})
     assert varies(build(cell("gru", "compact"), "cortex-m0plus"))
 
 

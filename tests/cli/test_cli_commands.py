@@ -64,8 +64,13 @@ def test_build_says_what_products_cost_on_a_core_without_multiplication(
 ) -> None:
     options = ("--calib", calib, "--json", "-o", tmp_path / "out")
     record = json.loads(cli("build", model, "--target", "rv32ec", *options).stdout)
-    products = f"a step take about {115 * record['macs']}"
+    products = f"a step take about {50 * record['macs']}; weights ternary need one for a row"
     assert products in record["notes"][-1]
+    record = json.loads(
+        cli("build", model, "--target", "rv32ec", "--weights", "ternary", *options).stdout
+    )
+    assert "weights ternary" not in record["notes"][-1]
+    assert int(record["notes"][-1].split()[-1]) < 50 * record["macs"] / 2
     record = json.loads(cli("build", model, "--target", "rv32imc", *options).stdout)
     assert not any("multiplication" in note for note in record["notes"])
 

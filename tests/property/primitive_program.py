@@ -17,7 +17,8 @@ from primitive_cases import CASES, TABLES, Case, Span
 from rnn2c.arith_tree import INTEGERS, primitive, tree
 from rnn2c.arith_tree import TABLES as TABLE_TYPES
 from rnn2c.data import templates_dir
-from rnn2c.emit.arith_c import choices, definition
+from rnn2c.emit.arith_c import definition
+from rnn2c.emit.helpers import choices
 from rnn2c.emit.kernels import Special, choice_bodies, own_body, special
 from rnn2c.ir.interface import Interface
 from rnn2c.ir.program import CTYPES, Call

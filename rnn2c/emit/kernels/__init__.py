@@ -169,6 +169,13 @@ def choice_bodies(variants: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return {which: body for which, body in bodies.items() if body}
 
 
+def product_body(variants: tuple[str, ...]) -> tuple[str, ...]:
+    """How variants multiply a number by a byte where the core has no instruction for it, in as many
+    instructions for all of them; nothing where it has one.
+    """
+    return own_body(variants, "product", "product")
+
+
 def special(kernels: str, call: Call) -> Special | None:
     """What a variant makes of a call with these literals: the end of the name of a function of its
     own without them, and its body.  None: the primitive itself.

@@ -57,6 +57,10 @@ class Recipe:
     mirror: bool = True
 
 
+TUNING = Recipe(epochs=15, peak_rate=2e-3, average_epochs=5)
+"""Of a network that is trained already."""
+
+
 # The other arm: the watch's x axis turns round.  An acceleration mirrors as an arrow does, a
 # rotation rate with the opposite signs.
 MIRROR = np.array([-1.0, 1.0, 1.0, 1.0, -1.0, -1.0], np.float32)
@@ -115,11 +119,15 @@ def train(
     seed: int,
     recipe: Recipe,
     progress: Callable[[int, float], None] | None = None,
+    begun: ActivityNet | None = None,
+    after_step: Callable[[ActivityNet], object] = lambda net: None,
 ) -> ActivityNet:
-    """Train on `recordings`; the same arguments give the same weights on the same torch build."""
+    """Train on `recordings`, or go on with a network that is `begun`; the same arguments give the
+    same weights on the same torch build.  after_step: what each step of the optimizer ends with.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    net = ActivityNet(units)
+    net = ActivityNet(units) if begun is None else copy.deepcopy(begun).train()
     optimizer = torch.optim.AdamW(
         net.parameters(), lr=recipe.peak_rate, weight_decay=recipe.weight_decay
     )
@@ -136,6 +144,7 @@ def train(
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm)
             optimizer.step()
+            after_step(net)
             schedule.step()
         if epoch >= recipe.epochs - recipe.average_epochs:
             kept.append(copy.deepcopy(net.state_dict()))

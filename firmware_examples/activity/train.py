@@ -2,6 +2,7 @@
 
     python train.py --data watch_dataset.npy              activity.onnx, sensor.json, *.npz
     python train.py --data watch_dataset.npy --compare    accuracy of several sizes, writes nothing
+    python train.py --data watch_dataset.npy --narrow     accuracy with sums of 16 bits, the same
 
 Rule: subjects 1-7 train, subjects 8-10 are only measured; seeds are fixed.  The data file holds
 pickled objects: it is unpickled only because you name it here and only if its SHA-256 is the
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,12 +39,18 @@ from dataset import (
     of_subjects,
     recording_accuracy,
 )
-from network import ActivityNet, Recipe, predict, train
+from network import TUNING, ActivityNet, Recipe, predict, train
 from numpy.typing import NDArray
+
+import rnn2c
+from rnn2c.compress import bound_sums
 
 HERE = Path(__file__).resolve().parent
 COMMITTED_UNITS = 24
 COMMITTED_SEED = 0
+TUNING_SEED = 1
+BOUND = 14.5
+"""Of the sums of gates: below 16, so that rounded weights keep it too with steps of 2^-11."""
 COMPARED_UNITS = (16, 24, 32)
 COMPARED_SEEDS = (0, 1)
 CALIBRATION_WINDOWS = 35
@@ -166,12 +174,56 @@ def build(recordings: Sequence[Recording], recipe: Recipe, folder: Path) -> None
     write_files(net, sensor, recordings, folder)
 
 
+def narrow(recordings: Sequence[Recording], recipe: Recipe) -> None:
+    """Print what going on with the committed network does to sums of 16 bits, with and without a
+    bound for them.
+    """
+    training = of_subjects(recordings, TRAIN_SUBJECTS)
+    sensor = fit_sensor(training)
+    shown = of_subjects(recordings, TEST_SUBJECTS)
+    reach = float(np.abs(np.load(HERE / "calibration.npz")["x"]).max())
+    net = train(training, sensor, COMMITTED_UNITS, COMMITTED_SEED, recipe)
+    options = (training, sensor, COMMITTED_UNITS, TUNING_SEED, TUNING, None, net)
+    nets = {
+        "as committed": net,
+        "15 epochs more": train(*options),
+        f"the same, sums within {BOUND:g}": train(
+            *options, after_step=lambda net: bound_sums(net.gru, BOUND, reach)
+        ),
+    }
+    for title, one in nets.items():
+        report(title, one, sensor, recordings)
+        for sum_width in ("int32", "int16"):
+            windows, whole = compiled_accuracy(one, sensor, shown, sum_width)
+            print(
+                f"  compact, sum_width {sum_width}: {windows:.1%} of windows, {whole:.1%}",
+                flush=True,
+            )
+
+
+def compiled_accuracy(
+    net: ActivityNet, sensor: Sensor, recordings: Sequence[Recording], sum_width: str
+) -> tuple[float, float]:
+    """Fraction of windows and of recordings that the integers of profile compact get right."""
+    counts, labels, numbers = cut_windows(recordings, EVALUATION_STRIDE)
+    with tempfile.TemporaryDirectory() as folder:
+        export(net, Path(folder) / "net.onnx")
+        model = rnn2c.load(Path(folder) / "net.onnx")
+    integer = rnn2c.quantize(
+        model, HERE / "calibration.npz", profile="compact", sum_width=sum_width
+    )
+    logits = rnn2c.compile(integer).run({"x": sensor.normalise(counts)})["logits"]
+    predicted = logits.argmax(axis=-1)
+    return float(np.mean(predicted == labels)), recording_accuracy(predicted, labels, numbers)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--out", type=Path, default=HERE)
     parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--narrow", action="store_true")
     options = parser.parse_args()
     # One thread: the order of float sums, and so the weights, do not depend on the machine's cores.
     torch.set_num_threads(1)
@@ -179,6 +231,8 @@ def main() -> None:
     recordings = load_recordings(options.data)
     if options.compare:
         compare(recordings, Recipe())
+    elif options.narrow:
+        narrow(recordings, Recipe())
     else:
         build(recordings, Recipe(), options.out)
     print(f"{time.monotonic() - started:.0f} s")

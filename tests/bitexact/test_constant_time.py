@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -87,6 +89,23 @@ def test_a_step_with_far_constants_does_too(build: Build) -> None:
     assert not varies(build(cell("lstm", "compact"), far))
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "level"),
+    [
+        ("lstm", "compact", "size"),
+        ("gru_before", "compact int4", "balanced"),
+        ("lstm", "compact ternary", "speed"),
+        ("tanh", "compact int4", "unrolled"),
+    ],
+)
+def test_sums_so_coarse_that_they_grow_do_too(
+    name: str, options: str, level: str, build: Build
+) -> None:
+    made = build(cell(name, options, 40.0), "atmega328p", level=level)
+    assert "_grow_sat16_" in made.text() or level in ("speed", "unrolled")
+    assert not varies(made)
+
+
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m3"])
 def test_heads_take_as_many_instructions_for_every_input(core: str, build: Build) -> None:
     assert not varies(build(heads(), core))
@@ -136,6 +155,24 @@ def test_every_cell_and_format(options: str, core: str, level: str, build: Build
     for name in ("lstm", "gru", "gru_before", "tanh", "relu"):
         for gain in (1.0, 40.0):
             made = build(cell(name, options, gain), core, f"{name}{gain}", level)
+            assert not varies(made), f"{name}, gain {gain}"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("level", load_target("atmega328p").levels)
+@pytest.mark.parametrize("width", ["int32", "int16"])
+@pytest.mark.parametrize("options", [n for n, o in EXACT_OPTIONS.items() if o.profile == "compact"])
+@pytest.mark.parametrize("core", ["atmega328p", "atmega2560 far"])
+def test_every_cell_and_format_on_avr(
+    core: str, options: str, width: Literal["int32", "int16"], level: str, build: Build
+) -> None:
+    target = load_target(core.split()[0])
+    for name in ("lstm", "gru", "gru_before", "tanh", "relu"):
+        for gain in (1.0, 40.0):
+            plain = cell(name, options, gain)
+            case = plain._replace(options=replace(plain.options, sum_width=width))
+            chip = target.without_near if "far" in core else target
+            made = build(case, chip, f"{name}{gain}", level)
             assert not varies(made), f"{name}, gain {gain}"
 
 

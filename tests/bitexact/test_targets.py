@@ -93,13 +93,23 @@ def test_sums_of_16_bits(target: str, profile: str, build: Build) -> None:
         assert report.bit_exact, report.to_json()
 
 
+@pytest.mark.parametrize("target", ["atmega328p", "atmega2560", "rv32imc", "rv32ec"])
+def test_a_sample_of_random_models(target: str, build: Build) -> None:
+    """Others on each of them, of both profiles."""
+    check_random_models(target, 1200 + 100 * EMULATED.index(target), 4, build)
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("target", EMULATED)
-def test_random_models_that_fit(target: str, build: Build, tmp_path: Path) -> None:
-    """Twelve of them, in the order of their seeds; one too large for the part is passed over."""
+def test_random_models_that_fit(target: str, build: Build) -> None:
+    check_random_models(target, 1000, 12, build)
+
+
+def check_random_models(target: str, first: int, count: int, build: Build) -> None:
+    """So many, in the order of their seeds; one too large for the part is passed over."""
     done = 0
-    for seed in range(1000, 1200):
-        if done == 12:
+    for seed in range(first, first + 200):
+        if done == count:
             return
         try:
             made = build(random_model(seed), target, f"model{seed}")

@@ -73,6 +73,7 @@ OWN = [
     *[Case("clamp", ((-40000, 40000), at(-300), at(hi)), lambda *_: 0) for hi in (-300, 511)],
     *[Case("shift_sat16", (s, at(n)), lambda *_: 0) for n in range(8) for s in SUMS],
     *[Case("round_sat8", (HALVES, at(n)), lambda *_: 0) for n in range(1, 8)],
+    *[Case("grow_sat16", (s, at(n)), lambda *_: 0) for n in range(1, 15) for s in (I32, *SUMS)],
 ]
 """With literals, too, for which a target may have functions of their own."""
 
@@ -104,7 +105,7 @@ def test_bodies_of_their_own_on_avr(tmp_path: Path):
     names = {c.primitive for c in own_cases(load_target("atmega328p"))}
     assert names == {
         *("lut_u8", "lut_slope", "mul_u8", "add_sat16"),
-        *("clamp", "shift_sat16", "round_sat8"),
+        *("clamp", "shift_sat16", "grow_sat16", "round_sat8"),
     }
     check_own(load_target("atmega328p"), AVR_OWN_BLOCK, tmp_path)
 

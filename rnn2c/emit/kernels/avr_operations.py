@@ -18,6 +18,8 @@ def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
             return f"_{shift}", _shifted(shift)
         case "round_sat8", (int(shift),) if 1 <= shift <= 7:
             return f"_{shift}", _rounded(shift)
+        case "grow_sat16", (int(shift),):
+            return f"_{shift}", _grown(shift)
         case "clamp", (int(lo), int(hi)) if -32768 <= lo <= hi <= 32767:
             return f"_{lo}_{hi}".replace("-", "m"), _clamped(lo, hi)
     return None
@@ -59,6 +61,28 @@ def _shifted(shift: int) -> tuple[str, ...]:
     lines = [*within, *either("brlo" if shift else "breq", most, down)]
     first, more = "int32_t wide = acc;", "uint8_t octet;"
     return _body(first, more, lines, '"+d"(wide), "=&d"(octet)', "(int16_t)wide")
+
+
+def _grown(shift: int) -> tuple[str, ...]:
+    """acc * 2^shift, or of the limit that its sign tells, which acc + limit makes unsigned."""
+    limit = 32768 >> shift
+    less = [(-limit >> (8 * k)) & 255 for k in range(4)]
+    first = 0 if limit & 255 else 1
+    changed = list(zip("ABCD", less, strict=True))[first:]
+    lines = ["mov __tmp_reg__, %D0", f"subi %{changed[0][0]}0, {changed[0][1]}"]
+    lines += [f"sbci %{name}0, {octet}" for name, octet in changed[1:]]
+    if first:
+        lines += [f"cpi %B0, {2 * limit >> 8}"]
+    else:
+        lines += [f"cpi %A0, {2 * limit & 255}", f"ldi %1, {2 * limit >> 8}", "cpc %B0, %1"]
+    lines += ["cpc %C0, __zero_reg__", "cpc %D0, __zero_reg__"]
+    most = ["lsl __tmp_reg__", "sbc %A0, %A0", "com %A0", "mov %B0, %A0"]
+    up = ["lsl %A0", "rol %B0"] * shift
+    if shift >= 8:
+        up = ["mov %B0, %A0", "clr %A0", *["lsl %B0"] * (shift - 8)]
+    lines += [*either("brlo", most, []), *up, "subi %B0, 0x80"]
+    outputs = '"+d"(wide), "=&d"(octet)'
+    return _body("int32_t wide = acc;", "uint8_t octet;", lines, outputs, "(int16_t)wide")
 
 
 def _rounded(shift: int) -> tuple[str, ...]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rnn2c.emit.kernels import avr_immediate, avr_signs
-from rnn2c.emit.units.writer import RETURN, ZERO, Units, Writer, moved
+from rnn2c.emit.kernels import avr, avr_immediate, avr_signs
+from rnn2c.emit.units.moves import MEMORY, moved
+from rnn2c.emit.units.writer import RETURN, ZERO, Units, Writer
+from rnn2c.ir.program import Elem
 from rnn2c.packing import immediate8, signs8
 from rnn2c.packing.blocks import Content, content_of
 
@@ -25,12 +27,24 @@ class Straight(Writer):
     def units(self) -> Units:
         of = content_of(self.program, self.dot)
         vectors = [moved("r26", pointer) for pointer in self.vectors]
-        lines = [*self.pointers(), *self.constants()]
-        for code in self.codes(of, vectors):
-            lines += [*code, f"call {OPERATIONS}f"]
+        lines, operations = [*self.pointers(), *self.constants()], self.operations()
+        for unit, code in enumerate(self.codes(of, vectors)):
+            lines += [*code, f"call {OPERATIONS}f", *self._stored_late(unit)]
         lines += [*self.copied(), "clr r1", RETURN]
-        lines += [f"{OPERATIONS}:", *self.ready(), *self.operations(), "ret"]
+        lines += [f"{OPERATIONS}:", *self.ready(), *operations, "ret"]
         return self.function(lines)
+
+    def _stored_late(self, unit: int) -> list[str]:
+        """What stores the results of a unit behind the subroutine, where their places are known."""
+        lines = []
+        for e, octets in self.late.items():
+            at = len(octets) * unit
+            lines += moved("r30", self.place[e])
+            if at + len(octets) - 1 > avr.ADDED:
+                lines += [f"subi r30, {-at & 255}", f"sbci r31, {(-at >> 8) & 255}"]
+                at = 0
+            lines += [f"std Z+{at + k}, {octet}" for k, octet in enumerate(octets)]
+        return lines
 
     def constants(self) -> list[str]:
         """What stands in front of the units."""
@@ -57,6 +71,9 @@ class StraightWide(Straight):
     def sums_in(self) -> tuple[tuple[str, ...], ...]:
         results = range(len(self.dot.outs))
         return tuple(avr_immediate.registers(self.octets, r) for r in results)
+
+    def is_late(self, e: Elem) -> bool:
+        return self.place[e].startswith(MEMORY) and e not in self.reads
 
     def ready(self) -> list[str]:
         return []

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from rnn2c.emit.kernels import avr
 from rnn2c.emit.units.bank import Bank, UnfitError
+from rnn2c.emit.units.moves import MEMORY, Y, moved, stored
 from rnn2c.emit.units.operations import NIBBLE, UPPER, lines_of, narrowed
 from rnn2c.ir.program import Call, Dot, Elem, Program, Stage
 
@@ -22,10 +23,6 @@ WEIGHT, ELEMENT, HIGH, SIGN, ZERO, UNITS = "r16", "r17", "r18", "r19", "r20", "r
 
 SUMS = 2
 """The first register of the sums."""
-
-Y = "r28"
-MEMORY = "Y+"
-"""The beginning of the name of a pointer on the stack."""
 
 PARAMETERS = tuple(f"r{n}" for n in range(24, 6, -2))
 """Where a function gets its pointers."""
@@ -78,8 +75,10 @@ class Writer:
         sums = {int(octet.removeprefix("r")) for octets in self.sums for octet in octets}
         self.pairs = [f"r{p}" for p in self.PAIRS if p not in sums]
         self.place: dict[Elem, str] = {}
-        self.copies: dict[Elem, str] = {}
-        """What is the same as another array and copied from it at the end: the pointer of that."""
+        self.copies: dict[Elem, Elem] = {}
+        """What is the same as another array and copied from it at the end."""
+        self.late: dict[Elem, tuple[str, ...]] = {}
+        """What is stored behind the operations, and where it is."""
         self.slots = 0
         self.far = program.target.constants == "far"
         self.vectors = self._vectors()
@@ -113,7 +112,7 @@ class Writer:
             elif self.pairs:
                 self.place[e] = self.pairs.pop(0)
             elif same:
-                self.copies[e] = self.place[same[0]]
+                self.copies[e] = same[0]
             elif self.in_memory:
                 self.place[e] = self._slot()
             else:
@@ -173,19 +172,26 @@ class Writer:
         return lines + ["in r28, __SP_L__", "in r29, __SP_H__"] * self.in_memory
 
     def copied(self) -> list[str]:
-        """What takes the stack back and copies the arrays that are the same as others, whose
-        pointers are behind them.
+        """What copies the arrays that are the same as others, whose pointers are behind them, and
+        takes the stack back.
         """
-        lines = ["pop r0"] * (2 * self.slots)
-        for e, source in self.copies.items():
+        lines = []
+        for k, (e, source) in enumerate(self.copies.items()):
             octets = self.stage.units * self._octets(e)
             turns, rest = divmod(octets, TURN)
             one = ["ld r0, X+", "st Z+, r0"]
             back = [f"ldi {HIGH}, {turns}", "1:", *one * TURN, f"dec {HIGH}", "brne 1b"]
             begin = [f"subi r26, {octets & 255}", f"sbci r27, {octets >> 8}"]
-            lines += ["pop r30", "pop r31", *moved("r26", source), *begin]
+            slot = f"{MEMORY}{2 * (self.slots + k) + 1}"
+            lines += moved("r30", slot) if self.in_memory else ["pop r30", "pop r31"]
+            lines += [*moved("r26", self.place[source]), *([] if self.is_late(source) else begin)]
             lines += [*one * rest, *(back if turns else [])]
-        return lines
+        there = self.slots + len(self.copies) if self.in_memory else 0
+        return [*lines, *["pop r0"] * (2 * there)]
+
+    def is_late(self, e: Elem) -> bool:
+        """Whether an element is stored behind the operations."""
+        return False
 
     def operations(self) -> list[str]:
         """The calls and the stores of a unit."""
@@ -237,11 +243,14 @@ class Writer:
             uses = [k for k, c in enumerate(self.calls) if c.out == self.stores.get(e)]
             uses += [k for k, c in enumerate(self.calls) if e in c.arguments]
             if e in self.stores and max(uses, default=0) == number:
-                lines.append(f"; {e.buffer} is stored")
                 octets = bank.read(self.stores[e])
                 if len(octets) != self._octets(e):
                     raise UnfitError
-                lines += _stored(pointer, octets)
+                if self.is_late(e):
+                    self.late[e] = octets
+                    continue
+                lines.append(f"; {e.buffer} is stored")
+                lines += stored(pointer, octets)
                 bank.done(self.stores[e])
         return lines
 
@@ -259,24 +268,6 @@ class Writer:
             return [f"ldd {o}, Y+{k}" if kept else f"ld {o}, Y+" for k, o in enumerate(octets)]
         ahead = [] if kept else moved(pointer, "r30")
         return [*moved("r30", pointer), *(f"ld {o}, Z+" for o in octets), *ahead]
-
-
-def _stored(pointer: str, octets: tuple[str, ...]) -> list[str]:
-    if pointer == Y:
-        return [f"st Y+, {o}" for o in octets]
-    moves = moved("r30", pointer), moved(pointer, "r30")
-    return [*moves[0], *(f"st Z+, {o}" for o in octets), *moves[1]]
-
-
-def moved(to: str, pointer: str) -> list[str]:
-    """A pointer becomes another one; one of both may be in memory."""
-    if pointer.startswith(MEMORY):
-        low, place = int(to.removeprefix("r")), int(pointer.removeprefix(MEMORY))
-        return [f"ldd r{low}, Y+{place}", f"ldd r{low + 1}, Y+{place + 1}"]
-    if to.startswith(MEMORY):
-        low, place = int(pointer.removeprefix("r")), int(to.removeprefix(MEMORY))
-        return [f"std Y+{place}, r{low}", f"std Y+{place + 1}, r{low + 1}"]
-    return [f"movw {to}, {pointer}"]
 
 
 def _registers_in(lines: Sequence[str]) -> set[int]:

@@ -12,7 +12,6 @@ from itertools import count
 from rnn2c.arith_tree import REAL, TABLES, tree
 from rnn2c.emit.dots import Dots
 from rnn2c.emit.expressions import index_text, stored, widened
-from rnn2c.emit.kernels import special
 from rnn2c.emit.records import (
     FunctionCode,
     InnerCode,
@@ -26,6 +25,8 @@ from rnn2c.emit.records import (
     StepRowCode,
     WhenCode,
 )
+from rnn2c.emit.special import special
+from rnn2c.emit.types import entry_type, value_types
 from rnn2c.emit.units import function_name, units_of
 from rnn2c.ir.names import prose
 from rnn2c.ir.ops import flat, uses
@@ -131,11 +132,8 @@ class Coder(Dots):
     def _stage(self, stage: Stage, index: int) -> StageCode:
         renamed = self._renamed(stage)
         names = {name for name, _ in uses(stage)}
-        calls = [i for i in stage.body if isinstance(i, Call)]
         dots = [i for i in stage.body if isinstance(i, Dot)]
-        types: dict[str, str] = {d: i.type for i in dots for d in i.outs}
-        types |= {c.out: tree(c.primitive).returns for c in calls}
-        types |= {g.out: self._entry_type(g) for g in stage.body if isinstance(g, Gather)}
+        types = value_types(self.program, stage)
         stores = tuple(
             (
                 self._element(s.element),
@@ -194,17 +192,13 @@ class Coder(Dots):
         function = tree(call.primitive)
         name = call.primitive
         pairs = list(zip(call.arguments, (t for _, t in function.parameters), strict=True))
-        own = special(self.program.target.kernels, call)
+        own = special(self.program, call, types)
         if own is not None:
-            name += own[0]
-            pairs = [(a, t) for a, t in pairs if not isinstance(a, int)]
+            name = own.name
+            pairs = [(a, t) for a, (_, t) in zip(own.arguments, own.parameters, strict=True)]
         texts = [self._argument(a, t, renamed, types) for a, t in pairs]
         text = f"{self.prefix}_{name}({', '.join(texts)})"
         return Line(CTYPES[function.returns], renamed[call.out], text, call.doc)
-
-    def _entry_type(self, gather: Gather) -> str:
-        packing = self.program.weight[gather.table].packing
-        return tree("nibble").returns if packing == "dense4" else PACKINGS[packing].type
 
     def _row(self, gather: Gather) -> Line:
         """The row of the token; rows begin at whole bytes."""
@@ -222,7 +216,7 @@ class Coder(Dots):
         text = self.flash.read("at", "j >> 1" if halves else "j", PACKINGS[packing].type)
         if halves:
             text = f"{self.prefix}_nibble({text}, (uint8_t)(j & 1u))"
-        return Line(CTYPES[self._entry_type(gather)], renamed[gather.out], text, "")
+        return Line(CTYPES[entry_type(self.program, gather)], renamed[gather.out], text, "")
 
     def _argument(
         self, a: Argument, type_: str, renamed: dict[str, str], types: dict[str, str]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from rnn2c.arith_tree import Function, tree
+from rnn2c.arith_tree import Function
 from rnn2c.emit.arith_c import definition, needed
 from rnn2c.emit.dots import BY_BYTES, product_name
 from rnn2c.emit.flash import Flash
@@ -15,8 +13,9 @@ from rnn2c.emit.kernels import (
     kernel_primitives,
     own_body,
     product_body,
-    special,
 )
+from rnn2c.emit.special import Own, special
+from rnn2c.emit.types import value_types
 from rnn2c.emit.units import whole_stages
 from rnn2c.ir.program import Call, Dot, Fold, Gather, Program, Reduce, Stage
 
@@ -25,8 +24,7 @@ CODE = "RNN2C_ATTR_CODE"
 
 def used(program: Program) -> set[str]:
     """The primitives that it calls, without those that these call."""
-    kernels = program.target.kernels
-    names = {c.primitive for c in _calls_in_c(program) if special(kernels, c) is None}
+    names = {c.primitive for c, own in _calls_in_c(program) if own is None}
     for op in program.operations():
         match op:
             case Stage():
@@ -98,19 +96,17 @@ def has_assembly(program: Program, primitives: set[str]) -> bool:
 
 def _special_definitions(program: Program) -> list[str]:
     """The primitives that have functions of their own for the literals they are called with."""
-    found = {}
-    for call in _calls_in_c(program):
-        if own := special(program.target.kernels, call):
-            function = tree(call.primitive)
-            kept = zip(function.parameters, call.arguments, strict=True)
-            parameters = tuple(p for p, a in kept if not isinstance(a, int))
-            name = f"{function.name}{own[0]}"
-            found[name] = replace(function, name=name, parameters=parameters), own[1]
-    return [definition(f, program.name, CODE, body) for f, body in found.values()]
+    found = {own.name: own for _, own in _calls_in_c(program) if own is not None}
+    return [definition(own.function, program.name, CODE, own.body) for own in found.values()]
 
 
-def _calls_in_c(program: Program) -> list[Call]:
-    """The calls of all stages that are not in assembly."""
+def _calls_in_c(program: Program) -> list[tuple[Call, Own | None]]:
+    """The calls of all stages that are not in assembly, with the functions of their own."""
     whole = [stage for stage, *_ in whole_stages(program).values()]
     stages = [op for op in program.operations() if isinstance(op, Stage) and op not in whole]
-    return [i for stage in stages for i in stage.body if isinstance(i, Call)]
+    found = []
+    for stage in stages:
+        types = value_types(program, stage)
+        calls = [i for i in stage.body if isinstance(i, Call)]
+        found += [(call, special(program, call, types)) for call in calls]
+    return found

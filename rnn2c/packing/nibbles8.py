@@ -22,8 +22,8 @@ from rnn2c.packing.blocks import Content, Segments, Unpacking, signed
 
 HALF = 8
 
-PAIR_WORDS = 90
-"""Of the code of two columns, at most."""
+PAIR_WORDS, LAST_WORDS, COLUMN_WORDS = 19, 8, 6
+"""Of the code of two columns and of a last one, for each row at most; beside the rows."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ def layout(results: int, segments: Segments, types: tuple[str, ...], octets: int
 
 def code_bytes(results: int, segments: Segments, sizes: tuple[int, ...], turn: int) -> int:
     """The most that a kernel takes, with its totals."""
-    turns = sum(2 * (max(bytes8.TURN_WORDS[turn], PAIR_WORDS) + PAIR_WORDS) for _ in sizes)
+    rows = [len(of) for of in segments]
+    words = sum(max(bytes8.TURN_WORDS[turn], COLUMN_WORDS + PAIR_WORDS * n) for n in rows)
+    turns = 2 * (words + sum(COLUMN_WORDS + LAST_WORDS * n for n in rows))
     return bytes8.KERNEL_BYTES + bytes8.SEGMENT_BYTES * len(sizes) + turns
 
 

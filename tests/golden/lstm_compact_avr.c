@@ -9,7 +9,7 @@ int lstm_step(lstm_state_t *s, const lstm_x_t x[LSTM_X_SIZE], lstm_y_t y[LSTM_Y_
 
     { /* limit 'x' to [-512, 511] */
         for (uint_fast16_t j = 0u; j < 2u; j++) {
-            const int32_t q = lstm_clamp_m512_511(x[j]);
+            const int32_t q = lstm_clamp_i16_m512_511(x[j]);
             s->x_limited[j] = (int16_t)q;
         }
     }
@@ -38,13 +38,13 @@ int lstm_step(lstm_state_t *s, const lstm_x_t x[LSTM_X_SIZE], lstm_y_t y[LSTM_Y_
                 o_sum += RNN2C_READ_I8(&w[3]) * v;
                 w += 4;
             }
-            const int16_t i_pre = lstm_shift_sat16_2(i_sum); /* Q3.12 = sum / 2^2 */
+            const int16_t i_pre = lstm_shift_sat16_i24_2(i_sum); /* Q3.12 = sum / 2^2 */
             const uint8_t i = lstm_lut_u8(lstm_sigmoid_u8_table, i_pre); /* Q0.8 */
-            const int16_t f_pre = lstm_shift_sat16_2(f_sum); /* Q3.12 = sum / 2^2 */
+            const int16_t f_pre = lstm_shift_sat16_i24_2(f_sum); /* Q3.12 = sum / 2^2 */
             const uint8_t f = lstm_lut_u8(lstm_sigmoid_u8_table, f_pre); /* Q0.8 */
-            const int16_t g_pre = lstm_shift_sat16_2(g_sum); /* Q3.12 = sum / 2^2 */
+            const int16_t g_pre = lstm_shift_sat16_i24_2(g_sum); /* Q3.12 = sum / 2^2 */
             const int16_t g = lstm_lut_slope(lstm_tanh_q12_table, lstm_tanh_q12_slope_table, g_pre); /* Q3.12 */
-            const int16_t o_pre = lstm_shift_sat16_2(o_sum); /* Q3.12 = sum / 2^2 */
+            const int16_t o_pre = lstm_shift_sat16_i24_2(o_sum); /* Q3.12 = sum / 2^2 */
             const uint8_t o = lstm_lut_u8(lstm_sigmoid_u8_table, o_pre); /* Q0.8 */
             const int16_t c_kept = lstm_mul_u8(f, s->rnn_c[j]); /* f*c: Q3.12 */
             const int16_t c_added = lstm_mul_u8(i, g); /* i*g: Q3.12 */

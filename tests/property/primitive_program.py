@@ -8,7 +8,6 @@ are in blocks; the program prints one checksum per block, so a difference has an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,8 @@ from rnn2c.arith_tree import TABLES as TABLE_TYPES
 from rnn2c.data import templates_dir
 from rnn2c.emit.arith_c import definition
 from rnn2c.emit.helpers import choices
-from rnn2c.emit.kernels import Special, choice_bodies, own_body, special
+from rnn2c.emit.kernels import choice_bodies, own_body
+from rnn2c.emit.special import Own, own_of
 from rnn2c.ir.interface import Interface
 from rnn2c.ir.program import CTYPES, Call
 from rnn2c.target import Target
@@ -199,10 +199,20 @@ def has_own(target: Target, case: Case) -> bool:
     return bool(own_body(target.templates, case.primitive)) or _special(target, case) is not None
 
 
-def _special(target: Target, case: Case) -> Special | None:
-    """What the target makes of the primitive with the literals that the case has."""
+def _special(target: Target, case: Case) -> Own | None:
+    """What the target makes of the primitive with the literals that the case has, and a first
+    argument as narrow as its span.
+    """
     literals = tuple(a[0] if _is_literal(k, a) else "x" for k, a in enumerate(case.arguments))
-    return special(target.kernels, Call("v", case.primitive, literals))
+    return own_of(target.kernels, Call("v", case.primitive, literals), _narrowest(case))
+
+
+def _narrowest(case: Case) -> str:
+    span = case.arguments[0]
+    for bits in (16, 24):
+        if not isinstance(span, str) and -(2 ** (bits - 1)) <= span[0] <= span[1] < 2 ** (bits - 1):
+            return f"i{bits}"
+    return tree(case.primitive).parameters[0][1]
 
 
 def _is_literal(k: int, argument: Span | str) -> bool:
@@ -214,12 +224,8 @@ def _specials(target: Target, cases: Cases) -> list[str]:
     found = {}
     for case in cases:
         if own := _special(target, case):
-            function = tree(case.primitive)
-            name = f"{function.name}{own[0]}"
-            kept = zip(function.parameters, enumerate(case.arguments), strict=True)
-            parameters = tuple(p for p, (k, a) in kept if not _is_literal(k, a))
-            found[name] = replace(function, name=name, parameters=parameters), own[1]
-    return [definition(f, "p", own=body) for f, body in found.values()]
+            found[own.name] = own
+    return [definition(own.function, "p", own=own.body) for own in found.values()]
 
 
 def _known(target: Target) -> list[str]:
@@ -230,10 +236,11 @@ def _known(target: Target) -> list[str]:
 
 def _case(target: Target, number: int, case: Case, block: int) -> str:
     own = _special(target, case)
+    parameters = [*tree(case.primitive).parameters]
+    if own:
+        parameters[0] = own.parameters[0]
     lines = []
-    for k, (a, (_, type_)) in enumerate(
-        zip(case.arguments, tree(case.primitive).parameters, strict=True)
-    ):
+    for k, (a, (_, type_)) in enumerate(zip(case.arguments, parameters, strict=True)):
         if isinstance(a, str) or (own and _is_literal(k, a)):
             continue
         source = "counted(n" if case.counted else f"drawn(n + UINT32_C({_key(number, k)})"
@@ -241,7 +248,7 @@ def _case(target: Target, number: int, case: Case, block: int) -> str:
             f"            const {CTYPES[type_]} a{k} = ({CTYPES[type_]}){source}, "
             f"INT64_C({a[0]}), INT64_C({a[1]}));"
         )
-    name = case.primitive + (own[0] if own else "")
+    name = own.name if own else case.primitive
     names = ", ".join(
         a if isinstance(a, str) else f"a{k}"
         for k, a in enumerate(case.arguments)

@@ -108,8 +108,8 @@ def specials() -> Iterator[tuple[str, tuple[Span, ...], tuple[str, ...]]]:
         for name, contracts in CONTRACTS.items():
             for contract in contracts:
                 call = Call("v", name, tuple(a if isinstance(a, int) else "x" for a in contract))
-                if own := special(kernels, call):
-                    yield name, contract, own[1]
+                if own := special(kernels, call, "i32"):
+                    yield name, contract, own.body
 
 
 def test_functions_for_given_literals_compute_the_primitive_for_all_arguments() -> None:
@@ -212,8 +212,8 @@ def test_a_wrong_body_is_not_proven(variant: str, name: str, old: str, new: str)
     ("old", "new"), [("+ 1", "+ 0"), ("low >> 16", "low >> 17"), (">> 3", ">> 2")]
 )
 def test_a_wrong_body_for_given_literals_is_not_proven(old: str, new: str) -> None:
-    own = special("armv6-m", Call("v", "requantize_wide", ("acc", "multiplier", 20)))
+    own = special("armv6-m", Call("v", "requantize_wide", ("acc", "multiplier", 20)), "i32")
     assert own is not None
-    lines = [line.replace(old, new) for line in own[1]]
-    assert lines != list(own[1])
+    lines = [line.replace(old, new) for line in own.body]
+    assert lines != list(own.body)
     assert disproved(tree("requantize_wide"), lines, (I32, U16, 20)) != ""

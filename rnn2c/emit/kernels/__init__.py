@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from rnn2c.data import templates_dir
 from rnn2c.emit.flash import Flash
@@ -41,8 +42,18 @@ from rnn2c.ir.program import CTYPES, Call, Dot, Program
 from rnn2c.packing.blocks import Content, content_of
 from rnn2c.packing.families import FAMILIES, ROWS16
 
-Special = tuple[str, tuple[str, ...]]
-SPECIAL: dict[str, Callable[[Call], Special | None]] = {
+
+class Special(NamedTuple):
+    """A function of its own for a call: the end of its name, its body, and the type of its first
+    parameter where that is not the primitive's.
+    """
+
+    end: str
+    body: tuple[str, ...]
+    type: str = ""
+
+
+SPECIAL: dict[str, Callable[[Call, str], tuple[str, tuple[str, ...], str] | None]] = {
     "dsp": dsp.special,
     "mve": dsp.special,
     "armv7-m": dsp.special,
@@ -176,11 +187,12 @@ def product_body(variants: tuple[str, ...]) -> tuple[str, ...]:
     return own_body(variants, "product", "product")
 
 
-def special(kernels: str, call: Call) -> Special | None:
-    """What a variant makes of a call with these literals: the end of the name of a function of its
-    own without them, and its body.  None: the primitive itself.
+def special(kernels: str, call: Call, type_: str) -> Special | None:
+    """What a variant makes of a call with these literals, for a first argument of this type.  None:
+    the primitive itself.
     """
-    return SPECIAL[kernels](call) if kernels in SPECIAL else None
+    found = SPECIAL[kernels](call, type_) if kernels in SPECIAL else None
+    return Special(*found) if found else None
 
 
 def _kernel(program: Program, dot: Dot, types: tuple[str, ...]) -> str:

@@ -58,7 +58,7 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     return [*lines, *END_OF_KERNEL]
 
 
-def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
+def special(call: Call, _: str) -> tuple[str, tuple[str, ...], str] | None:
     """A call with these literals as a function of its own: end of its name, body.  None: no need.
 
     The product to requantize has up to 48 bits; without its lowest 16 it fits, and what is shifted
@@ -67,19 +67,20 @@ def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
     if found := saturation(call):
         bits, shift, ctype, name = found
         value = f"x >> {shift}" if shift else "x"
-        return (name, _saturated(value, bits, ctype)) if bits < 32 else None
+        return (name, _saturated(value, bits, ctype), "") if bits < 32 else None
     match call.primitive, call.arguments[1:]:
         case "requantize_wide", (multiplier, int(shift)) if shift >= 17 and not isinstance(
             multiplier, int
         ):
             half = f"(product >> {shift - 17})" if shift > 17 else "product"
-            return f"_{shift}", (
+            body = (
                 "const int32_t lowest = acc & 65535;",
                 "const uint32_t low = (uint32_t)lowest * (uint32_t)multiplier;",
                 "const int32_t high = (acc >> 16) * (int32_t)multiplier;",
                 "const int32_t product = high + (int32_t)(low >> 16);",
                 f"return ({half} + 1) >> 1;",
             )
+            return f"_{shift}", body, ""
     return None
 
 

@@ -2,44 +2,57 @@
 
 from __future__ import annotations
 
-from rnn2c.ir.program import Call
+from rnn2c.ir.program import CTYPES, Call
 
 DOUBLED = 7
 """The shift after which the high byte of twice a number is what is wanted."""
 
 
-def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
-    """A call with these literals as a function of its own: end of its name, body.  None: no need.
+NAMES = "ABCD"
+"""Of the bytes of an operand of inline assembly, the lowest first."""
+
+OCTETS = {"i16": 2, "i24": 3, "i32": 4}
+
+
+def special(call: Call, type_: str) -> tuple[str, tuple[str, ...], str] | None:
+    """A call with these literals as a function of its own for an argument of this type: end of its
+    name, body, type of its first parameter.  None: no need.
 
     Each takes the same number of cycles, and of instructions, for any argument.
     """
+    type_ = type_ if type_ in OCTETS else "i32"
     match call.primitive, call.arguments[1:]:
         case "shift_sat16", (int(shift),) if 0 <= shift <= 7:
-            return f"_{shift}", _shifted(shift)
-        case "round_sat8", (int(shift),) if 1 <= shift <= 7:
-            return f"_{shift}", _rounded(shift)
+            type_ = "i32" if type_ == "i16" else type_
+            return f"_{type_}_{shift}", _shifted(shift, type_), type_
         case "grow_sat16", (int(shift),):
-            return f"_{shift}", _grown(shift)
+            return f"_{type_}_{shift}", _grown(shift, type_), type_
+        case "round_sat8", (int(shift),) if 1 <= shift <= 7:
+            return f"_{shift}", _rounded(shift), "i16"
         case "clamp", (int(lo), int(hi)) if -32768 <= lo <= hi <= 32767:
-            return f"_{lo}_{hi}".replace("-", "m"), _clamped(lo, hi)
+            type_ = "i32" if type_ == "i24" else type_
+            return f"_{type_}_{lo}_{hi}".replace("-", "m"), _clamped(lo, hi, type_), type_
     return None
 
 
-def _clamped(lo: int, hi: int) -> tuple[str, ...]:
+def _clamped(lo: int, hi: int, type_: str) -> tuple[str, ...]:
     """x limited to numbers of 16 bits."""
+    names = NAMES[: OCTETS[type_]]
     lines = []
     for limit, branch in ((lo, "brge"), (hi + 1, "brlt")):
+        if type_ == "i16" and limit == 32768:
+            continue
         octets = [(limit >> (8 * k)) & 255 for k in range(4)]
         reached = [((limit - (limit > hi)) >> (8 * k)) & 255 for k in range(4)]
         lines.append(f"cpi %A0, {octets[0]}")
-        for name, octet in zip("BCD", octets[1:], strict=True):
+        for name, octet in zip(names[1:], octets[1:], strict=False):
             lines += [f"ldi %1, {octet}", f"cpc %{name}0, %1"]
-        loads = [f"ldi %{name}0, {octet}" for name, octet in zip("ABCD", reached, strict=True)]
+        loads = [f"ldi %{n}0, {octet}" for n, octet in zip(names, reached, strict=False)]
         lines += either(branch, loads, [])
-    return _body("int32_t wide = x;", "uint8_t octet;", lines, '"+d"(wide), "=&d"(octet)', "wide")
+    return _body(type_, "x", lines, "wide")
 
 
-def _shifted(shift: int) -> tuple[str, ...]:
+def _shifted(shift: int, type_: str) -> tuple[str, ...]:
     """acc saturated where its upper bytes are too large, and shifted down in its lower three."""
     if shift == 4:
         down = ["swap %A0", "andi %A0, 0x0f", "swap %B0", "mov __tmp_reg__, %B0"]
@@ -50,45 +63,45 @@ def _shifted(shift: int) -> tuple[str, ...]:
         down = [*up, "mov %A0, %B0", "mov %B0, %C0"]
     else:
         down = ["asr %C0", "ror %B0", "ror %A0"] * shift
-    most = ["lsl %D0", "sbc %A0, %A0", "com %A0", "mov %B0, %A0", "subi %B0, 0x80"]
-    upper = ["mov __tmp_reg__, %D0", "adc __tmp_reg__, __zero_reg__"]
-    if shift:  # the upper two bytes and 2^(shift - 1) are below 2^shift
-        within = [f"ldi %1, {2 ** (shift - 1)}", "add %1, %C0", *upper]
-        within += [f"cpi %1, {2**shift}", "cpc __tmp_reg__, __zero_reg__"]
+    is_wide = type_ == "i32"
+    most = [f"lsl %{'D' if is_wide else 'C'}0", "sbc %A0, %A0", "com %A0"]
+    most += ["mov %B0, %A0", "subi %B0, 0x80"]
+    upper = ["mov __tmp_reg__, %D0", "adc __tmp_reg__, __zero_reg__"] if is_wide else []
+    if shift:  # the upper bytes and 2^(shift - 1) are below 2^shift
+        within = [f"ldi %1, {2 ** (shift - 1)}", "add %1, %C0", *upper, f"cpi %1, {2**shift}"]
+        within += ["cpc __tmp_reg__, __zero_reg__"] if is_wide else []
     else:  # with the sign of the lower two they are 0
         within = ["mov __tmp_reg__, %B0", "lsl __tmp_reg__", "mov %1, %C0", "adc %1, __zero_reg__"]
-        within += [*upper, "or __tmp_reg__, %1"]
+        within += [*upper, "or __tmp_reg__, %1"] if is_wide else []
     lines = [*within, *either("brlo" if shift else "breq", most, down)]
-    first, more = "int32_t wide = acc;", "uint8_t octet;"
-    return _body(first, more, lines, '"+d"(wide), "=&d"(octet)', "(int16_t)wide")
+    return _body(type_, "acc", lines, "(int16_t)wide")
 
 
-def _grown(shift: int) -> tuple[str, ...]:
+def _grown(shift: int, type_: str) -> tuple[str, ...]:
     """acc * 2^shift, or of the limit that its sign tells, which acc + limit makes unsigned."""
     limit = 32768 >> shift
-    less = [(-limit >> (8 * k)) & 255 for k in range(4)]
-    first = 0 if limit & 255 else 1
-    changed = list(zip("ABCD", less, strict=True))[first:]
-    lines = ["mov __tmp_reg__, %D0", f"subi %{changed[0][0]}0, {changed[0][1]}"]
-    lines += [f"sbci %{name}0, {octet}" for name, octet in changed[1:]]
-    if first:
-        lines += [f"cpi %B0, {2 * limit >> 8}"]
-    else:
+    names = NAMES[: OCTETS[type_]]
+    less = [(name, (-limit >> (8 * k)) & 255) for k, name in enumerate(names)]
+    less = less if limit & 255 else less[1:]
+    lines = [f"mov __tmp_reg__, %{names[-1]}0", f"subi %{less[0][0]}0, {less[0][1]}"]
+    lines += [f"sbci %{name}0, {octet}" for name, octet in less[1:]]
+    if limit & 255:
         lines += [f"cpi %A0, {2 * limit & 255}", f"ldi %1, {2 * limit >> 8}", "cpc %B0, %1"]
-    lines += ["cpc %C0, __zero_reg__", "cpc %D0, __zero_reg__"]
+    else:
+        lines += [f"cpi %B0, {2 * limit >> 8}"]
+    lines += [f"cpc %{name}0, __zero_reg__" for name in names[2:]]
     most = ["lsl __tmp_reg__", "sbc %A0, %A0", "com %A0", "mov %B0, %A0"]
     up = ["lsl %A0", "rol %B0"] * shift
     if shift >= 8:
         up = ["mov %B0, %A0", "clr %A0", *["lsl %B0"] * (shift - 8)]
     lines += [*either("brlo", most, []), *up, "subi %B0, 0x80"]
-    outputs = '"+d"(wide), "=&d"(octet)'
-    return _body("int32_t wide = acc;", "uint8_t octet;", lines, outputs, "(int16_t)wide")
+    return _body(type_, "acc", lines, "(int16_t)wide")
 
 
 def _rounded(shift: int) -> tuple[str, ...]:
     """round_sat8 of x, in the high byte."""
     lines = rounded("%A0", "%B0", shift, "__zero_reg__")
-    return _body("int16_t wide = x;", "", lines, '"+d"(wide)', "(int8_t)(wide >> 8)")
+    return _body("i16", "x", lines, "(int8_t)(wide >> 8)")
 
 
 def rounded(low: str, high: str, shift: int, zero: str) -> list[str]:
@@ -135,10 +148,13 @@ def _idle(cycles: int) -> list[str]:
     return ["nop"] * cycles
 
 
-def _body(first: str, more: str, lines: list[str], outputs: str, value: str) -> tuple[str, ...]:
+def _body(type_: str, argument: str, lines: list[str], value: str) -> tuple[str, ...]:
+    """Lines on a copy of an argument, %0, that may use the register %1."""
+    uses_octet = any("%1" in line for line in lines)
+    outputs = '"+d"(wide), "=&d"(octet)' if uses_octet else '"+d"(wide)'
     return (
-        first,
-        *([more] if more else []),
+        f"{CTYPES[type_]} wide = {argument};",
+        *(["uint8_t octet;"] if uses_octet else []),
         "__asm__(",
         *(f'    "{line}\\n\\t"' for line in lines),
         f'    : {outputs} : : "r0");',

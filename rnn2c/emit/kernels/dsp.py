@@ -50,7 +50,7 @@ def instructions(dot: Dot, types: tuple[str, ...]) -> list[str]:
     return paired.instructions(dot, types, segment, smmulr)
 
 
-def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
+def special(call: Call, _: str) -> tuple[str, tuple[str, ...], str] | None:
     """A call with these literals as a function of its own: end of its name, body.  None: no need.
 
     Saturation is one instruction, which has the number of bits and the shift before it in itself.
@@ -59,7 +59,7 @@ def special(call: Call) -> tuple[str, tuple[str, ...]] | None:
     if found is None:
         return None
     bits, shift, ctype, name = found
-    return name, _saturated(bits, shift, ctype)
+    return name, _saturated(bits, shift, ctype), ""
 
 
 def _saturated(bits: int, shift: int, ctype: str) -> tuple[str, ...]:

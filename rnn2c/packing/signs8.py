@@ -5,8 +5,8 @@ added to the rows that have +m there and subtracted from those with -m.  At the 
 what a row has become is multiplied by its m, and added to what it had become before.
 
 Elements of 8 bits are raised by 128, so that their sign has not to be found, and so are those of 16
-bits, by 2^15, for sums of 3 bytes: what they are added to begins with as much less.  Where sums are
-modulo 2^16 that is in their first values instead.
+bits, by 2^15, for sums of 3 bytes.  As much less is in the first values, or in what elements are
+added to where that would leave its bytes.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ from rnn2c.packing.ternary import is_ternary
 MOST_SIGNS = 255
 """Weights of a row that are not zero: the sum of so many elements has their bytes and one more."""
 
+MOST_RAISED = 128
+"""Of one sign: so many raised elements of 8 bits, less others, are within 16 bits."""
+
 LARGEST = 255
 """A magnitude is a byte."""
 
 HALF, WIDE_HALF = 128, 2**15
 """By so much elements of 8 and of 16 bits are raised."""
 
-ROW_WORDS = 16
-"""Beside its columns."""
+ROW_WORDS = {2: 12, 3: 16}
+"""Bytes of a sum -> what a row takes beside its columns, of elements of 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ def units(form: Layout, of: Content) -> Iterator[Unit]:
             rows = []
             for r, weights in there[k].items():
                 magnitude, start = int(np.abs(weights).max()), -form.half(k) * _balance(weights)
-                if form.octets < WIDE:
+                if form.octets < WIDE or (not form.wide[k] and _may_stay(weights)):
                     first[r] += magnitude * start
                     start = 0
                 rows.append(Row(r, magnitude, start % modulo, r in before, r in after))
@@ -158,6 +161,11 @@ def units(form: Layout, of: Content) -> Iterator[Unit]:
 def _balance(weights: IntArray) -> int:
     """How many more weights are positive than negative."""
     return int(np.sign(weights).sum())
+
+
+def _may_stay(weights: IntArray) -> bool:
+    """Whether the sum of raised elements of 8 bits is within 16 bits, whatever they are."""
+    return bool(max(np.count_nonzero(weights > 0), np.count_nonzero(weights < 0)) <= MOST_RAISED)
 
 
 def _columns(rows: dict[int, IntArray]) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
@@ -178,8 +186,9 @@ def code_bytes(form: Layout, of: Content) -> int:
         words = 2 * form.octets * form.results
         for segment in unit.segments:
             wide = form.wide[segment.number]
-            words += ROW_WORDS * len(segment.rows)
+            words += (ROW_WORDS[form.octets] + 3 * wide) * len(segment.rows)
             for added, subtracted in segment.columns:
-                words += 3 + 2 * wide + (2 + wide) * len(added + subtracted)
+                there = len(added + subtracted)
+                words += 2 + wide + (2 + wide) * there if there else 1
         bytes_ += UNIT_BYTES + SEGMENT_BYTES * len(unit.segments) + 2 * words
     return bytes_

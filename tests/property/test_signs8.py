@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packed import DOTS, drawn, one_magnitude, only
 
+from rnn2c.emit.kernels import avr_signs
 from rnn2c.packing import signs8
 from rnn2c.packing.blocks import Content, signed
 from rnn2c.packing.immediate8 import MOST_SUMS
@@ -42,7 +43,8 @@ def sums(form: Layout, unit: Unit, vectors: list[np.ndarray]) -> list[int]:
 
 @pytest.mark.parametrize("octets", [2, 3])
 @pytest.mark.parametrize("name", FEW)
-@given(units=st.integers(1, 3), sizes=st.lists(st.integers(1, 40), min_size=3, max_size=3),
+@given(units=st.integers(1, 3),
+       sizes=st.lists(st.sampled_from([1, 2, 5, 18, 40, 255]), min_size=3, max_size=3),
        zeros=st.sampled_from([0.0, 0.4, 0.95]), seed=st.integers(0, 99))  # fmt: skip
 def test_the_sums_are_those_of_the_weights(
     name: str, octets: int, units: int, sizes: list[int], zeros: float, seed: int
@@ -87,3 +89,21 @@ def test_what_does_not_fit():
 def test_two_vectors_of_16_bits_and_five_sums_are_left_to_others():
     assert signs8.layout(1, ((0,), (0,)), ("i16", "i16"), 3) is None
     assert signs8.layout(5, ((0, 1, 2, 3, 4),), ("i8",), 3) is None
+
+
+TWO_CYCLES = ("ld", "ldd", "mul", "mulsu", "adiw", "push", "pop")
+
+
+@pytest.mark.parametrize(("cell", "sizes"), [("lstm", (6, 24)), ("gru", (10, 32))])
+def test_a_weight_takes_three_cycles_at_most(cell: str, sizes: tuple[int, ...]):
+    """As many weights are zero as have either sign."""
+    results, segments = FEW[cell]
+    raw = drawn(np.random.default_rng(0), segments, 8, sizes, (-1, 2), 999)
+    of = Content(tuple(one_magnitude(m, 1) for m in raw.matrices), segments, raw.bias)
+    for octets in (2, 3):
+        form = signs8.layout(results, segments, ("i8", "i8"), octets)
+        assert form is not None
+        vectors = [["movw r26, r24"]] * 2
+        codes = [avr_signs.sums_of(form, u, vectors, {1}) for u in signs8.units(form, of)]
+        cycles = sum(1 + (line.split()[0] in TWO_CYCLES) for lines in codes for line in lines)
+        assert cycles <= 3 * sum(m.size for m in of.matrices)

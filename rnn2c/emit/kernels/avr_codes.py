@@ -54,8 +54,11 @@ def column_lines(
     turn: int,
     r: Registers,
     lower: tuple[str, str],
+    raised: bool = False,
 ) -> list[str]:
-    """All columns of segment k; lower: the lower bytes of both numbers of an element of 16 bits."""
+    """All columns of segment k; lower: the lower bytes of both numbers of an element of 16 bits;
+    raised: whether elements are x + 128 already.
+    """
     octets = form.octets if form.wide[k] else 2
     cleared = [f"clr {octet}" for result in results for octet in r.sums[result][:octets]]
     of_group = group(len(results))
@@ -63,7 +66,8 @@ def column_lines(
     groups, rest = divmod(size, of_group)
     at_once = min(max(TURN_WORDS[turn] // len(whole), -(-groups // avr.MOST_TURNS), 1), groups)
     lines = avr.looped(whole, groups, at_once, r) if groups else []
-    return [*cleared, *lines, *_columns(form, k, results, rest, r, lower)]
+    lines += _columns(form, k, results, rest, r, lower)
+    return [*cleared, *(line for line in lines if not (raised and line.startswith("subi")))]
 
 
 def row_lines(form: Layout, k: int, results: Sequence[int], r: Registers) -> list[str]:

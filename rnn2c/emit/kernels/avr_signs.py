@@ -6,7 +6,7 @@ multiplied once in a segment: see packing/signs8.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from rnn2c.emit.kernels import avr, avr_immediate
 from rnn2c.emit.kernels.avr_immediate import ELEMENT, HIGH, ZERO, registers
@@ -45,8 +45,12 @@ def constants() -> list[str]:
     return [f"clr {ZERO}"]
 
 
-def sums_of(form: Layout, unit: Unit, vectors: Sequence[list[str]]) -> list[str]:
-    """The sums of one unit; vectors: what makes X the address of each."""
+def sums_of(
+    form: Layout, unit: Unit, vectors: Sequence[list[str]], raised: Container[int] = ()
+) -> list[str]:
+    """The sums of one unit; vectors: what makes X the address of each; raised: the segments whose
+    elements are raised already.
+    """
     lines: list[str] = []
     for segment in unit.segments:
         for row in segment.rows:
@@ -58,7 +62,9 @@ def sums_of(form: Layout, unit: Unit, vectors: Sequence[list[str]]) -> list[str]
                 passed += 1 + wide
                 continue
             lines += avr.add(passed) if passed else []
-            lines += _column(form, segment, added, subtracted)
+            column = _column(form, segment, added, subtracted)
+            is_raised = segment.number in raised
+            lines += [line for line in column if not (is_raised and line.startswith("subi"))]
             passed = 0
         for row in segment.rows:
             lines += _multiplied(form, segment, row, unit.first[row.result])

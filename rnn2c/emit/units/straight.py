@@ -6,9 +6,11 @@ The operations behind the sums are the same for all units: a subroutine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from rnn2c.emit.kernels import avr, avr_immediate, avr_signs
 from rnn2c.emit.units.moves import MEMORY, moved
+from rnn2c.emit.units.raised import left_raised, raising
 from rnn2c.emit.units.writer import RETURN, ZERO, Units, Writer
 from rnn2c.ir.program import Elem
 from rnn2c.packing import immediate8, signs8
@@ -82,13 +84,23 @@ class StraightWide(Straight):
 class Signs(Straight):
     """Writes one stage with ternary weights (packing/signs8.py)."""
 
+    @cached_property
+    def raised(self) -> set[int]:
+        """The segments whose vectors are left as x + 128."""
+        narrow = [k for k, type_ in enumerate(self.types) if type_ == "i8"]
+        return left_raised(self.program, self.dot, narrow)
+
     def constants(self) -> list[str]:
-        return avr_signs.constants()
+        lines = avr_signs.constants()
+        for k in sorted(self.raised):
+            lines += [*moved("r26", self.vectors[k]), *raising(self.dot.segments[k].size)]
+        return lines
 
     def codes(self, of: Content, vectors: Sequence[list[str]]) -> Iterator[list[str]]:
         form = signs8.layout(len(self.dot.outs), of.segments, self.types, self.octets)
         assert form is not None
-        return (avr_signs.sums_of(form, u, vectors) for u in signs8.units(form, of))
+        units = signs8.units(form, of)
+        return (avr_signs.sums_of(form, u, vectors, self.raised) for u in units)
 
     def ready(self) -> list[str]:
         return []

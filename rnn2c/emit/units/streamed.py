@@ -12,6 +12,7 @@ from rnn2c.emit.kernels import avr
 from rnn2c.emit.kernels.avr_far import by_elpm
 from rnn2c.emit.units.bank import UnfitError
 from rnn2c.emit.units.operations import pointed
+from rnn2c.emit.units.raised import left_raised
 from rnn2c.emit.units.writer import (
     ELEMENT,
     HIGH,
@@ -24,7 +25,6 @@ from rnn2c.emit.units.writer import (
     Units,
     Writer,
 )
-from rnn2c.ir.ops import uses
 from rnn2c.packing.bytes8 import Layout
 
 TOTAL = WEIGHT, HIGH, SIGN
@@ -88,15 +88,7 @@ class Streamed(Writer):
     @cached_property
     def raised(self) -> set[int]:
         """Segments whose vectors are left as x + 128: old states, which nothing else reads."""
-        all_uses = [u for stage in self.program.operations() for u in uses(stage)]
-        found = set()
-        for k in self.corrected:
-            segment = self.dot.segments[k]
-            b = self.program.buffer[segment.vector]
-            is_old = b.role == "state" and b.twice and not segment.new
-            if is_old and all_uses.count((b.name, False)) == 1:
-                found.add(k)
-        return found
+        return left_raised(self.program, self.dot, self.corrected)
 
     def _begin(self) -> list[str]:
         """Pointers first, then totals of vectors, which go onto the stack."""

@@ -26,6 +26,7 @@ ADVICE = (
     " order; write such a loop, or export one step with its states as inputs and outputs and give"
     " --state h=h_out"
 )
+TWO_STEPS = "of a loop over two steps the first may lack the state: export three or more"
 MOST_COMPARED = 32
 MOST_SOURCES = 64
 """Values whose steps one layer of a loop reads."""
@@ -70,7 +71,8 @@ class Loops:
         name = f"{value}.at{index}"
         if name not in self.layers:
             self.add(AtStep(name=name, inputs=(value,), step=index, count=axis.size or 0))
-            self.places[name] = f"{where}: picks time step {index}; {ADVICE}"
+            more = f"{TWO_STEPS}; " if axis.size == 2 else ""
+            self.places[name] = f"{where}: picks time step {index}; {more}{ADVICE}"
             self.time[value] = axis
         return name
 

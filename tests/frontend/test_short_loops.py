@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from rnn2c.errors import UnsupportedError
 from rnn2c.frontend import load
 
 CELLS = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
@@ -51,3 +52,25 @@ def test_it_becomes_the_cell_that_it_is(kind: str) -> None:
     np.testing.assert_allclose(
         np.concatenate([v.ravel() for v in got]), np.concatenate(wanted), atol=1e-5
     )
+
+
+class WrittenOut(nn.Module):
+    """A cell of one's own from a state of zeros: an exporter folds h out of the first step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 4), nn.Linear(4, 4, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h, out = torch.zeros(x.shape[0], 4), []
+        for row in x.unbind(1):
+            h = torch.tanh(self.a(row) + self.b(h))
+            out.append(h)
+        return torch.stack(out, 1)
+
+
+def test_two_steps_of_which_the_first_lacks_the_state_are_refused_with_a_way_out() -> None:
+    with pytest.raises(UnsupportedError, match=r"over two steps .* export three or more"):
+        load(WrittenOut().eval(), torch.randn(1, 2, 3), name="two")
+    three = load(WrittenOut().eval(), torch.randn(1, 3, 3), name="three")
+    assert [type(layer).__name__ for layer in three.layers] == ["Rnn"]

@@ -30,7 +30,7 @@ HALF = 128
 SHIFTS = range(8)
 """By so much a kernel can shift its sums."""
 
-TURN_WORDS = {4: 40, 16: 96, 64: 640, 0: 640}
+TURN_WORDS = {4: 40, 16: 120, 64: 640, 0: 640}
 """Columns of a turn of other kernels -> instructions that the loop of a segment may have."""
 
 KERNEL_BYTES, SEGMENT_BYTES = 2 * (4 * 47 + 24), 2 * 38

@@ -9,8 +9,9 @@ import pytest
 from avr_core import Core
 
 from rnn2c import arith
+from rnn2c.emit.kernels.avr_operations import UPPER
 from rnn2c.emit.units.bank import Bank
-from rnn2c.emit.units.operations import OPERATIONS, UPPER, lines_of, narrowed
+from rnn2c.emit.units.operations import OPERATIONS, lines_of, narrowed
 from rnn2c.ir.program import Call, Table
 
 EDGES = (-32768, -32767, -16385, -16384, -8193, -8192, -257, -256, -255, -129, -128, -1, 0)

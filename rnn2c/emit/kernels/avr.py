@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from rnn2c.emit.kernels.avr_operations import either, fits_two
+from rnn2c.emit.kernels.avr_operations import NIBBLE, UPPER, either, fits_two, nibbles
 from rnn2c.emit.kernels.lines import repeated
 from rnn2c.ir.program import Dot, Kernel, Segment
 from rnn2c.packing.bytes8 import TURN_WORDS, Layout, layout
@@ -153,19 +153,21 @@ def saturated(total: tuple[str, ...], shift: int, high: str) -> list[str]:
         down = [f"asr {second}", f"ror {first}"] * shift
         return [*down, f"st X+, {first}", f"st X+, {second}"]
     (top,) = third
-    if shift > 4:
+    low, upper = (second, top) if shift > NIBBLE else (first, second)
+    if shift > NIBBLE:
         down = [f"lsl {first}", f"rol {second}", f"rol {top}"] * (8 - shift)
-        down += [f"mov {first}, {second}", f"mov {high}, {top}"]
+    elif shift == NIBBLE:
+        down = [f"ldi {high}, {UPPER}", *nibbles(first, second, high), *nibbles(second, top, high)]
     else:
-        down = [*[f"asr {top}", f"ror {second}", f"ror {first}"] * shift, f"mov {high}, {second}"]
-    most = [f"lsl {top}", f"sbc {first}, {first}", f"com {first}"]
-    most += [f"mov {high}, {first}", f"subi {high}, 0x80"]
+        down = [f"asr {top}", f"ror {second}", f"ror {first}"] * shift
+    most = [f"lsl {top}", f"sbc {low}, {low}", f"com {low}"]
+    most += [f"mov {high}, {low}", f"subi {high}, 0x80", f"mov {upper}, {high}"]
     within = [f"mov {high}, {top}", f"subi {high}, {-(2**shift // 2) & 255}"]
     within += [f"cpi {high}, {2**shift}"]
     branch = "brlo"
     if not shift:
         within, branch = fits_two(second, top, high), "breq"
-    return [*within, *either(branch, most, down), f"st X+, {first}", f"st X+, {high}"]
+    return [*within, *either(branch, most, down), f"st X+, {low}", f"st X+, {upper}"]
 
 
 def form_of(dot: Dot, types: tuple[str, ...]) -> Layout:

@@ -8,6 +8,9 @@ DOUBLED = 7
 """The shift after which the high byte of twice a number is what is wanted."""
 
 
+NIBBLE, UPPER = 4, 0xF0
+"""Half an octet: its bits, and the upper one."""
+
 NAMES = "ABCD"
 """Of the bytes of an operand of inline assembly, the lowest first."""
 
@@ -135,6 +138,16 @@ def fits_two(second: str, top: str, free: str) -> list[str]:
     second of them: where it fits two.
     """
     return [f"mov {free}, {second}", f"lsl {free}", f"sbc {free}, {free}", f"cp {free}, {top}"]
+
+
+def nibbles(octet: str, above: str, mask: str) -> list[str]:
+    """An octet becomes its upper nibble below the lower one of another."""
+    return [
+        f"eor {octet}, {above}",
+        f"and {octet}, {mask}",
+        f"eor {octet}, {above}",
+        f"swap {octet}",
+    ]
 
 
 def either(branch: str, there: list[str], here: list[str]) -> list[str]:

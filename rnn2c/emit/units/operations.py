@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnn2c.emit.kernels.avr_far import by_elpm
-from rnn2c.emit.kernels.avr_operations import either, fits_two, rounded
+from rnn2c.emit.kernels.avr_operations import NIBBLE, either, fits_two, nibbles, rounded
 from rnn2c.emit.units.bank import Bank, UnfitError, copied, is_high
 from rnn2c.ir.program import Call, Table
-
-NIBBLE, UPPER = 4, 0xF0
-"""Half an octet: its bits, and the upper one."""
 
 Operation = Callable[[Bank, str, list[str], list[int | str]], list[str]]
 
@@ -243,7 +240,7 @@ def narrowed(
     if shift < NIBBLE:
         down = [f"asr {c}", f"ror {b}", *(f"ror {r}" for r in low)] * shift
     elif shift == NIBBLE:
-        down = [line for r, above in ((a, b), (b, c)) for line in _nibbles(r, above, mask)]
+        down = [line for r, above in ((a, b), (b, c)) for line in nibbles(r, above, mask)]
         down = down[-4:] if only_high else down
     else:
         up = [f"lsl {b}"] if only_high else [f"lsl {a}", f"rol {b}"]
@@ -257,16 +254,6 @@ def narrowed(
     most += [f"ldi {high}, 0x7f", f"adc {high}, {zero}", *([] if only_high else [f"com {a}"])]
     most.append(f"mov {b}, {high}")
     return [*within, *either(branch, most, down)], (a, b)
-
-
-def _nibbles(octet: str, above: str, mask: str) -> list[str]:
-    """An octet becomes its upper nibble below the lower one of another."""
-    return [
-        f"eor {octet}, {above}",
-        f"and {octet}, {mask}",
-        f"eor {octet}, {above}",
-        f"swap {octet}",
-    ]
 
 
 OPERATIONS: dict[str, Operation] = {

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rnn2c.emit.kernels import avr
+from rnn2c.emit.kernels.avr_operations import NIBBLE, UPPER
 from rnn2c.emit.units.bank import Bank, UnfitError
 from rnn2c.emit.units.moves import MEMORY, Y, moved, stored
-from rnn2c.emit.units.operations import NIBBLE, UPPER, lines_of, narrowed
+from rnn2c.emit.units.operations import lines_of, narrowed
 from rnn2c.ir.program import Call, Dot, Elem, Program, Stage
 
 WEIGHT, ELEMENT, HIGH, SIGN, ZERO, UNITS = "r16", "r17", "r18", "r19", "r20", "r21"

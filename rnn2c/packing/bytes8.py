@@ -12,6 +12,7 @@ The last term is in the first values; the one before is the same for all units: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,13 +124,19 @@ def cost(form: Layout, of: Content) -> int:
 
 def pack(form: Layout, of: Content) -> IntArray:
     """The stream of bytes, u8."""
+    return in_columns(form, of, lambda s, m: m + HALF if form.unsigned[s] else m)
+
+
+def in_columns(form: Layout, of: Content, stored: Callable[[int, IntArray], IntArray]) -> IntArray:
+    """The first values and then what is stored of each segment, column by column; stored(segment,
+    matrix): bytes [units, rows, columns].
+    """
     units, first = len(of.bias), less(form, of)
     apart = first[:, :, None] >> (8 * np.arange(form.octets))
     parts: list[IntArray] = []
-    for s, (matrix, unsigned) in enumerate(zip(of.matrices, form.unsigned, strict=True)):
+    for s, matrix in enumerate(of.matrices):
         parts.append(apart[:, form.beginning(s)].reshape(units, -1))
-        stored = matrix + HALF if unsigned else matrix
-        parts.append(stored.transpose(0, 2, 1).reshape(units, -1))
+        parts.append(stored(s, matrix).transpose(0, 2, 1).reshape(units, -1))
     stream: IntArray = np.concatenate(parts, axis=1).ravel() & 0xFF
     return stream
 
@@ -145,14 +152,23 @@ def less(form: Layout, of: Content) -> IntArray:
 
 def unpack(form: Layout, to: Unpacking) -> None:
     """The inverse of pack."""
+
+    def weights(s: int, rows: int) -> IntArray:
+        stored = to.take(to.sizes[s] * rows).reshape(to.blocks, -1, rows)
+        return stored - HALF if form.unsigned[s] else signed(stored, 8)
+
+    from_columns(form, to, weights)
+
+
+def from_columns(form: Layout, to: Unpacking, weights: Callable[[int, int], IntArray]) -> None:
+    """The inverse of in_columns; weights(segment, rows): the next ones [blocks, columns, rows]."""
     to.begin(to.stream)
-    for s, size in enumerate(to.sizes):
+    for s in range(len(to.sizes)):
         beginning, rows = form.beginning(s), to.segments[s]
         octets = to.take(len(beginning) * form.octets).reshape(to.blocks, -1, form.octets)
         to.bias[:, 0, beginning] = (octets << (8 * np.arange(form.octets))).sum(axis=2)
-        stored = to.take(size * len(rows)).reshape(to.blocks, size, len(rows))
-        weights = stored - HALF if form.unsigned[s] else signed(stored, 8)
+        found = weights(s, len(rows))
         for k, r in enumerate(rows):
-            to.row(s, (0, r))[:] = weights[:, :, k]
-            to.bias[:, 0, r] += form.unsigned[s] * HALF * weights[:, :, k].sum(axis=1)
+            to.row(s, (0, r))[:] = found[:, :, k]
+            to.bias[:, 0, r] += form.unsigned[s] * HALF * found[:, :, k].sum(axis=1)
     to.bias[:] = signed(to.bias, 8 * form.octets)

@@ -18,7 +18,7 @@ import numpy as np
 
 from rnn2c.ir.graph import IntArray
 from rnn2c.packing import bytes8
-from rnn2c.packing.blocks import Content, Segments, Unpacking, signed
+from rnn2c.packing.blocks import Content, Segments, Unpacking
 
 HALF = 8
 
@@ -53,29 +53,22 @@ def code_bytes(results: int, segments: Segments, sizes: tuple[int, ...], turn: i
 
 def pack(form: Layout, of: Content) -> IntArray:
     """The stream of bytes, u8."""
-    units, first = len(of.bias), bytes8.less(form, of)
-    apart = first[:, :, None] >> (8 * np.arange(form.octets))
-    parts: list[IntArray] = []
-    for s, matrix in enumerate(of.matrices):
-        parts.append(apart[:, form.beginning(s)].reshape(units, -1))
-        even = np.pad(matrix + HALF, ((0, 0), (0, 0), (0, matrix.shape[2] % 2)))
-        both = even[:, :, 0::2] | even[:, :, 1::2] << 4
-        parts.append(both.transpose(0, 2, 1).reshape(units, -1))
-    stream: IntArray = np.concatenate(parts, axis=1).ravel() & 0xFF
-    return stream
+    return bytes8.in_columns(form, of, lambda _, matrix: _halves(matrix))
+
+
+def _halves(matrix: IntArray) -> IntArray:
+    even = np.pad(matrix + HALF, ((0, 0), (0, 0), (0, matrix.shape[2] % 2)))
+    both: IntArray = even[:, :, 0::2] | even[:, :, 1::2] << 4
+    return both
 
 
 def unpack(form: Layout, to: Unpacking) -> None:
     """The inverse of pack."""
-    to.begin(to.stream)
-    for s, size in enumerate(to.sizes):
-        beginning, rows = form.beginning(s), to.segments[s]
-        octets = to.take(len(beginning) * form.octets).reshape(to.blocks, -1, form.octets)
-        to.bias[:, 0, beginning] = (octets << (8 * np.arange(form.octets))).sum(axis=2)
-        both = to.take(-(-size // 2) * len(rows)).reshape(to.blocks, -1, len(rows))
-        halves = np.stack([both & 15, both >> 4], axis=2).reshape(to.blocks, -1, len(rows))
-        weights = halves[:, :size] - HALF
-        for k, r in enumerate(rows):
-            to.row(s, (0, r))[:] = weights[:, :, k]
-            to.bias[:, 0, r] += form.unsigned[s] * bytes8.HALF * weights[:, :, k].sum(axis=1)
-    to.bias[:] = signed(to.bias, 8 * form.octets)
+
+    def weights(s: int, rows: int) -> IntArray:
+        size = to.sizes[s]
+        both = to.take(-(-size // 2) * rows).reshape(to.blocks, -1, rows)
+        halves = np.stack([both & 15, both >> 4], axis=2).reshape(to.blocks, -1, rows)
+        return np.asarray(halves[:, :size] - HALF, np.int64)
+
+    bytes8.from_columns(form, to, weights)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn2c.ir.graph import IntArray
+from rnn2c.packing import immediate8
 from rnn2c.packing.blocks import Content, Segments
 from rnn2c.packing.immediate8 import FRAME_BYTES, MOST_SUMS, SEGMENT_BYTES, UNIT_BYTES, WIDE
 from rnn2c.packing.ternary import is_ternary
@@ -38,29 +39,10 @@ ROW_WORDS = {2: 12, 3: 16}
 
 
 @dataclass(frozen=True)
-class Layout:
+class Layout(immediate8.Layout):
     """The sums of one unit, each of so many bytes; wide: the segments with elements of 16 bits,
     one at most.
     """
-
-    octets: int
-    results: int
-    wide: tuple[bool, ...]
-
-    @property
-    def units(self) -> int:
-        """Of a block."""
-        return 1
-
-    @property
-    def raised(self) -> tuple[tuple[int, ...], ...]:
-        """[unit][result]: no sum is raised."""
-        return ((0,) * self.results,)
-
-    @property
-    def places(self) -> tuple[tuple[int, ...], ...]:
-        """[unit][result]: where a sum goes."""
-        return (tuple(range(self.results)),)
 
     @property
     def order(self) -> list[int]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rnn2c.packing.blocks import Content, Segments, Unpacking
 
@@ -77,3 +80,25 @@ def assert_places_are_even(form: Any) -> None:
     places = np.asarray(form.places)
     assert sorted(places.ravel()) == list(range(places.size))
     assert np.all(np.diff(places, axis=0) == np.diff(places, axis=0)[:1])
+
+
+ANY_SIZES = given(
+    units=st.integers(1, 9),
+    sizes=st.lists(st.integers(1, 35), min_size=3, max_size=3),
+    seed=st.integers(0, 99),
+)
+
+
+def drawn_for(
+    packing: Any, name: str, octets: int, units: int, sizes: Sequence[int],
+    weights: tuple[int, int], seed: int,
+) -> tuple[Any, Content]:  # fmt: skip
+    """A layout of a packing by bytes for vectors of any types, and random rows without factors."""
+    results, segments = DOTS[name]
+    rng = np.random.default_rng(seed)
+    types = tuple(rng.choice(["i8", "i16"], len(segments)))
+    form = packing.layout(results, segments, types, octets)
+    assert form is not None
+    assert_places_are_even(form)
+    of = drawn(rng, segments, units, sizes, weights, 2 ** (8 * octets - 1))
+    return form, replace(of, multipliers={})

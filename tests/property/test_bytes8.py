@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packed import DOTS, assert_lossless, assert_places_are_even, drawn, only
+from packed import ANY_SIZES, DOTS, assert_lossless, drawn_for, only
 
 from rnn2c.packing import bytes8
 from rnn2c.packing.blocks import signed
@@ -18,19 +16,12 @@ FEW = {name: dot for name, dot in DOTS.items() if dot[0] <= bytes8.MOST_SUMS}
 
 @pytest.mark.parametrize("octets", [2, 3])
 @pytest.mark.parametrize("name", FEW)
-@given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 35), min_size=3, max_size=3),
-       seed=st.integers(0, 99))  # fmt: skip
+@ANY_SIZES
 def test_unpack_returns_what_was_packed(
     name: str, octets: int, units: int, sizes: list[int], seed: int
 ):
-    results, segments = FEW[name]
-    rng = np.random.default_rng(seed)
-    types = tuple(rng.choice(["i8", "i16"], len(segments)))
-    form = bytes8.layout(results, segments, types, octets)
-    assert form is not None
-    assert_places_are_even(form)
-    of = drawn(rng, segments, units, sizes, (-128, 128), 2 ** (8 * octets - 1))
-    assert_lossless(bytes8, form, replace(of, multipliers={}))
+    form, of = drawn_for(bytes8, name, octets, units, sizes, (-128, 128), seed)
+    assert_lossless(bytes8, form, of)
 
 
 @given(st.lists(st.tuples(*[st.integers(-128, 127)] * 4), min_size=1, max_size=40),

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packed import DOTS, assert_lossless, assert_places_are_even, drawn, one_magnitude, only
+from packed import (
+    ANY_SIZES,
+    DOTS,
+    assert_lossless,
+    drawn_for,
+    one_magnitude,
+    only,
+)
 
 from rnn2c.packing import bytes8, codes8
 from rnn2c.packing.blocks import Content, signed
@@ -19,19 +28,12 @@ FEW = {
 
 @pytest.mark.parametrize("octets", [2, 3])
 @pytest.mark.parametrize("name", FEW)
-@given(units=st.integers(1, 9), sizes=st.lists(st.integers(1, 35), min_size=3, max_size=3),
-       seed=st.integers(0, 99))  # fmt: skip
+@ANY_SIZES
 def test_unpack_returns_what_was_packed(
     name: str, octets: int, units: int, sizes: list[int], seed: int
 ):
-    results, segments = FEW[name]
-    rng = np.random.default_rng(seed)
-    types = tuple(rng.choice(["i8", "i16"], len(segments)))
-    form = codes8.layout(results, segments, types, octets)
-    assert form is not None
-    assert_places_are_even(form)
-    raw = drawn(rng, segments, units, sizes, (-1, 2), 2 ** (8 * octets - 1))
-    of = Content(tuple(one_magnitude(m, seed) for m in raw.matrices), segments, raw.bias)
+    form, raw = drawn_for(codes8, name, octets, units, sizes, (-1, 2), seed)
+    of = replace(raw, matrices=tuple(one_magnitude(m, seed) for m in raw.matrices))
     assert codes8.fits(form, of)
     assert_lossless(codes8, form, of)
 

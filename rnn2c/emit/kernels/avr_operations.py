@@ -82,6 +82,9 @@ def _shifted(shift: int, type_: str) -> tuple[str, ...]:
 
 def _grown(shift: int, type_: str) -> tuple[str, ...]:
     """acc * 2^shift, or of the limit that its sign tells, which acc + limit makes unsigned."""
+    if (shift, type_) == (1, "i16"):  # the carry has the sign of what overflows
+        most = ["sbc %A0, %A0", "com %A0", "mov %B0, %A0", "subi %B0, 0x80", "lsl %A0"]
+        return _body(type_, "acc", ["lsl %A0", "rol %B0", *either("brvc", most, [])], "wide")
     limit = 32768 >> shift
     names = NAMES[: OCTETS[type_]]
     less = [(name, (-limit >> (8 * k)) & 255) for k, name in enumerate(names)]
